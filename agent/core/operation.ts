@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vocabulary between the pure core and the kernel: what the maps hold, and the single writes that change them.
+
+/** IP protocol numbers of the Services we serve. */
+export type Protocol = 6 | 17;
+
+/**
+ * A frontend as the maps key it. `address` is IPv4 dotted or IPv6 text in canonical form; `"*4"` and `"*6"` are the
+ * NodePort wildcards: any address of this node, of that family.
+ */
+export interface FrontendKey {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+/** Where a frontend may be reached from. `cluster`: socket LB only. `external`: also packets that enter the node. */
+export type FrontendScope = "cluster" | "external";
+
+export interface FrontendEntry {
+  /** Index into the selections array. */
+  readonly selection: number;
+  /** Stable 32-bit id of the Service port, for reverse look-ups and counters. */
+  readonly service: number;
+  readonly scope: FrontendScope;
+}
+
+/** An extent of `count` backend ids at `offset` of the arena; `count` 0 means: no endpoint, refuse. One aligned 8-byte write. */
+export interface Selection {
+  readonly offset: number;
+  /** At most 65,535. */
+  readonly count: number;
+  /** Counts the flips, modulo 65,536. */
+  readonly generation: number;
+}
+
+export interface Backend {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+/** What the maps hold: read back at start, kept in step with every write that succeeded. */
+export interface KernelState {
+  /** Keyed by `frontendId(key)`. */
+  readonly frontends: Map<string, { key: FrontendKey; entry: FrontendEntry }>;
+  readonly selections: Map<number, Selection>;
+  /** Arena cells of extents that some selection refers to, as backend ids. */
+  readonly extents: Map<number, readonly number[]>;
+  readonly backends: Map<number, Backend>;
+}
+
+export const frontendId = (key: FrontendKey): string => `${key.protocol}/${key.address}/${key.port}`;
+export const backendId = (backend: Backend): string => `${backend.protocol}/${backend.address}/${backend.port}`;
+
+/** One write. Each is atomic as packets see it; a plan is a list of them that is safe to cut anywhere. */
+export type Operation =
+  | { readonly kind: "write-backend"; readonly id: number; readonly backend: Backend }
+  | { readonly kind: "write-extent"; readonly offset: number; readonly backendIds: readonly number[] }
+  | { readonly kind: "flip-selection"; readonly id: number; readonly selection: Selection }
+  | { readonly kind: "upsert-frontend"; readonly key: FrontendKey; readonly entry: FrontendEntry }
+  | { readonly kind: "delete-frontend"; readonly key: FrontendKey }
+  | { readonly kind: "clear-selection"; readonly id: number }
+  | { readonly kind: "clear-backend"; readonly id: number };
+
+/** Sizes of the maps, so that the core can refuse what does not fit, one Service at a time. */
+export interface Capacity {
+  readonly frontends: number;
+  readonly selections: number;
+  /** Arena cells. */
+  readonly arena: number;
+  readonly backends: number;
+}
+
+/** Node-wide facts that the programs need besides Services. */
+export interface NodeNetwork {
+  /** Addresses of this node: NodePort answers on them and translated traffic leaves from `masqueradeAddress`. */
+  readonly nodeAddresses: readonly string[];
+  /** Addresses of all nodes: socket LB serves NodePort on them. */
+  readonly clusterNodeAddresses: readonly string[];
+  readonly masqueradeAddress: string;
+  /** This node's pod CIDRs: sources that are masqueraded. */
+  readonly podCidrs: readonly string[];
+  /** Destinations that are never masqueraded: the cluster's pod CIDRs and all node addresses. */
+  readonly nonMasqueradeCidrs: readonly string[];
+  readonly nodePortRange: { readonly first: number; readonly last: number };
+  readonly masquerade: boolean;
+  readonly socketLb: boolean;
+}
+
+/** The kernel as the shell drives it. Every method throws `KernelError` with the map, the key and errno. */
+export interface Kernel {
+  readonly capacity: Capacity;
+  /** Reads the maps back (at start, and at each resync). */
+  read(): KernelState;
+  /** Carries out one operation; throws when it did not happen. */
+  apply(operation: Operation): void;
+  /** Sets node-wide facts; writes only what differs, and says how many writes that took. */
+  configure(network: NodeNetwork): number;
+  /** Loads or adopts programs and attaches them to the cgroup root and the devices; says what it changed. */
+  attach(devices: readonly string[]): { readonly attached: readonly string[]; readonly kept: readonly string[] };
+  /** Counters by reason, summed over CPUs. */
+  counters(): Readonly<Record<string, bigint>>;
+  close(): void;
+}
