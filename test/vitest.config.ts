@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names the tiers of tests: what each needs, and how long one of its cases may take.
+import { defineConfig } from "vitest/config";
+
+const root = new URL("..", import.meta.url).pathname;
+
+/** A tier that shares the machine (namespaces, bpffs, ports) runs one file after another. */
+const tier = (name: string, include: string[], timeoutMs: number, exclusive = false) => ({
+  root,
+  test: {
+    name,
+    include,
+    testTimeout: timeoutMs,
+    hookTimeout: timeoutMs,
+    fileParallelism: !exclusive,
+    pool: "forks" as const,
+  },
+});
+
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      tier("unit", ["test/agent/**/*.test.ts", "test/components/**/*.test.ts", "test/stacks/**/*.test.ts"], 60_000),
+      tier("plugins", ["test/plugins/**/*.test.ts"], 180_000, true),
+      tier("bpf", ["test/bpf/**/*.test.ts"], 120_000, true),
+      tier("testbed", ["test/testbed/**/*.test.ts"], 300_000, true),
+      tier("e2e", ["test/e2e/**/*.test.ts"], 1_200_000, true),
+    ],
+  },
+});
