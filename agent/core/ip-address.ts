@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads IP addresses as Kubernetes objects spell them and gives each its one canonical text, so that equal addresses are equal keys.
+
+export type IpFamily = 4 | 6;
+
+export interface IpAddress {
+  readonly family: IpFamily;
+  /** IPv4 dotted, or IPv6 as RFC 5952 writes it. */
+  readonly text: string;
+}
+
+/** The canonical address, or undefined when the text is not an address. */
+export function parseIp(text: string): IpAddress | undefined {
+  if (text.includes(":")) {
+    const groups = parseGroups(text);
+    return groups && { family: 6, text: formatGroups(groups) };
+  }
+  const bytes = parseDotted(text);
+  return bytes && { family: 4, text: bytes.join(".") };
+}
+
+/** The family of an address or CIDR, or undefined when it is neither. */
+export function familyOf(addressOrCidr: string): IpFamily | undefined {
+  return parseIp(addressOrCidr.split("/", 1)[0] ?? "")?.family;
+}
+
+function parseDotted(text: string): number[] | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  const bytes: number[] = [];
+  for (const part of parts) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    bytes.push(Number(part));
+  }
+  return bytes;
+}
+
+function parseGroups(text: string): number[] | undefined {
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const head = parseHalf(halves[0] ?? "", halves.length === 1);
+  const tail = halves.length === 2 ? parseHalf(halves[1] ?? "", true) : [];
+  if (!head || !tail) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
+  return [...head, ...new Array<number>(missing).fill(0), ...tail];
+}
+
+function parseHalf(text: string, last: boolean): number[] | undefined {
+  if (text === "") return [];
+  const groups: number[] = [];
+  const parts = text.split(":");
+  for (const [index, part] of parts.entries()) {
+    const bytes = last && index === parts.length - 1 && part.includes(".") ? parseDotted(part) : undefined;
+    if (bytes) {
+      groups.push(((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0), ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0));
+    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
+      groups.push(Number.parseInt(part, 16));
+    } else {
+      return undefined;
+    }
+  }
+  return groups;
+}
+
+function formatGroups(groups: readonly number[]): string {
+  let best = { start: -1, length: 1 };
+  for (let start = 0; start < groups.length; start++) {
+    let end = start;
+    while (end < groups.length && groups[end] === 0) end++;
+    if (end - start > best.length) best = { start, length: end - start };
+  }
+  const hex = groups.map((group) => group.toString(16));
+  if (best.start < 0) return hex.join(":");
+  return `${hex.slice(0, best.start).join(":")}::${hex.slice(best.start + best.length).join(":")}`;
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel is known to hold, kept in step with every write, and since when each unreferenced part has been idle.
+
+import { contentsOf } from "./desired-state.ts";
+import {
+  type Backend,
+  backendId,
+  type FrontendEntry,
+  type FrontendKey,
+  frontendId,
+  type KernelState,
+  type Operation,
+  type Selection,
+} from "./operation.ts";
+
+/**
+ * A packet that looked up the old value may still be on its way through a program: what nothing refers to any more is
+ * overwritten or cleared only this long after.
+ */
+export const GRACE_MS = 1500;
+
+export class KernelMirror implements KernelState {
+  readonly frontends = new Map<string, { key: FrontendKey; entry: FrontendEntry }>();
+  readonly selections = new Map<number, Selection>();
+  /** Also extents that no selection refers to, until their grace is over. */
+  readonly extents = new Map<number, readonly number[]>();
+  readonly backends = new Map<number, Backend>();
+  /** Since when (ms, any monotonic clock) nothing refers to them. */
+  readonly idleSelections = new Map<number, number>();
+  readonly idleExtents = new Map<number, number>();
+  readonly idleBackends = new Map<number, number>();
+
+  readonly #contents = new Map<number, string>();
+  readonly #selectionUses = new Map<number, number>();
+  readonly #extentUses = new Map<number, number>();
+  readonly #backendUses = new Map<number, number>();
+
+  constructor(state: KernelState, now: number) {
+    this.adopt(state, now);
+  }
+
+  /** Takes what was read back as the truth; extents in their grace stay reserved. */
+  adopt(state: KernelState, now: number): void {
+    const reserved = [...this.idleExtents].map(([offset, since]) => ({ offset, since, ids: this.extents.get(offset) }));
+    const since = { selections: new Map(this.idleSelections), backends: new Map(this.idleBackends) };
+    for (const map of this.#allMaps()) map.clear();
+    for (const [id, backend] of state.backends) {
+      this.backends.set(id, backend);
+      this.idleBackends.set(id, since.backends.get(id) ?? now);
+    }
+    for (const [offset, ids] of state.extents) this.#addExtent(offset, ids, now);
+    for (const { offset, since, ids } of reserved)
+      if (ids && !this.extents.has(offset)) this.#addExtent(offset, ids, since);
+    for (const [id, selection] of state.selections) {
+      this.selections.set(id, selection);
+      this.idleSelections.set(id, since.selections.get(id) ?? now);
+      this.#useExtent(selection);
+    }
+    for (const [id, { key, entry }] of state.frontends) {
+      this.frontends.set(id, { key, entry });
+      this.#useSelection(entry.selection);
+    }
+  }
+
+  /** Takes note of an operation that the kernel has carried out. */
+  record(operation: Operation, now: number): void {
+    switch (operation.kind) {
+      case "write-backend":
+        this.backends.set(operation.id, operation.backend);
+        if (!this.#backendUses.has(operation.id)) this.idleBackends.set(operation.id, now);
+        break;
+      case "write-extent":
+        this.#dropExtent(operation.offset, now);
+        this.#addExtent(operation.offset, operation.backendIds, now);
+        break;
+      case "flip-selection": {
+        const old = this.selections.get(operation.id);
+        this.selections.set(operation.id, operation.selection);
+        this.#useExtent(operation.selection);
+        if (old) this.#unuseExtent(old, now);
+        if (!this.#selectionUses.has(operation.id)) this.idleSelections.set(operation.id, now);
+        break;
+      }
+      case "upsert-frontend": {
+        const old = this.frontends.get(frontendId(operation.key));
+        this.frontends.set(frontendId(operation.key), { key: operation.key, entry: operation.entry });
+        this.#useSelection(operation.entry.selection);
+        if (old) this.#unuseSelection(old.entry.selection, now);
+        break;
+      }
+      case "delete-frontend": {
+        const old = this.frontends.get(frontendId(operation.key));
+        this.frontends.delete(frontendId(operation.key));
+        if (old) this.#unuseSelection(old.entry.selection, now);
+        break;
+      }
+      case "clear-selection": {
+        const old = this.selections.get(operation.id);
+        this.selections.delete(operation.id);
+        this.idleSelections.delete(operation.id);
+        if (old) this.#unuseExtent(old, now);
+        break;
+      }
+      case "clear-backend":
+        this.backends.delete(operation.id);
+        this.idleBackends.delete(operation.id);
+        break;
+    }
+  }
+
+  /** Why this operation must not be carried out now (a write it builds on has not happened), or undefined. */
+  objection(operation: Operation): string | undefined {
+    switch (operation.kind) {
+      case "write-backend": {
+        const held = this.backends.get(operation.id);
+        if (operation.id === 0) return "backend id 0 means absent";
+        if (held && this.#backendUses.has(operation.id) && backendId(held) !== backendId(operation.backend))
+          return `backend ${operation.id} is in use`;
+        return undefined;
+      }
+      case "write-extent": {
+        if (this.#extentUses.has(operation.offset)) return `extent ${operation.offset} is in use`;
+        const absent = operation.backendIds.find((id) => !this.backends.has(id));
+        return absent === undefined ? undefined : `backend ${absent} is not written`;
+      }
+      case "flip-selection": {
+        const { offset, count } = operation.selection;
+        if (count === 0 || this.contentsAt(operation.selection) !== undefined) return undefined;
+        return `extent ${offset} of ${count} cells is not written`;
+      }
+      case "upsert-frontend":
+        if (this.selections.has(operation.entry.selection)) return undefined;
+        return `selection ${operation.entry.selection} is not written`;
+      case "clear-selection":
+        return this.#selectionUses.has(operation.id) ? `selection ${operation.id} is in use` : undefined;
+      case "clear-backend":
+        return this.#backendUses.has(operation.id) ? `backend ${operation.id} is in use` : undefined;
+      case "delete-frontend":
+        return undefined;
+    }
+  }
+
+  /** The endpoints that a selection offers as `contentsOf` writes them; undefined when a cell or a backend is absent. */
+  contentsAt(selection: Selection): string | undefined {
+    if (selection.count === 0) return "";
+    const ids = this.extents.get(selection.offset);
+    return ids?.length === selection.count ? this.#contents.get(selection.offset) : undefined;
+  }
+
+  /** Extents whose every backend is present, by contents: the lowest offset of each. */
+  extentsByContents(): Map<string, number> {
+    const index = new Map<string, number>();
+    for (const [offset, contents] of this.#contents) {
+      const known = index.get(contents);
+      if (known === undefined || offset < known) index.set(contents, offset);
+    }
+    return index;
+  }
+
+  /** Forgets idle extents whose grace is over: their cells may be written again. */
+  releaseExtents(now: number): void {
+    for (const [offset, since] of [...this.idleExtents]) {
+      if (now - since >= GRACE_MS) this.#dropExtent(offset, now);
+    }
+  }
+
+  /** When the next idle thing can be cleared or reused; undefined when nothing is idle. */
+  nextReleaseAt(): number | undefined {
+    let next: number | undefined;
+    for (const idle of [this.idleSelections, this.idleExtents, this.idleBackends]) {
+      for (const since of idle.values()) if (next === undefined || since + GRACE_MS < next) next = since + GRACE_MS;
+    }
+    return next;
+  }
+
+  #addExtent(offset: number, ids: readonly number[], now: number): void {
+    this.extents.set(offset, ids);
+    const backends = ids.flatMap((id) => this.backends.get(id) ?? []);
+    if (backends.length === ids.length) this.#contents.set(offset, contentsOf(backends.map(backendId).sort()));
+    if (!this.#extentUses.has(offset)) this.idleExtents.set(offset, now);
+    for (const id of ids) {
+      increment(this.#backendUses, id);
+      this.idleBackends.delete(id);
+    }
+  }
+
+  #dropExtent(offset: number, now: number): void {
+    for (const id of this.extents.get(offset) ?? []) {
+      if (decrement(this.#backendUses, id) && this.backends.has(id)) this.idleBackends.set(id, now);
+    }
+    this.extents.delete(offset);
+    this.idleExtents.delete(offset);
+    this.#contents.delete(offset);
+  }
+
+  #useExtent(selection: Selection): void {
+    if (selection.count === 0) return;
+    increment(this.#extentUses, selection.offset);
+    this.idleExtents.delete(selection.offset);
+  }
+
+  #unuseExtent(selection: Selection, now: number): void {
+    if (selection.count === 0) return;
+    if (decrement(this.#extentUses, selection.offset) && this.extents.has(selection.offset))
+      this.idleExtents.set(selection.offset, now);
+  }
+
+  #useSelection(id: number): void {
+    increment(this.#selectionUses, id);
+    this.idleSelections.delete(id);
+  }
+
+  #unuseSelection(id: number, now: number): void {
+    if (decrement(this.#selectionUses, id) && this.selections.has(id)) this.idleSelections.set(id, now);
+  }
+
+  #allMaps(): Map<unknown, unknown>[] {
+    const held = [this.frontends, this.selections, this.extents, this.backends, this.#contents];
+    const uses = [this.#selectionUses, this.#extentUses, this.#backendUses];
+    return [...held, ...uses, this.idleSelections, this.idleExtents, this.idleBackends];
+  }
+}
+
+function increment(uses: Map<number, number>, id: number): void {
+  uses.set(id, (uses.get(id) ?? 0) + 1);
+}
+
+/** True when the last use is gone. */
+function decrement(uses: Map<number, number>, id: number): boolean {
+  const left = (uses.get(id) ?? 0) - 1;
+  if (left > 0) uses.set(id, left);
+  else uses.delete(id);
+  return left <= 0;
+}

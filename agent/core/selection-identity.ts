@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds which selection index each desired selection already owns in the kernel, so that a change is one flip and a restart is none.
+
+import { FreeIndices } from "./arena.ts";
+import type { DesiredSelection, DesiredService } from "./desired-state.ts";
+import type { KernelMirror } from "./kernel-mirror.ts";
+import { frontendId } from "./operation.ts";
+
+/**
+ * Indices by selection key; a key without one did not fit. An index is kept when it already offers the right endpoints,
+ * or when only frontends of the same selection (or former ones of the same Service port) use it: flipping it then
+ * changes nobody else. Otherwise the selection moves to a fresh index, and its frontends follow one by one.
+ */
+export function assignSelections(
+  mirror: KernelMirror,
+  services: readonly DesiredService[],
+  ids: ReadonlyMap<string, number>,
+  size: number,
+): Map<string, number> {
+  const users = usersOfIndices(mirror, services);
+  const assigned = new Map<string, number>();
+  const taken = new Set<number>();
+  const homeless: DesiredSelection[] = [];
+
+  for (const service of services) {
+    const candidates = new Map<string, Set<number>>();
+    for (const frontend of service.frontends) {
+      const held = mirror.frontends.get(frontendId(frontend.key))?.entry.selection;
+      if (held === undefined) continue;
+      const known = candidates.get(frontend.selection);
+      if (known) known.add(held);
+      else candidates.set(frontend.selection, new Set([held]));
+    }
+    for (const selection of service.selections) {
+      const ownId = ids.get(selection.servicePort);
+      const mayKeep = (index: number): boolean => {
+        const held = mirror.selections.get(index);
+        if (taken.has(index) || !held) return false;
+        if (mirror.contentsAt(held) === selection.contents) return true;
+        return [...(users.get(index) ?? [])].every((user) => user === selection.key || user === ownId);
+      };
+      const index = [...(candidates.get(selection.key) ?? [])].sort((a, b) => a - b).find(mayKeep);
+      if (index === undefined) {
+        homeless.push(selection);
+      } else {
+        taken.add(index);
+        assigned.set(selection.key, index);
+      }
+    }
+  }
+  const free = new FreeIndices(size, (index) => mirror.selections.has(index) || users.has(index));
+  for (const selection of homeless) {
+    const index = free.allocate();
+    if (index !== undefined) assigned.set(selection.key, index);
+  }
+  return assigned;
+}
+
+/** Per index the selection keys its frontends want, or for a frontend that nobody wants the id of the port it was for. */
+function usersOfIndices(mirror: KernelMirror, services: readonly DesiredService[]): Map<number, Set<string | number>> {
+  const wanted = new Map<string, string>();
+  for (const { frontends } of services) for (const f of frontends) wanted.set(frontendId(f.key), f.selection);
+  const users = new Map<number, Set<string | number>>();
+  for (const [id, { entry }] of mirror.frontends) {
+    const user = wanted.get(id) ?? entry.service;
+    const known = users.get(entry.selection);
+    if (known) known.add(user);
+    else users.set(entry.selection, new Set([user]));
+  }
+  return users;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Proves the invariants of planning on random clusters, by running every plan on a kernel in memory.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { desiredState } from "../../../agent/core/desired-state.ts";
+import { GRACE_MS, KernelMirror } from "../../../agent/core/kernel-mirror.ts";
+import type { Snapshot } from "../../../agent/core/kubernetes-objects.ts";
+import type { Capacity, Operation } from "../../../agent/core/operation.ts";
+import { type Plan, plan } from "../../../agent/core/plan.ts";
+import { collection, NODE, snapshot } from "./arbitrary-objects.ts";
+import { ModelKernel } from "./model-kernel.ts";
+
+const ROOMY: Capacity = { frontends: 500, selections: 500, arena: 4096, backends: 500 };
+const EMPTY: Snapshot = {
+  services: collection([]),
+  endpointSlices: collection([]),
+  nodes: collection([]),
+};
+
+/** The agent's loop without its shell: one kernel, its mirror, a clock that only tests move. */
+class Agent {
+  readonly kernel: ModelKernel;
+  mirror: KernelMirror;
+  now = 0;
+
+  constructor(capacity: Capacity) {
+    this.kernel = new ModelKernel(capacity);
+    this.mirror = new KernelMirror(this.kernel.read(), this.now);
+  }
+
+  plan(state: Snapshot): Plan {
+    this.mirror.releaseExtents(this.now);
+    return plan(this.mirror, desiredState(state, NODE), this.kernel.capacity, this.now);
+  }
+
+  execute(operations: readonly Operation[]): void {
+    for (const operation of operations) {
+      expect(this.mirror.objection(operation)).toBeUndefined();
+      this.kernel.apply(operation);
+      this.mirror.record(operation, this.now);
+    }
+  }
+
+  /** Plans and executes until nothing is left to do, also what waits for its grace. */
+  settle(state: Snapshot): Plan {
+    for (let round = 0; round < 20; round++) {
+      const next = this.plan(state);
+      if (next.operations.length === 0 && this.mirror.nextReleaseAt() === undefined) return next;
+      this.execute(next.operations);
+      this.now += GRACE_MS;
+    }
+    throw new Error("does not settle");
+  }
+
+  restart(): void {
+    this.mirror = new KernelMirror(this.kernel.read(), this.now);
+  }
+}
+
+const coldStart = (state: Snapshot, capacity: Capacity) => {
+  const agent = new Agent(capacity);
+  agent.settle(state);
+  return agent.kernel.meaning();
+};
+
+describe("a plan", () => {
+  test("ends in the same maps whatever happened before, and whatever was cut short", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(snapshot, fc.nat()), { maxLength: 5 }), snapshot, (history, final) => {
+        const agent = new Agent(ROOMY);
+        for (const [state, cut] of history) {
+          const { operations } = agent.plan(state);
+          agent.execute(operations.slice(0, cut % (operations.length + 1)));
+          if (cut % 3 === 0) agent.restart();
+          agent.now += (cut % 4) * (GRACE_MS / 2);
+        }
+        agent.settle(final);
+        expect(agent.kernel.meaning()).toEqual(coldStart(final, ROOMY));
+        // What is left over would be a leak.
+        expect([...agent.mirror.idleBackends, ...agent.mirror.idleSelections, ...agent.mirror.idleExtents]).toEqual([]);
+        const used = new Set(Object.values(agent.kernel.meaning()).flatMap((frontend) => frontend.backends));
+        expect(agent.kernel.backends.size).toBe(used.size);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("never leaves a frontend that leads to an absent backend or to another Service's, wherever it is cut", () => {
+    fc.assert(
+      fc.property(fc.array(snapshot, { minLength: 2, maxLength: 5 }), fc.boolean(), (states, restarts) => {
+        const agent = new Agent(ROOMY);
+        for (const state of states) {
+          const before = agent.kernel.meaning();
+          const { operations } = agent.plan(state);
+          const after = meaningAfter(agent, operations);
+          for (const operation of operations) {
+            agent.execute([operation]);
+            for (const [id, frontend] of Object.entries(agent.kernel.meaning())) {
+              const seen = frontend.backends.join();
+              const allowed = [before[id]?.backends.join(), after[id]?.backends.join()];
+              expect(allowed, `${id} after ${JSON.stringify(operation)}`).toContain(seen);
+            }
+          }
+          if (restarts) agent.restart();
+          agent.now += GRACE_MS / 3;
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("never loses a frontend that is wanted before and after", () => {
+    fc.assert(
+      fc.property(snapshot, snapshot, (first, second) => {
+        const agent = new Agent(ROOMY);
+        agent.settle(first);
+        const before = Object.keys(agent.kernel.meaning());
+        const { operations } = agent.plan(second);
+        const after = meaningAfter(agent, operations);
+        const kept = before.filter((id) => id in after);
+        for (const operation of operations) {
+          agent.execute([operation]);
+          for (const id of kept) expect(agent.kernel.frontends.has(id)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  test("overwrites no cell and clears no backend that a look-up of the last grace may still use", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(snapshot, fc.nat({ max: 3 })), { minLength: 2, maxLength: 8 }), (steps) => {
+        const agent = new Agent(ROOMY);
+        const lastUse = { cells: new Map<number, number>(), backends: new Map<number, number>() };
+        for (const [state, pause] of steps) {
+          for (const operation of agent.plan(state).operations) {
+            const touched = { cells: [] as number[], backends: [] as number[] };
+            if (operation.kind === "write-extent")
+              touched.cells = operation.backendIds.map((_, index) => operation.offset + index);
+            if (operation.kind === "write-backend" || operation.kind === "clear-backend")
+              touched.backends = [operation.id];
+            for (const cell of touched.cells)
+              expect(agent.now - (lastUse.cells.get(cell) ?? -Infinity)).toBeGreaterThanOrEqual(GRACE_MS);
+            for (const id of touched.backends)
+              expect(agent.now - (lastUse.backends.get(id) ?? -Infinity)).toBeGreaterThanOrEqual(GRACE_MS);
+            agent.execute([operation]);
+            for (const { entry } of agent.kernel.frontends.values()) {
+              const selection = agent.kernel.selections.get(entry.selection);
+              for (let i = 0; i < (selection?.count ?? 0); i++) {
+                const cell = (selection?.offset ?? 0) + i;
+                lastUse.cells.set(cell, agent.now);
+                lastUse.backends.set(agent.kernel.arena[cell] ?? 0, agent.now);
+              }
+            }
+          }
+          agent.now += pause * (GRACE_MS / 2);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("writes nothing after a restart with unchanged objects", () => {
+    fc.assert(
+      fc.property(snapshot, snapshot, (first, second) => {
+        const agent = new Agent(ROOMY);
+        agent.settle(first);
+        agent.settle(second);
+        agent.restart();
+        expect(agent.plan(second).operations).toEqual([]);
+      }),
+    );
+  });
+
+  test("removes and writes nothing until every kind has completed its first list", () => {
+    fc.assert(
+      fc.property(snapshot, fc.constantFrom("services", "endpointSlices", "nodes"), (state, kind) => {
+        const agent = new Agent(ROOMY);
+        agent.settle(state);
+        agent.restart();
+        const partial = { ...state, [kind]: { synced: false, objects: new Map() } };
+        expect(agent.plan(partial).operations).toEqual([]);
+        const unsynced = { ...EMPTY, [kind]: { synced: false, objects: new Map() } };
+        expect(agent.plan(unsynced).operations).toEqual([]);
+      }),
+    );
+  });
+
+  test("changes a Service of many frontends by one flip", () => {
+    const agent = new Agent(ROOMY);
+    const [first, second] = fc.sample(
+      snapshot.filter((state) => state.services.objects.size > 3),
+      { numRuns: 2, seed: 7 },
+    );
+    if (!first || !second) throw new Error("no sample");
+    agent.settle(first);
+    const changed = { ...first, endpointSlices: second.endpointSlices };
+    const kinds = new Set(agent.plan(changed).operations.map((operation) => operation.kind));
+    expect([...kinds].sort()).toEqual(["flip-selection", "write-backend", "write-extent"]);
+  });
+
+  test("refuses the youngest Services that do not fit, serves every other one, and says which", () => {
+    const tight = fc.record({
+      frontends: fc.integer({ min: 0, max: 20 }),
+      selections: fc.integer({ min: 1, max: 20 }),
+      arena: fc.integer({ min: 0, max: 40 }),
+      backends: fc.integer({ min: 1, max: 30 }),
+    });
+    fc.assert(
+      fc.property(snapshot, snapshot, tight, (first, second, capacity) => {
+        const agent = new Agent(capacity);
+        agent.settle(first);
+        const last = agent.settle(second);
+        const full = coldStart(second, ROOMY);
+        const refused = new Set(last.problems.filter((p) => p.reason.endsWith("Full")).map((p) => p.service));
+        const desired = desiredState(second, NODE).services.filter((service) => !refused.has(service.name));
+        const served = desired.flatMap((service) => service.frontends.map((frontend) => frontend.key.address));
+        const meaning = agent.kernel.meaning();
+        for (const [id, frontend] of Object.entries(meaning)) {
+          expect(frontend.backends, id).toEqual(full[id]?.backends);
+        }
+        if (last.deferred.length === 0) expect(Object.keys(meaning)).toHaveLength(served.length);
+        else expect(refused.size).toBeGreaterThan(0);
+        if (Object.keys(meaning).length < Object.keys(full).length) expect(refused.size).toBeGreaterThan(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+function meaningAfter(agent: Agent, operations: readonly Operation[]): ReturnType<ModelKernel["meaning"]> {
+  const copy = new ModelKernel(agent.kernel.capacity);
+  for (const [id, value] of agent.kernel.frontends) copy.frontends.set(id, value);
+  for (const [id, value] of agent.kernel.selections) copy.selections.set(id, value);
+  for (const [id, value] of agent.kernel.backends) copy.backends.set(id, value);
+  copy.arena.set(agent.kernel.arena);
+  for (const operation of operations) copy.apply(operation);
+  return copy.meaning();
+}
