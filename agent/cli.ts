@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `sansproxy` command: what a person, an update or a probe Pod runs. Each subcommand loads only what it needs.
+import { Command, CommanderError, Option } from "commander";
+import { parseDuration, parseNodeNames, parsePort } from "./verify/arguments.ts";
+import type { Origin } from "./verify/checks.ts";
+
+const EXIT_USAGE = 2;
+
+const timeoutOption = (description: string, fallback: string): Option =>
+  new Option("--timeout <duration>", description).argParser(parseDuration).default(parseDuration(fallback), fallback);
+
+const createProgram = (): Command => {
+  const program = new Command("sansproxy")
+    .description("Kubernetes without kube-proxy: proves it on a live cluster.")
+    .showSuggestionAfterError()
+    .exitOverride();
+
+  program
+    .command("verify")
+    .description("Prove on a live cluster that no kube-proxy is left and that Services answer from every node.")
+    .option(
+      "--kubeconfig <file>",
+      "kubeconfig, or - for standard input (default: KUBECONFIG, .sansproxy/kubeconfig, ~/.kube/config)",
+    )
+    .option("--expect-nodes <names>", "nodes that must be there, separated by commas", parseNodeNames)
+    .option("--image <image>", "image of the probes (default: the image of the agent in the cluster)")
+    .addOption(timeoutOption("how long to wait for the cluster and for its Services", "5m"))
+    .addOption(new Option("--output <format>", "what standard output gets").choices(["table", "json"]).default("table"))
+    .addHelpText("after", "\nExit status: 0 when every check passed, 1 when one failed, 2 when called wrongly.")
+    .allowExcessArguments(false)
+    .action(async (options: Record<string, unknown>) => {
+      const { runVerifyCommand } = await import("./verify/verify-command.ts");
+      process.exitCode = await runVerifyCommand({
+        kubeconfig: options["kubeconfig"] as string | undefined,
+        expectNodes: (options["expectNodes"] as readonly string[] | undefined) ?? [],
+        image: options["image"] as string | undefined,
+        timeoutMs: options["timeout"] as number,
+        output: options["output"] as "table" | "json",
+      });
+    });
+
+  program
+    .command("echo")
+    .description("Serve as a test backend: answer each request over TCP and UDP with the names of this node and Pod.")
+    .requiredOption("--port <port>", "port for TCP and UDP; 0 lets the system choose", parsePort)
+    .option("--host <address>", "address to listen on", "0.0.0.0")
+    .allowExcessArguments(false)
+    .action(async (options: { host: string; port: number }) => {
+      const { runEchoCommand } = await import("./verify/echo/echo-command.ts");
+      process.exitCode = await runEchoCommand(options);
+    });
+
+  program
+    .command("probe")
+    .description("Carry out a verification's checks on this node and report them; verify starts it in the cluster.")
+    .addOption(new Option("--from <origin>", "the network it runs in").choices(["pod", "host"]).makeOptionMandatory())
+    .requiredOption("--node <name>", "name of this node")
+    .requiredOption("--targets <file>", "what to reach: JSON written by verify")
+    .addOption(timeoutOption("how long to keep trying", "60s"))
+    .allowExcessArguments(false)
+    .action(async (options: { from: Origin; node: string; targets: string; timeout: number }) => {
+      const { runProbeCommand } = await import("./verify/probe/probe-command.ts");
+      const { from, node, targets, timeout: timeoutMs } = options;
+      process.exitCode = await runProbeCommand({ from, node, targets, timeoutMs });
+    });
+
+  return program;
+};
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  } else {
+    process.stderr.write(`sansproxy: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waits for the probe Pods of a run to end and turns each one's log, or the reason why there is none, into checks.
+import { setTimeout as pause } from "node:timers/promises";
+import type { V1Pod } from "@kubernetes/client-node";
+import type { AgentStatus, ObjectCounts } from "./agent-status.ts";
+import { CHECK, type Origin, probeCheckNames } from "./checks.ts";
+import type { Cluster } from "./cluster.ts";
+import { ECHO, ROLE_LABEL } from "./objects.ts";
+import { findProbeReport } from "./probe-report.ts";
+import type { Progress } from "./progress.ts";
+import { describePod, isPodReady } from "./readiness.ts";
+import type { Check } from "./report.ts";
+
+export interface Probe {
+  readonly pod: string;
+  readonly node: string;
+  readonly origin: Origin;
+}
+
+export interface WaitOptions {
+  readonly namespace: string;
+  readonly probes: readonly Probe[];
+  /** As `performance.now()` counts. */
+  readonly deadline: number;
+  readonly pollMs: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+export interface ProbeResults {
+  readonly checks: readonly Check[];
+  readonly agentSamples: ReadonlyMap<string, readonly AgentStatus[]>;
+  /** What the API server listed while the probes ran. */
+  readonly listed: readonly ObjectCounts[];
+}
+
+const hasEnded = (pod: V1Pod | undefined): boolean =>
+  pod?.status?.phase === "Succeeded" || pod?.status?.phase === "Failed";
+
+/** A probe that did not report fails each of its checks, with the reason. */
+export const failProbe = ({ node, origin }: Probe, reason: string): readonly Check[] =>
+  probeCheckNames(origin).map((name) => ({
+    name,
+    node,
+    passed: false,
+    observed: `the ${origin} probe did not report: ${reason}`,
+    durationMs: 0,
+  }));
+
+export const describeMissingProbe = (pod: V1Pod | undefined, log: string): string => {
+  if (pod === undefined) return "its Pod was deleted by someone else";
+  const ended = pod.status?.containerStatuses?.[0]?.state?.terminated;
+  if (ended === undefined) return describePod(pod);
+  const lastLine = (log.trim() || ended.message?.trim() || "").split("\n").at(-1);
+  return `it ended with code ${ended.exitCode}${lastLine ? `: ${lastLine}` : ""}`;
+};
+
+/** One check per node: a backend that does not run explains why nothing answers. */
+export const judgeBackends = (nodes: readonly string[], pods: readonly V1Pod[]): readonly Check[] =>
+  nodes.map((node) => {
+    const pod = pods.find(({ spec }) => spec?.nodeName === node);
+    const passed = pod !== undefined && isPodReady(pod);
+    const name = pod?.metadata?.name;
+    const reason = pod === undefined ? "there is no backend Pod on this node" : describePod(pod);
+    return { name: CHECK.backend, node, passed, observed: passed ? `Pod ${name} is Ready` : reason, durationMs: 0 };
+  });
+
+export const waitForProbes = async (cluster: Cluster, options: WaitOptions): Promise<ProbeResults> => {
+  const { namespace, probes, progress } = options;
+  const listed: ObjectCounts[] = [];
+  let pods: readonly V1Pod[] = [];
+  let failure: string | undefined;
+  const find = ({ pod }: Probe): V1Pod | undefined => pods.find(({ metadata }) => metadata?.name === pod);
+  for (;;) {
+    try {
+      pods = await cluster.pods(namespace);
+      listed.push(await cluster.countServicesAndEndpoints());
+      failure = undefined;
+    } catch (error) {
+      failure = (error as Error).message;
+    }
+    const running = probes.filter((probe) => !hasEnded(find(probe)));
+    // A Pod that was seen and is gone will not come back.
+    if (failure === undefined && running.every((probe) => find(probe) === undefined)) break;
+    if (performance.now() + options.pollMs >= options.deadline) break;
+    const first = running.map(find).find((pod) => pod?.status?.phase === "Pending");
+    const detail = failure ?? (first === undefined ? "the checks run" : describePod(first));
+    progress(`waiting for ${running.length} of ${probes.length} probes: ${detail}`);
+    await pause(options.pollMs, undefined, { signal: options.signal });
+  }
+  const echoPods = pods.filter(({ metadata }) => metadata?.labels?.[ROLE_LABEL] === ECHO);
+  const nodes = [...new Set(probes.map(({ node }) => node))];
+  const checks: Check[] = [...judgeBackends(nodes, echoPods)];
+  const agentSamples = new Map<string, readonly AgentStatus[]>();
+  for (const probe of probes) {
+    const pod = find(probe);
+    let log = "";
+    let unreadable: string | undefined;
+    if (hasEnded(pod)) {
+      log = await cluster.podLog(namespace, probe.pod).catch((error: Error) => {
+        unreadable = error.message;
+        return "";
+      });
+    }
+    const report = findProbeReport(log);
+    checks.push(...(report?.checks ?? failProbe(probe, unreadable ?? failure ?? describeMissingProbe(pod, log))));
+    if (report !== undefined && probe.origin === "host") agentSamples.set(probe.node, report.agent);
+  }
+  return { checks, agentSamples, listed };
+};

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Resolves the test Service's name: as the pod's own resolver does, or by asking the cluster DNS Service directly.
+import { lookup, Resolver } from "node:dns/promises";
+import type { Origin } from "../checks.ts";
+import type { ProbeTargets } from "../targets.ts";
+import type { Attempt } from "./retry.ts";
+
+const QUERY_TIMEOUT_MS = 2_000;
+
+/** libc's resolver with the pod's resolv.conf; it cannot be cancelled, so a slow answer is left behind. */
+const resolveAsPod = async (name: string): Promise<readonly string[]> => {
+  const slow = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error("no answer within 12 s")), 12_000).unref();
+  });
+  return [(await Promise.race([lookup(name, { family: 4 }), slow])).address];
+};
+
+/** A node's resolv.conf does not name the cluster DNS: its Service address is asked. */
+const resolveAt = async (server: string, name: string): Promise<readonly string[]> => {
+  const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: 2 });
+  resolver.setServers([server]);
+  return resolver.resolve4(name);
+};
+
+export const checkDns = async (origin: Origin, { server, name, address }: ProbeTargets["dns"]): Promise<Attempt> => {
+  const via = origin === "pod" ? "the pod's resolv.conf" : `cluster DNS at ${server}`;
+  try {
+    const found = origin === "pod" ? await resolveAsPod(name) : await resolveAt(server, name);
+    return found.includes(address)
+      ? { passed: true, observed: `${name} is ${address}, by ${via}` }
+      : { passed: false, observed: `${name} resolves to ${found.join(", ")} instead of ${address}, by ${via}` };
+  } catch (error) {
+    return { passed: false, observed: `${name} does not resolve by ${via}: ${(error as Error).message}` };
+  }
+};

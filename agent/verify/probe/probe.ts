@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries out every check of one probe on one node, all at the same time, each for as long as the deadline allows.
+import { CHECK, type Origin, TRAFFIC, trafficCheckName } from "../checks.ts";
+import type { ProbeReport } from "../probe-report.ts";
+import type { Check } from "../report.ts";
+import type { ProbeTargets } from "../targets.ts";
+import { checkAgent, sampleAgent } from "./agent-endpoint.ts";
+import { checkApiService } from "./api-service.ts";
+import { type Ask, askTcp, askUdpConnected, askUdpUnconnected, type Target } from "./echo-client.ts";
+import { checkChains, checkProcesses, type Run } from "./machine.ts";
+import { checkDns } from "./name-service.ts";
+import { type Attempt, type DeadlineMs, retryUntil } from "./retry.ts";
+import { surveyAddresses, surveyBackends } from "./survey.ts";
+
+export interface ProbeOptions {
+  readonly origin: Origin;
+  readonly node: string;
+  readonly targets: ProbeTargets;
+  readonly timeoutMs: number;
+  /** Where the pod's CA and token are. */
+  readonly serviceAccountFolder: string;
+  /** The host's /proc. */
+  readonly proc: string;
+  readonly run: Run;
+}
+
+const timed = async (name: string, node: string, work: Promise<Attempt>): Promise<Check> => {
+  const started = performance.now();
+  const { passed, observed } = await work.catch(
+    (error: unknown): Attempt => ({ passed: false, observed: `could not be checked: ${(error as Error).message}` }),
+  );
+  return { name, node, passed, observed, durationMs: Math.round(performance.now() - started) };
+};
+
+const trafficChecks = (options: ProbeOptions, deadline: DeadlineMs): readonly Promise<Check>[] => {
+  const { origin, node, targets } = options;
+  const { clusterIp, nodePort, nodes } = targets;
+  const backends = nodes.map(({ name }) => name);
+  const tcp = { address: clusterIp.address, port: clusterIp.tcpPort };
+  const udp = { address: clusterIp.address, port: clusterIp.udpPort };
+  const everyNode = (ask: Ask, port: number): Promise<Attempt> =>
+    surveyAddresses(
+      ask,
+      nodes.flatMap(({ name, addresses }) => addresses.map((address) => ({ node: name, address, port }))),
+    );
+  const check = (name: (typeof TRAFFIC)[keyof typeof TRAFFIC], attempt: () => Promise<Attempt>): Promise<Check> =>
+    timed(trafficCheckName(name, origin), node, retryUntil(deadline, attempt));
+  return [
+    check(TRAFFIC.clusterIpTcp, () => surveyBackends(askTcp, tcp, backends)),
+    check(TRAFFIC.clusterIpUdp, () => surveyBackends(askUdpConnected, udp, backends)),
+    check(TRAFFIC.clusterIpUdpUnconnected, () => surveyBackends(askUdpUnconnected, udp, backends)),
+    check(TRAFFIC.nodePortTcp, () => everyNode(askTcp, nodePort.tcpPort)),
+    check(TRAFFIC.nodePortUdp, () => everyNode(askUdpConnected, nodePort.udpPort)),
+    check(TRAFFIC.dns, () => checkDns(origin, targets.dns)),
+    check(TRAFFIC.kubernetesService, () => checkApiService(targets.kubernetes, options.serviceAccountFolder)),
+  ];
+};
+
+/** The agent of this node: on its fixed address, or on the node's first. */
+const agentTarget = ({ node, targets }: ProbeOptions): Target => {
+  const address = targets.agent.host ?? targets.nodes.find(({ name }) => name === node)?.addresses[0];
+  if (address === undefined) throw new Error(`the targets name no address of node ${node}`);
+  return { address, port: targets.agent.port };
+};
+
+export const runProbe = async (options: ProbeOptions): Promise<ProbeReport> => {
+  const deadline = performance.now() + options.timeoutMs;
+  const traffic = trafficChecks(options, deadline);
+  if (options.origin === "pod") return { checks: await Promise.all(traffic), agent: [] };
+  const target = agentTarget(options);
+  const machine = [
+    timed(CHECK.noProxyProcess, options.node, checkProcesses(options.proc)),
+    timed(CHECK.noProxyChains, options.node, checkChains(options.proc, options.run)),
+    timed(
+      CHECK.agentReady,
+      options.node,
+      retryUntil(deadline, () => checkAgent(target)),
+    ),
+  ];
+  const checks = await Promise.all([...machine, ...traffic]);
+  return { checks, agent: await sampleAgent(target) };
+};
