@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inputs of BareMetalCluster, as its users write them.
+
+import type * as pulumi from "@pulumi/pulumi";
+
+/** One server, reachable by SSH. */
+export interface BareMetalHostArgs {
+  /** Name of the host's Node; its identity for as long as it is in the cluster. */
+  name: string;
+  /** `control-plane` or `worker`. The first control plane in the list makes the cluster and must stay the first. */
+  role: string;
+  /** IP address at which Pulumi and the other nodes reach the host. */
+  address: pulumi.Input<string>;
+  /**
+   * User to log in as: root, or one who may use sudo without a password.
+   * @default "root"
+   */
+  user?: pulumi.Input<string>;
+  /**
+   * Port of the SSH server.
+   * @default 22
+   */
+  port?: pulumi.Input<number>;
+  /** The host's public SSH key, such as `ssh-ed25519 AAAAC3...`; another key is refused. */
+  hostKey?: pulumi.Input<string>;
+  /**
+   * Accept whatever key the host shows. Whoever can redirect the traffic can then take the host's place.
+   * @default false
+   */
+  insecureIgnoreHostKey?: boolean;
+  /**
+   * Reset the host when it leaves the cluster. Set to `false` (and update) before a dead host is removed.
+   * @default true
+   */
+  resetOnRemove?: boolean;
+}
+
+/** A host through which the others are reached. */
+export interface BastionArgs {
+  /** Address or name of the bastion. */
+  host: pulumi.Input<string>;
+  /**
+   * User to log in as.
+   * @default "root"
+   */
+  user?: pulumi.Input<string>;
+  /**
+   * Port of the SSH server.
+   * @default 22
+   */
+  port?: pulumi.Input<number>;
+  /**
+   * Private key for the bastion. Secret.
+   * @default the cluster's `privateKey`
+   */
+  privateKey?: pulumi.Input<string>;
+  /** The bastion's public SSH key; another key is refused. */
+  hostKey?: pulumi.Input<string>;
+  /**
+   * Accept whatever key the bastion shows.
+   * @default false
+   */
+  insecureIgnoreHostKey?: boolean;
+}
+
+/** Where the API server answers, with no Service routing: a load balancer, a virtual address or the first control plane. */
+export interface ControlPlaneEndpointArgs {
+  /** Address or name. */
+  host: pulumi.Input<string>;
+  /**
+   * Port.
+   * @default 6443
+   */
+  port?: pulumi.Input<number>;
+}
+
+/** Inputs of BareMetalCluster. */
+export interface BareMetalClusterArgs {
+  /** The servers: Debian or Ubuntu with systemd. A host added later joins; a host removed is drained and reset. */
+  hosts: BareMetalHostArgs[];
+  /** Private SSH key for all hosts, in OpenSSH or PEM form. Secret. */
+  privateKey: pulumi.Input<string>;
+  /** A host through which the others are reached. */
+  bastion?: BastionArgs;
+  /**
+   * Version of Kubernetes, complete.
+   * @default "v1.36.3"
+   */
+  kubernetesVersion?: string;
+  /**
+   * Networks of the pods, one per address family; each Node gets a /24 (IPv6: /64).
+   * @default ["10.244.0.0/16"]
+   */
+  podCidrs?: pulumi.Input<string[]>;
+  /**
+   * Networks of the Services, one per address family.
+   * @default ["10.96.0.0/12"]
+   */
+  serviceCidrs?: pulumi.Input<string[]>;
+  /**
+   * Domain of the cluster's DNS.
+   * @default "cluster.local"
+   */
+  dnsDomain?: string;
+  /**
+   * Where nodes reach the API server.
+   * @default the first control plane's address, port 6443
+   */
+  controlPlaneEndpoint?: ControlPlaneEndpointArgs;
+  /** More names and addresses for the API server's certificate. */
+  certSans?: string[];
+  /**
+   * Folder of an air-gapped bundle: programs and images are copied from there and hosts download nothing.
+   * @default packages of the distribution and of https://pkgs.k8s.io
+   */
+  bundlePath?: string;
+  /**
+   * How long, in seconds, the pods of a host that leaves may take to go elsewhere.
+   * @default 120
+   */
+  drainTimeoutSeconds?: number;
+  /**
+   * Oldest kernel that is accepted on a host.
+   * @default "6.6", the first with tcx
+   */
+  minimumKernelVersion?: string;
+  /**
+   * Checks of kubeadm that count as warnings, such as `SystemVerification`.
+   * @default []
+   */
+  ignorePreflightErrors?: string[];
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps of every host before it is in a cluster: judged, claimed, given the bundle's files, prepared.
+
+import { remote, type types } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { BareMetalClusterArgs } from "./args.ts";
+import { bundleVariables, fileLabel, filesForRole, remotePath } from "./bundle.ts";
+import { sshConnection } from "./connection.ts";
+import type { CheckedHost, CheckedInputs } from "./inputs.ts";
+import { remoteStep } from "./remote-step.ts";
+import type { ScriptVariables } from "./scripts.ts";
+
+/** A host with what its steps have in common. */
+export interface HostContext {
+  readonly host: CheckedHost;
+  /** Prefix of the names of the host's resources. */
+  readonly prefix: string;
+  readonly connection: types.input.remote.ConnectionArgs;
+  readonly variables: ScriptVariables;
+}
+
+const minimumMemoryMib: Readonly<Record<string, number>> = { "control-plane": 1700, worker: 512 };
+const minimumDiskMib: Readonly<Record<string, number>> = { "control-plane": 4096, worker: 3072 };
+const requiredPorts: Readonly<Record<string, string>> = {
+  "control-plane": "2379 2380 6443 10250 10256 10257 10259",
+  worker: "10250 10256",
+};
+
+/** Fingerprint of the key that signs https://pkgs.k8s.io. */
+const aptKeyFingerprint = "DE15B14486CD377B9E876E1A234654DA9A296436";
+
+/** The hosts with their connections. `clusterId` marks a host as this cluster's own. */
+export function hostContexts(
+  name: string,
+  clusterId: string,
+  args: BareMetalClusterArgs,
+  inputs: CheckedInputs,
+): HostContext[] {
+  const first = inputs.hosts.find((host) => host.role === "control-plane");
+  const bastion =
+    args.bastion === undefined
+      ? undefined
+      : {
+          host: args.bastion.host,
+          port: args.bastion.port,
+          user: args.bastion.user,
+          privateKey: args.bastion.privateKey ?? args.privateKey,
+          hostKey: args.bastion.hostKey,
+        };
+  return inputs.hosts.map((host) => ({
+    host,
+    prefix: `${name}-${host.name}`,
+    connection: sshConnection(
+      {
+        host: host.address,
+        port: host.port,
+        user: host.user,
+        privateKey: args.privateKey,
+        hostKey: host.insecureIgnoreHostKey === true ? undefined : host.hostKey,
+      },
+      bastion,
+    ),
+    variables: {
+      HOST_NAME: host.name,
+      HOST_ADDRESS: host.address,
+      HOST_ROLE: host.role,
+      HOST_FIRST: host === first ? "yes" : "no",
+      CLUSTER_ID: clusterId,
+      KUBERNETES_VERSION: inputs.kubernetesVersion,
+    },
+  }));
+}
+
+/** Judges the host; every host is judged before anything is created on any. */
+export function preflight(
+  context: HostContext,
+  inputs: CheckedInputs,
+  minimumKernel: string,
+  parent: pulumi.Resource,
+): remote.Command {
+  const { role } = context.host;
+  return remoteStep(
+    `${context.prefix}-preflight`,
+    {
+      step: "preflight",
+      connection: context.connection,
+      asRoot: false,
+      seconds: 120,
+      variables: {
+        ...context.variables,
+        MINIMUM_KERNEL: minimumKernel,
+        MINIMUM_MEMORY_MIB: minimumMemoryMib[role] ?? 0,
+        MINIMUM_DISK_MIB: minimumDiskMib[role] ?? 0,
+        REQUIRED_PORTS: requiredPorts[role] ?? "",
+        PACKAGE_SOURCE: inputs.bundle === undefined ? "apt" : "bundle",
+      },
+    },
+    { parent },
+  );
+}
+
+/** Options of a step whose undoing has to reach the host. */
+export function undoneOnHost(host: CheckedHost): pulumi.CustomResourceOptions {
+  return { retainOnDelete: host.resetOnRemove === false };
+}
+
+/** Claims the host, copies what it needs and prepares it; gives the last of these steps. */
+export function prepare(
+  context: HostContext,
+  inputs: CheckedInputs,
+  preflights: readonly pulumi.Resource[],
+  parent: pulumi.Resource,
+): remote.Command {
+  const { host, prefix, connection, variables } = context;
+  const { bundle } = inputs;
+  const claim = remoteStep(
+    `${prefix}-claim`,
+    { step: "claim", connection, variables, seconds: 660, deleteSeconds: 180 },
+    { parent, dependsOn: [...preflights], ...undoneOnHost(host) },
+  );
+  const copies =
+    bundle === undefined
+      ? []
+      : filesForRole(bundle, host.role).map(
+          (file) =>
+            new remote.CopyToRemote(
+              `${prefix}-copy-${fileLabel(file)}`,
+              {
+                connection,
+                source: new pulumi.asset.FileAsset(`${bundle.folder}/${file.path}`),
+                remotePath: remotePath(file),
+              },
+              { parent, dependsOn: [claim] },
+            ),
+        );
+  const minor = inputs.kubernetesVersion.split(".").slice(0, 2).join(".");
+  return remoteStep(
+    `${prefix}-prepare`,
+    {
+      step: "prepare",
+      connection,
+      seconds: 1800,
+      variables: {
+        ...variables,
+        ...bundleVariables(bundle, host.role),
+        IPV6: "no",
+        APT_REPOSITORY: `https://pkgs.k8s.io/core:/stable:/${minor}/deb`,
+        APT_KEY_FINGERPRINT: aptKeyFingerprint,
+      },
+    },
+    { parent, dependsOn: [claim, ...copies] },
+  );
+}

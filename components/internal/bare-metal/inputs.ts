@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Applies the rules of BareMetalCluster to its inputs: at once to what is known, and later to what is an output.
+
+import * as pulumi from "@pulumi/pulumi";
+import { checkedInput, type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
+import { canonicalVersion, defaultKubernetesVersion, supportedVersionRule } from "../kubernetes-version.ts";
+import type { BareMetalClusterArgs, BareMetalHostArgs } from "./args.ts";
+import { type Bundle, readBundle } from "./bundle.ts";
+import * as rules from "./rules.ts";
+
+/** A host with its defaults, each value checked when it is known. */
+export interface CheckedHost extends Omit<BareMetalHostArgs, "address"> {
+  readonly address: pulumi.Output<string>;
+}
+
+/** The inputs with their defaults. */
+export interface CheckedInputs {
+  readonly hosts: readonly CheckedHost[];
+  readonly kubernetesVersion: string;
+  readonly bundle: Bundle | undefined;
+  readonly podCidrs: pulumi.Output<string[]>;
+  readonly serviceCidrs: pulumi.Output<string[]>;
+}
+
+const defaultPodCidrs = ["10.244.0.0/16"];
+const defaultServiceCidrs = ["10.96.0.0/12"];
+
+function facts(host: BareMetalHostArgs): rules.HostFacts {
+  return {
+    name: host.name,
+    role: host.role,
+    address: knownNow(host.address),
+    port: knownNow(host.port),
+    hostKey: knownNow(host.hostKey),
+    hostKeyGiven: host.hostKey !== undefined && host.hostKey !== "",
+    insecureIgnoreHostKey: host.insecureIgnoreHostKey === true,
+  };
+}
+
+const whenKnown = <T>(value: T | undefined, rule: (value: T) => InputProblem[]): InputProblem[] =>
+  value === undefined ? [] : rule(value);
+
+function hostProblems(path: string, host: rules.HostFacts): InputProblem[] {
+  return [
+    ...rules.hostNameRule(path, host),
+    ...rules.hostRoleRule(path, host),
+    ...whenKnown(host.address, (address) => rules.addressRule(`${path}.address`, address)),
+    ...whenKnown(host.port, (port) => rules.portRule(`${path}.port`, port)),
+    ...rules.hostKeyGivenRule(path, host),
+    ...whenKnown(host.hostKey, (key) => (key === "" ? [] : rules.hostKeyRule(`${path}.hostKey`, key))),
+  ];
+}
+
+function bastionProblems(bastion: BareMetalClusterArgs["bastion"]): InputProblem[] {
+  if (bastion === undefined) return [];
+  return [
+    ...rules.hostKeyGivenRule("bastion", {
+      hostKeyGiven: bastion.hostKey !== undefined && bastion.hostKey !== "",
+      insecureIgnoreHostKey: bastion.insecureIgnoreHostKey === true,
+    }),
+    ...whenKnown(knownNow(bastion.hostKey), (key) => (key === "" ? [] : rules.hostKeyRule("bastion.hostKey", key))),
+    ...whenKnown(knownNow(bastion.port), (port) => rules.portRule("bastion.port", port)),
+    ...whenKnown(knownNow(bastion.privateKey), (key) => rules.privateKeyRule("bastion.privateKey", key)),
+  ];
+}
+
+function networkProblems(podCidrs: string[], serviceCidrs: string[], hostCount: number): InputProblem[] {
+  const malformed = [...rules.cidrListRule("podCidrs", podCidrs), ...rules.cidrListRule("serviceCidrs", serviceCidrs)];
+  if (malformed.length > 0) return malformed;
+  return [
+    ...rules.podCidrSizeRule(podCidrs, hostCount),
+    ...rules.serviceCidrSizeRule(serviceCidrs),
+    ...rules.cidrOverlapRule(podCidrs, serviceCidrs),
+  ];
+}
+
+function bundleProblems(bundle: Bundle | InputProblem | undefined, version: string): InputProblem[] {
+  if (bundle === undefined) return [];
+  return "reason" in bundle ? [bundle] : rules.bundleVersionRule(bundle, version);
+}
+
+/** Throws one error for all wrong inputs that can be seen now; what is unknown yet fails its own host or network later. */
+export function checkInputs(what: string, name: string, args: BareMetalClusterArgs): CheckedInputs {
+  const hosts = args.hosts.map(facts);
+  const version = args.kubernetesVersion ?? defaultKubernetesVersion;
+  const podCidrs = args.podCidrs ?? defaultPodCidrs;
+  const serviceCidrs = args.serviceCidrs ?? defaultServiceCidrs;
+  const podsNow = knownNow(podCidrs) as string[] | undefined;
+  const servicesNow = knownNow(serviceCidrs) as string[] | undefined;
+  const bundle = args.bundlePath === undefined ? undefined : readBundle("bundlePath", args.bundlePath);
+
+  const outside = (path: string, address: string, pods: string[], services: string[]) =>
+    rules.addressOutsideCidrsRule(path, address, pods, services);
+
+  refuseProblems(what, [
+    ...rules.clusterNameRule(name),
+    ...hosts.flatMap((host, index) => hostProblems(`hosts[${index}]`, host)),
+    ...rules.uniqueHostsRule(hosts),
+    ...rules.controlPlaneCountRule(hosts),
+    ...supportedVersionRule("kubernetesVersion", version),
+    ...bundleProblems(bundle, version),
+    ...whenKnown(knownNow(args.privateKey), (key) => rules.privateKeyRule("privateKey", key)),
+    ...bastionProblems(args.bastion),
+    ...whenKnown(knownNow(args.controlPlaneEndpoint?.port), (port) =>
+      rules.portRule("controlPlaneEndpoint.port", port),
+    ),
+    ...whenKnown(args.drainTimeoutSeconds, (seconds) => rules.secondsRule("drainTimeoutSeconds", seconds)),
+    ...(podsNow !== undefined && servicesNow !== undefined ? networkProblems(podsNow, servicesNow, hosts.length) : []),
+    ...hosts.flatMap((host, index) =>
+      host.address === undefined
+        ? []
+        : outside(`hosts[${index}].address`, host.address, podsNow ?? [], servicesNow ?? []),
+    ),
+  ]);
+
+  const networks = checkedInput(
+    pulumi.all([podCidrs, serviceCidrs]) as pulumi.Output<[string[], string[]]>,
+    what,
+    ([pods, services]) => networkProblems(pods, services, hosts.length),
+  );
+  return {
+    hosts: args.hosts.map((host, index) => ({
+      ...host,
+      address: checkedInput(
+        pulumi.all([host.address, podCidrs, serviceCidrs]) as pulumi.Output<[string, string[], string[]]>,
+        what,
+        ([address, pods, services]) => [
+          ...rules.addressRule(`hosts[${index}].address`, address),
+          ...outside(`hosts[${index}].address`, address, pods, services),
+        ],
+      ).apply(([address]) => address),
+    })),
+    kubernetesVersion: canonicalVersion(version),
+    bundle: bundle === undefined || "reason" in bundle ? undefined : bundle,
+    podCidrs: networks.apply(([pods]) => pods),
+    serviceCidrs: networks.apply(([, services]) => services),
+  };
+}

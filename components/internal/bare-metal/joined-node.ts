@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// A host's way into the cluster and out again: a token of its own, admitted only while it joins, then a member.
+
+import { remote } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { ControlPlane } from "./control-plane.ts";
+import { apiBindPort } from "./control-plane.ts";
+import { type HostContext, undoneOnHost } from "./host-steps.ts";
+import { authority, joinConfiguration, type KubeadmCluster, uploadCertsConfiguration } from "./kubeadm-config.ts";
+import { remoteStep } from "./remote-step.ts";
+
+/** The steps by which others wait for a joined host. */
+export interface JoinedNode {
+  readonly join: remote.Command;
+  readonly member: remote.Command;
+}
+
+/** What a host needs to join beside itself and the control plane. */
+export interface JoinArgs {
+  readonly cluster: pulumi.Output<KubeadmCluster>;
+  readonly ignorePreflightErrors: readonly string[];
+  readonly drainSeconds: number;
+  readonly prepared: pulumi.Resource;
+  /** Steps that must be over before this host is admitted. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+const admitSeconds = 900;
+const joinSeconds = 840;
+
+/**
+ * `admit` and `join` run at the same time: the one on the control plane makes the host's token valid and takes it back as
+ * soon as the Node is registered; the other polls until the token counts. A token is worth nothing outside of that.
+ */
+export function joinNode(
+  context: HostContext,
+  controlPlane: ControlPlane,
+  args: JoinArgs,
+  parent: pulumi.Resource,
+): JoinedNode {
+  const { host, prefix, connection, variables } = context;
+  // Another address is another machine: it leaves and joins as one.
+  const identity = { parent, replacementTrigger: host.address };
+  const onControlPlane = {
+    connection: controlPlane.context.connection,
+    variables: { ...controlPlane.context.variables, JOIN_NAME: host.name, JOIN_ROLE: host.role },
+  };
+
+  const generate = "{ kubeadm token generate; kubeadm certs certificate-key; }";
+  const token = new remote.Command(
+    `${prefix}-token`,
+    {
+      connection: controlPlane.context.connection,
+      create: generate,
+      addPreviousOutputInEnv: false,
+      logging: remote.Logging.None,
+    },
+    {
+      ...identity,
+      dependsOn: [controlPlane.init],
+      additionalSecretOutputs: ["stdout", "stderr"],
+      // The token is this host's for ever: no other input may make a new one.
+      ignoreChanges: ["connection", "create"],
+    },
+  );
+  const credentials = pulumi.secret(token.stdout).apply((text) => {
+    const [bootstrapToken = "", certificateKey = ""] = text.trim().split(/\s+/);
+    return { token: bootstrapToken, certificateKey };
+  });
+  const kubeadmJoin = pulumi
+    .all([args.cluster, host.address, credentials, controlPlane.caCertHash])
+    .apply(([cluster, address, secrets, caCertHash]) =>
+      joinConfiguration(
+        cluster,
+        { name: host.name, role: host.role, address, ignorePreflightErrors: args.ignorePreflightErrors },
+        apiBindPort,
+        { ...secrets, caCertHash },
+      ),
+    );
+
+  const admit = remoteStep(
+    `${prefix}-admit`,
+    {
+      step: "admit",
+      connection: onControlPlane.connection,
+      seconds: admitSeconds + 60,
+      silent: false,
+      variables: {
+        ...onControlPlane.variables,
+        ADMIT_SECONDS: admitSeconds,
+        TOKEN: credentials.apply((secrets) => secrets.token),
+        UPLOAD_CERTS:
+          host.role === "control-plane"
+            ? pulumi
+                .all([args.cluster, credentials])
+                .apply(([cluster, secrets]) => uploadCertsConfiguration(cluster, secrets.certificateKey))
+            : "",
+      },
+    },
+    { ...identity, dependsOn: [args.prepared, ...args.after] },
+  );
+  const join = remoteStep(
+    `${prefix}-join`,
+    {
+      step: "join",
+      connection,
+      seconds: joinSeconds + 660,
+      deleteSeconds: 300,
+      variables: {
+        ...variables,
+        JOIN_SECONDS: joinSeconds,
+        API_AUTHORITY: args.cluster.apply((cluster) => authority(cluster.endpointHost, cluster.endpointPort)),
+        KUBEADM_JOIN: kubeadmJoin,
+      },
+    },
+    { ...identity, dependsOn: [args.prepared, ...args.after], ...undoneOnHost(host) },
+  );
+  const member = remoteStep(
+    `${prefix}-member`,
+    {
+      step: "member",
+      ...onControlPlane,
+      seconds: 180,
+      deleteSeconds: args.drainSeconds + 180,
+      variables: { ...onControlPlane.variables, DRAIN_SECONDS: args.drainSeconds },
+    },
+    // When the whole cluster goes there is nowhere to drain to.
+    { ...identity, dependsOn: [admit, join], deletedWith: controlPlane.init },
+  );
+  return { join, member };
+}

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Judges a host before anything is created on any host. Reads only.
+
+problems=()
+problem() { problems+=("$1"); }
+
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+check_privilege() {
+  [ "$(id -u)" -eq 0 ] && return 0
+  command -v sudo >/dev/null || refuse "the user $(id -un) is not root and sudo is not installed; log in as root, or install sudo and allow it without a password."
+  sudo -n true 2>/dev/null || refuse "the user $(id -un) is not root and may not use sudo without a password; add \"$(id -un) ALL=(ALL) NOPASSWD: ALL\" to /etc/sudoers.d, or log in as root."
+}
+
+os_release() { sed -n "s/^$1=//p" /etc/os-release | tr -d '"'; }
+
+check_distribution() {
+  case " $(os_release ID) $(os_release ID_LIKE) " in
+    *" debian "* | *" ubuntu "*) ;;
+    *) problem "the operating system ($(os_release PRETTY_NAME)) is neither Debian nor Ubuntu; install one of them." ;;
+  esac
+  [ "$(ps -p 1 -o comm=)" = systemd ] || problem "process 1 is $(ps -p 1 -o comm=), not systemd, so services cannot be installed; boot the host with systemd."
+}
+
+check_kernel() {
+  local release
+  release=$(uname -r)
+  if [ "$(printf '%s\n%s\n' "$MINIMUM_KERNEL" "${release%%-*}" | sort -V | head -n 1)" != "$MINIMUM_KERNEL" ]; then
+    problem "kernel $release is older than $MINIMUM_KERNEL, the first with the BPF attachments the datapath needs; install a newer kernel (Debian: linux-image-amd64 from backports; Ubuntu: the hwe kernel) and reboot."
+  fi
+  [ -r /sys/kernel/btf/vmlinux ] || problem "the kernel $release has no BTF (/sys/kernel/btf/vmlinux); boot a kernel built with CONFIG_DEBUG_INFO_BTF=y."
+  grep -qw bpf /proc/filesystems || problem "the kernel $release has no bpf file system; boot a kernel built with CONFIG_BPF_SYSCALL=y."
+  grep -qw cgroup2 /proc/mounts || problem "no cgroup2 hierarchy is mounted, to which the datapath attaches its socket programs; boot with systemd.unified_cgroup_hierarchy=1."
+  if [ -r /proc/sys/net/core/bpf_jit_enable ] && [ "$(cat /proc/sys/net/core/bpf_jit_enable)" = 0 ]; then
+    problem "the BPF compiler is off (net.core.bpf_jit_enable=0); set it to 1."
+  fi
+}
+
+memory_mib() {
+  local smallest file value
+  smallest=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
+  for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    [ -r "$file" ] || continue
+    value=$(cat "$file")
+    case "$value" in *[!0-9]* | '') continue ;; esac
+    [ ${#value} -ge 18 ] && continue
+    value=$((value / 1048576))
+    [ "$value" -lt "$smallest" ] && smallest=$value
+  done
+  printf '%s' "$smallest"
+}
+
+check_resources() {
+  local memory disk
+  memory=$(memory_mib)
+  [ "$memory" -ge "$MINIMUM_MEMORY_MIB" ] || problem "it has $memory MiB of memory and a $HOST_ROLE needs $MINIMUM_MEMORY_MIB MiB; give it more memory."
+  # What a member has already stored counts as found.
+  [ -n "$(claim_field cluster)" ] && return 0
+  disk=$(df -Pk /var/lib | awk 'NR == 2 {print int($4 / 1024)}')
+  [ "$disk" -ge "$MINIMUM_DISK_MIB" ] || problem "/var/lib has $disk MiB free and a $HOST_ROLE needs $MINIMUM_DISK_MIB MiB; free some space or attach a larger disk."
+}
+
+check_clock() {
+  [ "$(date +%s)" -ge 1764547200 ] || problem "its clock says $(date -u +%FT%TZ), which lies in the past, so every certificate would be refused; set the clock (timedatectl set-ntp true)."
+}
+
+check_programs() {
+  local program missing=()
+  [ "$PACKAGE_SOURCE" = bundle ] || return 0
+  for program in containerd runc ip nsenter mount iptables tc ethtool flock gzip tar sha256sum; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
+  [ ${#missing[@]} -eq 0 ] || problem "an air-gapped bundle brings Kubernetes only, and these programs are missing: ${missing[*]}; install the packages containerd runc iproute2 iptables ethtool util-linux containernetworking-plugins."
+}
+
+check_kube_proxy() {
+  local chains
+  if pgrep -x kube-proxy >/dev/null; then
+    problem "a kube-proxy process runs here (pid $(pgrep -x kube-proxy | tr '\n' ' ')); use a host that never ran kube-proxy, or stop it for good and reboot."
+  fi
+  chains=$({
+    ! command -v nft >/dev/null || as_root nft list ruleset 2>/dev/null || true
+    ! command -v iptables-save >/dev/null || as_root iptables-save 2>/dev/null || true
+    ! command -v iptables-legacy-save >/dev/null || as_root iptables-legacy-save 2>/dev/null || true
+  } | grep -cE 'KUBE-SVC-|KUBE-SERVICES|table (ip|ip6|inet) kube-proxy' || true)
+  [ "$chains" -eq 0 ] || problem "it still carries $chains rules of kube-proxy (chains KUBE-SVC-*, KUBE-SERVICES or the nftables table kube-proxy), which would compete with the datapath; run \"kube-proxy --cleanup\" or reboot the host."
+}
+
+check_other_cluster() {
+  local owner found='' path
+  for path in /etc/rancher/k3s /etc/rancher/rke2 /var/snap/microk8s /etc/kubernetes/bootstrap-kubelet.conf \
+    /etc/kubernetes/kubelet.conf /etc/kubernetes/admin.conf /etc/kubernetes/manifests/kube-apiserver.yaml; do
+    as_root test -e "$path" && found=$path && break
+  done
+  owner=$(as_root sed -n 's/^cluster=//p' "$claim_file" 2>/dev/null || true)
+  if [ -n "$owner" ] && [ "$owner" != "$CLUSTER_ID" ]; then
+    problem "it belongs to the cluster $owner, not to $CLUSTER_ID; remove it from that cluster first, or use another host."
+  elif [ -z "$owner" ] && [ -n "$found" ]; then
+    problem "it already belongs to another cluster ($found exists and was not made by this stack); run \"kubeadm reset -f\" there if that cluster is not wanted any more, or use another host."
+  elif [ -n "$owner" ]; then
+    check_same_member
+  fi
+}
+
+# A change that these steps cannot make is refused before any host has been touched.
+check_same_member() {
+  local was
+  was=$(as_root sed -n 's/^name=//p' "$claim_file")
+  [ "$was" = "$HOST_NAME" ] || problem "it is already in this cluster under the name $was; keep that name, or remove it in one update and add it in the next."
+  was=$(as_root sed -n 's/^role=//p' "$claim_file")
+  [ "$was" = "$HOST_ROLE" ] || problem "it is in this cluster as $was and cannot become $HOST_ROLE in place; remove it in one update and add it in the next."
+  was=$(as_root sed -n 's/^first=//p' "$claim_file")
+  [ "$was" = "$HOST_FIRST" ] || problem "the first control plane of a cluster cannot change; keep the same host first among the control planes in \"hosts\"."
+  as_root test -e /etc/kubernetes/kubelet.conf || return 0
+  was=$(as_root sed -n 's/^version=//p' "$claim_file")
+  [ "$was" = "$KUBERNETES_VERSION" ] || problem "it runs Kubernetes $was and this release does not upgrade a running cluster to $KUBERNETES_VERSION; set kubernetesVersion back to $was."
+}
+
+check_ports() {
+  local port busy=()
+  [ -z "$(claim_field cluster)" ] || return 0
+  command -v ss >/dev/null || return 0
+  for port in $REQUIRED_PORTS; do
+    [ -z "$(ss -Hltn "sport = :$port")" ] || busy+=("$port")
+  done
+  [ ${#busy[@]} -eq 0 ] || problem "TCP ports that Kubernetes needs are in use: ${busy[*]}; stop what listens there (ss -ltnp)."
+}
+
+run_create() {
+  check_privilege
+  check_distribution
+  check_kernel
+  check_resources
+  check_clock
+  check_programs
+  check_kube_proxy
+  check_other_cluster
+  check_ports
+  [ ${#problems[@]} -eq 0 ] || refuse "$(
+    printf '%s' "${problems[0]}"
+    [ ${#problems[@]} -eq 1 ] || printf '\n  also: %s' "${problems[@]:1}"
+  )"
+  say "is fit to be a $HOST_ROLE (kernel $(uname -r), $(memory_mib) MiB of memory)"
+}
+run_update() { run_create; }

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What the steps on a host share: how they speak and refuse, the lock against an interrupted predecessor, the host's claim.
+
+trap '' PIPE
+trap 'exit 143' TERM INT HUP
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+readonly claim_file=/etc/sansproxy/claim
+readonly admin_kubeconfig=/etc/kubernetes/admin.conf
+
+say() { printf '%s: %s\n' "$HOST_NAME" "$1" || true; }
+
+refuse() {
+  printf 'sansproxy: host %s (%s): %s\n' "$HOST_NAME" "$HOST_ADDRESS" "$1" >&2 || true
+  exit 1
+}
+
+# An update that was interrupted may still have its step running here: wait for it instead of working against it.
+take_host_lock() {
+  mkdir -p /run/lock
+  exec 9>/run/lock/sansproxy
+  flock -w "${LOCK_SECONDS:-600}" 9 ||
+    refuse "another step still holds /run/lock/sansproxy, probably the rest of an interrupted update; wait until it ends (fuser /run/lock/sansproxy) and run the update again."
+}
+
+claim_field() { if [ -r "$claim_file" ]; then sed -n "s/^$1=//p" "$claim_file"; fi; }
+
+# What looks like a token, a key or a digest is never shown.
+redact() { sed -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/<token>/g; s/[a-f0-9]{64}/<digest>/g'; }
+
+# Runs a long program with its output in a log that only root reads; the last lines are shown when it fails.
+logged() {
+  local name=$1
+  shift
+  mkdir -p /var/log/sansproxy
+  chmod 0700 /var/log/sansproxy
+  if "$@" >"/var/log/sansproxy/$name.log" 2>&1 9>&-; then return 0; fi
+  tail -n 40 "/var/log/sansproxy/$name.log" | redact >&2 || true
+  return 1
+}
+
+admin() { kubectl --kubeconfig "$admin_kubeconfig" --request-timeout=30s "$@"; }

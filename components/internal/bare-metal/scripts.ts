@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Composes what a step sends to a host: values as shell variables, then the shared prelude, then the step's own script.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { packageRoot } from "../package-root.ts";
+
+/** The steps that run on a host; each is a file of this folder. */
+export type HostStep = "preflight" | "claim" | "prepare" | "init" | "admit" | "join" | "member";
+
+/** A script's variables. A secret value makes the whole text secret. */
+export type ScriptVariables = Readonly<Record<string, pulumi.Input<string | number>>>;
+
+const folder = join(packageRoot, "components", "internal", "bare-metal");
+const needsReset: ReadonlySet<HostStep> = new Set(["init", "join"]);
+
+function readScript(name: string): string {
+  return readFileSync(join(folder, `${name}.sh`), "utf8");
+}
+
+/** The value as one word of the shell, whatever characters it has. */
+export function shellWord(value: string): string {
+  return `'${value.replaceAll("'", "'\\''")}'`;
+}
+
+/** The text of a step without its variables. */
+export function scriptBody(step: HostStep): string {
+  const parts = ["prelude", ...(needsReset.has(step) ? ["reset"] : []), step];
+  return parts.map(readScript).join("\n");
+}
+
+/**
+ * What is sent to the standard input of `bash -s`. The functions are read in full before one of them runs, and that one
+ * does not see the rest of the input.
+ */
+export function scriptInput(step: HostStep, variables: ScriptVariables): pulumi.Output<string> {
+  return pulumi.output(variables as Record<string, string | number>).apply((values) => {
+    const assignments = Object.entries(values).map(([name, value]) => `${name}=${shellWord(String(value))}`);
+    return `${assignments.join("\n")}\n${scriptBody(step)}\n"run_$1" </dev/null\n`;
+  });
+}
+
+/** The command line of a step: bounded in time, as root, with nothing in it that is worth hiding. */
+export function scriptCommand(action: "create" | "update" | "delete", seconds: number, asRoot = true): string {
+  const root = asRoot ? '$([ "$(id -u)" -eq 0 ] || echo sudo -n) ' : "";
+  return `timeout -k 10 ${seconds} ${root}bash -euo pipefail -s -- ${action}`;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one data type every cluster component produces and every other component accepts.
+
+import type * as pulumi from "@pulumi/pulumi";
+
+/** A node of the cluster, as the cluster's own API names it. */
+export interface KubernetesNode {
+  /** Name of the Node object. */
+  name: string;
+  /** Address at which the other nodes reach it. */
+  address: string;
+  /** `control-plane` or `worker`. */
+  role: string;
+}
+
+/** What the cluster's platform offers a datapath. */
+export interface KubernetesClusterCapabilities {
+  /** Every Node has a `spec.podCIDR` of its own. */
+  podCidrPerNode: boolean;
+  /** Nodes reach each other on one network segment, so that pod traffic needs no tunnel. */
+  nativeRouting: boolean;
+  /** The platform brings its own CNI plugin. */
+  ownsCni: boolean;
+}
+
+/** A Kubernetes cluster without kube-proxy, as data. */
+export interface KubernetesCluster {
+  /** Name of the cluster. */
+  name: string;
+  /** `bare-metal`, `eks` or `gke`. */
+  platform: string;
+  /** Version of the control plane, such as `v1.36.3`. */
+  kubernetesVersion: pulumi.Input<string>;
+  /** Administrator's kubeconfig; known when the control plane answers, before any worker has joined. Secret. */
+  kubeconfig: pulumi.Input<string>;
+  /** Host of the API server as a node reaches it with no Service routing. */
+  apiServerHost: pulumi.Input<string>;
+  /** Port of the API server as a node reaches it with no Service routing. */
+  apiServerPort: pulumi.Input<number>;
+  /** Networks of the pods, one per address family. */
+  podCidrs: pulumi.Input<string[]>;
+  /** Networks of the Services, one per address family. */
+  serviceCidrs: pulumi.Input<string[]>;
+  /** All nodes; known only when every one of them has joined. */
+  nodes: pulumi.Input<KubernetesNode[]>;
+  /** What the platform offers a datapath. */
+  capabilities: KubernetesClusterCapabilities;
+}
