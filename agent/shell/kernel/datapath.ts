@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // The datapath in this machine's kernel: pinned maps and programs, as the `Kernel` that the core plans for.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../../core/operation.ts";
+import { counterNames } from "../../maps/counters.ts";
+import { defaultEntries, type MapEntries, type MapName } from "../../maps/map-table.ts";
+import { attachAll } from "./attach.ts";
+import { findCgroup2 } from "./cgroup.ts";
+import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
+import { BpfObject } from "./libbpf.ts";
+import { MappedArray } from "./mapped-array.ts";
+import { configureNode } from "./node-tables.ts";
+import { type ProgramInfo, programInfo } from "./object-info.ts";
+import { Pins } from "./pins.ts";
+import { ServiceTables } from "./service-tables.ts";
+import { close } from "./syscall.ts";
 
 /** Sizes of all maps; those of `Capacity` hold Services, the others hold flows. */
-export interface MapSizes extends Capacity {
-  /** Translations of packets at the node's devices, two for each flow. */
-  readonly flows: number;
-  /** Translations of sockets: one for each TCP connection, two for each UDP socket and frontend. */
-  readonly socketFlows: number;
-}
+export type MapSizes = MapEntries;
 
 export interface DatapathOptions {
   /** A mounted bpffs; everything is pinned in `<bpfRoot>/sansproxy`. */
@@ -22,38 +31,139 @@ export interface DatapathOptions {
   readonly sizes?: Partial<MapSizes>;
 }
 
+const objectFiles = ["socket_lb.bpf.o", "tc.bpf.o"];
+
+/** How many per-CPU values a map has: the highest possible CPU and all below it. */
+function possibleCpus(): number {
+  const text = readFileSync("/sys/devices/system/cpu/possible", "utf8").trim();
+  const last = Number(/(\d+)$/.exec(text)?.[1]);
+  if (Number.isNaN(last)) throw new KernelError(`/sys/devices/system/cpu/possible says "${text}", not a range of CPUs`);
+  return last + 1;
+}
+
 /**
  * Opens or makes the pinned maps and loads the programs when constructed, and changes nothing that packets see before
  * `attach`. Call `attach` after the first full sync: until then the programs of an earlier run serve on.
  */
 export class Datapath implements Kernel {
   readonly capacity: Capacity;
+  readonly #cgroup: string;
+  readonly #pins: Pins;
+  readonly #objects: BpfObject[] = [];
+  readonly #fds = new Map<MapName, number>();
+  readonly #arrays: MappedArray[] = [];
+  readonly #tables: ServiceTables;
 
   constructor(options: DatapathOptions) {
-    throw new KernelError(`the datapath at ${options.bpfRoot} cannot be opened: not written yet`);
+    const sizes = { ...defaultEntries, ...options.sizes };
+    this.capacity = sizes;
+    this.#cgroup = findCgroup2(options.cgroupRoot);
+    this.#pins = new Pins(options.bpfRoot, sizes);
+    try {
+      for (const file of objectFiles) this.#load(join(options.objectsDir, file));
+      this.#tables = new ServiceTables(
+        this.#hash("frontends"),
+        this.#array("selections"),
+        this.#array("arena"),
+        this.#array("backends"),
+      );
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Gives the object the maps that are pinned, and pins those that it made. */
+  #load(path: string): void {
+    const object = new BpfObject(path);
+    this.#objects.push(object);
+    const fresh: MapName[] = [];
+    for (const name of Object.keys(this.#pins.shapes) as MapName[]) {
+      const fd = this.#fds.get(name) ?? this.#pins.openMap(name);
+      if (fd === undefined) {
+        object.resizeMap(name, this.#pins.shapes[name].entries);
+        fresh.push(name);
+      } else {
+        this.#fds.set(name, fd);
+        object.reuseMap(name, fd);
+      }
+    }
+    object.load();
+    for (const name of fresh) {
+      this.#pins.pinMap(name, object.mapFd(name));
+      const fd = this.#pins.openMap(name);
+      if (fd === undefined) throw new KernelError(`map ${name} vanished from ${path} right after it was pinned`);
+      this.#fds.set(name, fd);
+    }
+  }
+
+  #fd(name: MapName): number {
+    const fd = this.#fds.get(name);
+    if (fd === undefined) throw new KernelError(`map ${name} was used after the datapath was closed`);
+    return fd;
+  }
+
+  #hash(name: MapName): HashMap {
+    return new HashMap(name, this.#fd(name), this.#pins.shapes[name]);
+  }
+
+  #array(name: MapName): MappedArray {
+    const array = new MappedArray(name, this.#fd(name), this.#pins.shapes[name]);
+    this.#arrays.push(array);
+    return array;
   }
 
   read(): KernelState {
-    throw new KernelError("not written yet");
+    return this.#tables.read();
   }
 
   apply(operation: Operation): void {
-    throw new KernelError(`${operation.kind}: not written yet`);
+    this.#tables.apply(operation);
   }
 
   configure(network: NodeNetwork): number {
-    throw new KernelError(`configure for ${network.masqueradeAddress}: not written yet`);
+    return configureNode(
+      { config: this.#hash("node_config"), addresses: this.#hash("node_addresses"), networks: this.#hash("networks") },
+      network,
+    );
   }
 
   attach(devices: readonly string[]): { readonly attached: readonly string[]; readonly kept: readonly string[] } {
-    throw new KernelError(`attach to ${devices.join(", ")}: not written yet`);
+    const result = attachAll(this.#pins, this.programs(), this.#cgroup, devices);
+    this.#pins.removeOtherFolders();
+    return result;
   }
 
   counters(): Readonly<Record<string, bigint>> {
-    throw new KernelError("not written yet");
+    const cpus = possibleCpus();
+    const shape = this.#pins.shapes.counters;
+    const map = new HashMap("counters", this.#fd("counters"), { ...shape, valueBytes: 8 * cpus });
+    const key = Buffer.alloc(4);
+    const read = (index: number): bigint => {
+      key.writeUInt32LE(index, 0);
+      const values = map.get(key);
+      if (values === undefined) throw new KernelError(`counter ${index} is missing from its map`);
+      return Array.from({ length: cpus }, (_, cpu) => values.readBigUInt64LE(cpu * 8)).reduce((a, b) => a + b, 0n);
+    };
+    return Object.fromEntries(counterNames.map((name, index) => [name, read(index)]));
   }
 
+  /** Descriptors of the loaded programs, valid until `close`. */
+  programs(): ReadonlyMap<string, number> {
+    return new Map(this.#objects.flatMap((object) => [...object.programs()]));
+  }
+
+  describeProgram(name: string): ProgramInfo {
+    const fd = this.programs().get(name);
+    if (fd === undefined) throw new KernelError(`there is no program ${name}`);
+    return programInfo(`program ${name}`, fd);
+  }
+
+  /** Lets go of the descriptors; what is pinned and attached stays. */
   close(): void {
-    throw new KernelError("not written yet");
+    for (const array of this.#arrays.splice(0)) array.close();
+    for (const object of this.#objects.splice(0)) object.close();
+    for (const fd of this.#fds.values()) close(fd);
+    this.#fds.clear();
   }
 }

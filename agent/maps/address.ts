@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// IP addresses and CIDRs as the 16 bytes that the maps hold: IPv6, or IPv4 mapped to ::ffff:a.b.c.d.
+
+export const ADDRESS_BYTES = 16;
+
+const v4Prefix = Buffer.from("00000000000000000000ffff", "hex");
+
+export const isMappedV4 = (bytes: Buffer): boolean => bytes.subarray(0, 12).equals(v4Prefix);
+
+function parseV4(text: string): Buffer | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)) {
+    return undefined;
+  }
+  return Buffer.from(parts.map(Number));
+}
+
+/** The 16-bit groups of one side of `::`, with a dotted tail allowed; undefined when malformed. */
+function parseGroups(text: string): number[] | undefined {
+  if (text === "") return [];
+  const groups: number[] = [];
+  const parts = text.split(":");
+  for (const [index, part] of parts.entries()) {
+    const v4 = index === parts.length - 1 ? parseV4(part) : undefined;
+    if (v4 !== undefined) groups.push(v4.readUInt16BE(0), v4.readUInt16BE(2));
+    else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16));
+    else return undefined;
+  }
+  return groups;
+}
+
+function parseV6(text: string): Buffer | undefined {
+  const sides = text.split("::");
+  if (sides.length > 2) return undefined;
+  const head = parseGroups(sides[0] ?? "");
+  const tail = sides.length === 2 ? parseGroups(sides[1] ?? "") : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (sides.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const bytes = Buffer.alloc(ADDRESS_BYTES);
+  [...head, ...new Array<number>(missing).fill(0), ...tail].forEach((group, index) => {
+    bytes.writeUInt16BE(group, index * 2);
+  });
+  return bytes;
+}
+
+/** The 16 bytes of an address in text; throws `RangeError` for what is none. */
+export function parseAddress(text: string): Buffer {
+  const v4 = parseV4(text);
+  const bytes = v4 === undefined ? parseV6(text) : Buffer.concat([v4Prefix, v4]);
+  if (bytes === undefined) throw new RangeError(`"${text}" is not an IPv4 or IPv6 address`);
+  return bytes;
+}
+
+/** The canonical text: dotted for IPv4, RFC 5952 for IPv6. */
+export function formatAddress(bytes: Buffer): string {
+  if (isMappedV4(bytes)) return bytes.subarray(12).join(".");
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
+  let best = { at: -1, length: 1 };
+  for (let at = 0; at < 8; at++) {
+    let length = 0;
+    while (groups[at + length] === "0") length++;
+    if (length > best.length) best = { at, length };
+  }
+  if (best.at < 0) return groups.join(":");
+  return `${groups.slice(0, best.at).join(":")}::${groups.slice(best.at + best.length).join(":")}`;
+}
+
+export interface Cidr {
+  readonly address: Buffer;
+  /** Of the 128-bit form: an IPv4 /24 has 120. */
+  readonly prefixBits: number;
+}
+
+/** A CIDR with its host bits cleared; throws `RangeError` for what is none. */
+export function parseCidr(text: string): Cidr {
+  const match = /^([^/]+)\/(\d{1,3})$/.exec(text);
+  const address = match?.[1] === undefined ? undefined : parseAddress(match[1]);
+  const bits = Number(match?.[2]);
+  if (address === undefined) throw new RangeError(`"${text}" is not a CIDR such as 10.244.0.0/16`);
+  const prefixBits = isMappedV4(address) ? bits + 96 : bits;
+  if (prefixBits > 128) throw new RangeError(`the prefix length of "${text}" is longer than its address`);
+  for (let bit = prefixBits; bit < 128; bit++) {
+    const at = bit >> 3;
+    address[at] = (address[at] ?? 0) & ~(0x80 >> (bit & 7));
+  }
+  return { address, prefixBits };
+}
+
+/** Whether `inner` lies in `outer`, or is the same. */
+export function cidrContains(outer: Cidr, inner: Cidr): boolean {
+  if (outer.prefixBits > inner.prefixBits) return false;
+  for (let bit = 0; bit < outer.prefixBits; bit++) {
+    const mask = 0x80 >> (bit & 7);
+    if (((outer.address[bit >> 3] ?? 0) & mask) !== ((inner.address[bit >> 3] ?? 0) & mask)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reasons that the programs count, in the order of `enum counter` in bpf/maps.h.
+
+export const counterNames = [
+  "socket_translated",
+  "socket_refused",
+  "socket_reversed",
+  "new_service_flow",
+  "new_masquerade_flow",
+  "rewritten",
+  "forwarded",
+  "no_endpoint_passed",
+  "fragment_passed",
+  "state_full",
+  "drop_no_endpoint",
+  "drop_absent_backend",
+  "drop_no_free_port",
+  "drop_flow_conflict",
+  "drop_no_route",
+  "drop_too_big",
+  "drop_ttl_exceeded",
+  "drop_rewrite_failed",
+  "drop_state_full",
+] as const;
+
+export type CounterName = (typeof counterNames)[number];

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of the node's own facts: its configuration, the nodes' addresses, and the networks around it.
+import type { NodeNetwork } from "../core/operation.ts";
+import { ADDRESS_BYTES, cidrContains, isMappedV4, parseAddress, parseCidr } from "./address.ts";
+
+export const NODE_CONFIG_BYTES = 40;
+export const NETWORK_KEY_BYTES = 20;
+export const FLAGS_BYTES = 4;
+
+const NODE_SOCKET_LB = 1;
+const NODE_MASQUERADE = 2;
+const ADDRESS_OWN = 1;
+const ADDRESS_CLUSTER = 2;
+const NETWORK_LOCAL_PODS = 1;
+const NETWORK_NO_MASQUERADE = 2;
+
+/** The entries of one map: key bytes in hexadecimal to value bytes. */
+export type Entries = ReadonlyMap<string, Buffer>;
+
+const flagsValue = (flags: number): Buffer => {
+  const bytes = Buffer.alloc(FLAGS_BYTES);
+  bytes.writeUInt32LE(flags, 0);
+  return bytes;
+};
+
+export function encodeNodeConfig(network: NodeNetwork): Buffer {
+  const bytes = Buffer.alloc(NODE_CONFIG_BYTES);
+  const masquerade = parseAddress(network.masqueradeAddress);
+  masquerade.copy(bytes, isMappedV4(masquerade) ? 0 : ADDRESS_BYTES);
+  bytes.writeUInt16LE(network.nodePortRange.first, 32);
+  bytes.writeUInt16LE(network.nodePortRange.last, 34);
+  bytes.writeUInt32LE((network.socketLb ? NODE_SOCKET_LB : 0) | (network.masquerade ? NODE_MASQUERADE : 0), 36);
+  return bytes;
+}
+
+/** What `node_addresses` holds. */
+export function nodeAddressEntries(network: NodeNetwork): Entries {
+  const flags = new Map<string, number>();
+  const add = (text: string, flag: number): void => {
+    const key = parseAddress(text).toString("hex");
+    flags.set(key, (flags.get(key) ?? 0) | flag);
+  };
+  for (const address of network.nodeAddresses) add(address, ADDRESS_OWN | ADDRESS_CLUSTER);
+  for (const address of network.clusterNodeAddresses) add(address, ADDRESS_CLUSTER);
+  return new Map([...flags].map(([key, value]) => [key, flagsValue(value)]));
+}
+
+/** What `networks` holds: each entry has the flags of every network around it, as only the longest match is read. */
+export function networkEntries(network: NodeNetwork): Entries {
+  const given = [
+    ...network.podCidrs.map((text) => ({ cidr: parseCidr(text), flag: NETWORK_LOCAL_PODS })),
+    ...network.nonMasqueradeCidrs.map((text) => ({
+      cidr: parseCidr(text.includes("/") ? text : `${text}/${isMappedV4(parseAddress(text)) ? 32 : 128}`),
+      flag: NETWORK_NO_MASQUERADE,
+    })),
+  ];
+  const entries = new Map<string, Buffer>();
+  for (const { cidr } of given) {
+    const key = Buffer.alloc(NETWORK_KEY_BYTES);
+    key.writeUInt32LE(cidr.prefixBits, 0);
+    cidr.address.copy(key, 4);
+    const flags = given.reduce((sum, other) => (cidrContains(other.cidr, cidr) ? sum | other.flag : sum), 0);
+    entries.set(key.toString("hex"), flagsValue(flags));
+  }
+  return entries;
+}

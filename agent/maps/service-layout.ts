@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of frontends, selections and backends, as bpf/maps.h lays them out on a little-endian machine.
+import type { Backend, FrontendEntry, FrontendKey, Protocol, Selection } from "../core/operation.ts";
+import { ADDRESS_BYTES, formatAddress, isMappedV4, parseAddress } from "./address.ts";
+
+export const FRONTEND_KEY_BYTES = 20;
+export const FRONTEND_BYTES = 12;
+export const SELECTION_BYTES = 8;
+export const BACKEND_BYTES = 24;
+
+const KIND_ADDRESS = 0;
+const KIND_NODE_PORT = 1;
+const FLAG_EXTERNAL = 1;
+
+/** Where a backend's `protocol` lies; 0 there means absent, so it is written last. */
+export const BACKEND_PROTOCOL_OFFSET = 18;
+
+function protocolOf(value: number): Protocol {
+  if (value !== 6 && value !== 17) throw new RangeError(`protocol ${value} is neither TCP (6) nor UDP (17)`);
+  return value;
+}
+
+const wildcards: Readonly<Record<string, string>> = { "*4": "0.0.0.0", "*6": "::" };
+
+export function encodeFrontendKey(key: FrontendKey): Buffer {
+  const wildcard = wildcards[key.address];
+  const bytes = Buffer.alloc(FRONTEND_KEY_BYTES);
+  parseAddress(wildcard ?? key.address).copy(bytes, 0);
+  bytes.writeUInt16BE(key.port, ADDRESS_BYTES);
+  bytes.writeUInt8(protocolOf(key.protocol), 18);
+  bytes.writeUInt8(wildcard === undefined ? KIND_ADDRESS : KIND_NODE_PORT, 19);
+  return bytes;
+}
+
+export function decodeFrontendKey(bytes: Buffer): FrontendKey {
+  const address = bytes.subarray(0, ADDRESS_BYTES);
+  const wildcard = bytes.readUInt8(19) === KIND_NODE_PORT;
+  return {
+    address: wildcard ? (isMappedV4(address) ? "*4" : "*6") : formatAddress(address),
+    port: bytes.readUInt16BE(ADDRESS_BYTES),
+    protocol: protocolOf(bytes.readUInt8(18)),
+  };
+}
+
+export function encodeFrontend(entry: FrontendEntry): Buffer {
+  const bytes = Buffer.alloc(FRONTEND_BYTES);
+  bytes.writeUInt32LE(entry.selection, 0);
+  bytes.writeUInt32LE(entry.service, 4);
+  bytes.writeUInt32LE(entry.scope === "external" ? FLAG_EXTERNAL : 0, 8);
+  return bytes;
+}
+
+export function decodeFrontend(bytes: Buffer): FrontendEntry {
+  return {
+    selection: bytes.readUInt32LE(0),
+    service: bytes.readUInt32LE(4),
+    scope: (bytes.readUInt32LE(8) & FLAG_EXTERNAL) === 0 ? "cluster" : "external",
+  };
+}
+
+/** One 64-bit word, so that it can be stored in one instruction. */
+export function encodeSelection(selection: Selection): bigint {
+  const { offset, count, generation } = selection;
+  if (count < 0 || count > 0xffff) throw new RangeError(`a selection of ${count} backends exceeds 65535`);
+  return BigInt(offset) | (BigInt(count) << 32n) | (BigInt(generation & 0xffff) << 48n);
+}
+
+export function decodeSelection(word: bigint): Selection {
+  return {
+    offset: Number(word & 0xffffffffn),
+    count: Number((word >> 32n) & 0xffffn),
+    generation: Number(word >> 48n),
+  };
+}
+
+export function encodeBackend(backend: Backend): Buffer {
+  const bytes = Buffer.alloc(BACKEND_BYTES);
+  parseAddress(backend.address).copy(bytes, 0);
+  bytes.writeUInt16BE(backend.port, ADDRESS_BYTES);
+  bytes.writeUInt8(protocolOf(backend.protocol), BACKEND_PROTOCOL_OFFSET);
+  return bytes;
+}
+
+/** Undefined for an absent backend. */
+export function decodeBackend(bytes: Buffer): Backend | undefined {
+  const protocol = bytes.readUInt8(BACKEND_PROTOCOL_OFFSET);
+  if (protocol === 0) return undefined;
+  return {
+    address: formatAddress(bytes.subarray(0, ADDRESS_BYTES)),
+    port: bytes.readUInt16BE(ADDRESS_BYTES),
+    protocol: protocolOf(protocol),
+  };
+}

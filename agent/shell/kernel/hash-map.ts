@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// A map that is reached by system calls: hash, LPM trie, or a small array.
+import type { MapShape } from "../../maps/map-table.ts";
+import { mapDelete, mapLookup, mapLookupBatch, mapNextKey, mapUpdate } from "./syscall.ts";
+
+const BATCH = 4096;
+
+/** One map by its descriptor, which the owner closes. */
+export class HashMap {
+  readonly #name: string;
+  readonly #fd: number;
+  readonly #shape: MapShape;
+
+  constructor(name: string, fd: number, shape: MapShape) {
+    this.#name = name;
+    this.#fd = fd;
+    this.#shape = shape;
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    const value = Buffer.alloc(this.#shape.valueBytes);
+    return mapLookup(this.#name, this.#fd, key, value) ? value : undefined;
+  }
+
+  set(key: Buffer, value: Buffer): void {
+    mapUpdate(this.#name, this.#fd, key, value);
+  }
+
+  /** False when there was no such key. */
+  delete(key: Buffer): boolean {
+    return mapDelete(this.#name, this.#fd, key);
+  }
+
+  /** Every entry, one system call for each: for small maps of any kind. */
+  *walk(): Iterable<[Buffer, Buffer]> {
+    const { keyBytes } = this.#shape;
+    let key = mapNextKey(this.#name, this.#fd, undefined, keyBytes);
+    while (key !== undefined) {
+      const value = this.get(key);
+      if (value !== undefined) yield [key, value];
+      key = mapNextKey(this.#name, this.#fd, key, keyBytes);
+    }
+  }
+
+  /** Every entry of a hash map, thousands for each system call. */
+  *entries(): Iterable<[Buffer, Buffer]> {
+    const { keyBytes, valueBytes } = this.#shape;
+    let from: Buffer | undefined;
+    let limit = BATCH;
+    while (true) {
+      const batch = mapLookupBatch(this.#name, this.#fd, from, limit, keyBytes, valueBytes);
+      if (batch === undefined) {
+        limit *= 2;
+        continue;
+      }
+      for (let index = 0; index < batch.count; index++) {
+        yield [
+          batch.keys.subarray(index * keyBytes, (index + 1) * keyBytes),
+          batch.values.subarray(index * valueBytes, (index + 1) * valueBytes),
+        ];
+      }
+      if (batch.next === undefined) return;
+      from = batch.next;
+    }
+  }
+}

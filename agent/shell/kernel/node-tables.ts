@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The node's own facts in the kernel: only what differs is written.
+import type { NodeNetwork } from "../../core/operation.ts";
+import { type Entries, encodeNodeConfig, networkEntries, nodeAddressEntries } from "../../maps/node-layout.ts";
+import type { HashMap } from "./hash-map.ts";
+
+const onlyKey = Buffer.alloc(4);
+
+/** Adds and changes first, so that nothing that stays is ever missing; returns the number of writes. */
+function converge(map: HashMap, wanted: Entries): number {
+  const found = new Map([...map.walk()].map(([key, value]) => [key.toString("hex"), value]));
+  let writes = 0;
+  for (const [key, value] of wanted) {
+    if (found.get(key)?.equals(value)) continue;
+    map.set(Buffer.from(key, "hex"), value);
+    writes++;
+  }
+  for (const key of found.keys()) {
+    if (wanted.has(key)) continue;
+    map.delete(Buffer.from(key, "hex"));
+    writes++;
+  }
+  return writes;
+}
+
+/** Writes the networks before the switches that act on them. */
+export function configureNode(
+  maps: { readonly config: HashMap; readonly addresses: HashMap; readonly networks: HashMap },
+  network: NodeNetwork,
+): number {
+  const config = encodeNodeConfig(network);
+  let writes = converge(maps.networks, networkEntries(network)) + converge(maps.addresses, nodeAddressEntries(network));
+  if (!maps.config.get(onlyKey)?.equals(config)) {
+    maps.config.set(onlyKey, config);
+    writes++;
+  }
+  return writes;
+}

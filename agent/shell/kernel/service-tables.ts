@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frontends, selections, arena and backends in the kernel: read back whole, written one operation at a time.
+import type { Backend, FrontendEntry, FrontendKey, KernelState, Operation, Selection } from "../../core/operation.ts";
+import { frontendId } from "../../core/operation.ts";
+import {
+  BACKEND_BYTES,
+  BACKEND_PROTOCOL_OFFSET,
+  decodeBackend,
+  decodeFrontend,
+  decodeFrontendKey,
+  decodeSelection,
+  encodeBackend,
+  encodeFrontend,
+  encodeFrontendKey,
+  encodeSelection,
+} from "../../maps/service-layout.ts";
+import type { HashMap } from "./hash-map.ts";
+import { KernelError } from "./kernel-error.ts";
+import type { MappedArray } from "./mapped-array.ts";
+
+/** The four maps that hold Services. */
+export class ServiceTables {
+  readonly #frontends: HashMap;
+  readonly #selections: MappedArray;
+  readonly #arena: MappedArray;
+  readonly #backends: MappedArray;
+
+  constructor(frontends: HashMap, selections: MappedArray, arena: MappedArray, backends: MappedArray) {
+    this.#frontends = frontends;
+    this.#selections = selections;
+    this.#arena = arena;
+    this.#backends = backends;
+  }
+
+  read(): KernelState {
+    const frontends = new Map<string, { key: FrontendKey; entry: FrontendEntry }>();
+    for (const [keyBytes, value] of this.#frontends.entries()) {
+      const key = decodeFrontendKey(keyBytes);
+      frontends.set(frontendId(key), { key, entry: decodeFrontend(value) });
+    }
+    const selections = this.#readSelections(frontends.values());
+    return { frontends, selections, extents: this.#readExtents(selections), backends: this.#readBackends() };
+  }
+
+  /** A cell of zeros is no selection, unless a frontend says that it is one. */
+  #readSelections(frontends: Iterable<{ readonly entry: FrontendEntry }>): Map<number, Selection> {
+    const selections = new Map<number, Selection>();
+    const { words, length } = this.#selections;
+    for (let id = 0; id < length; id++) {
+      const word = words[id];
+      if (word !== undefined && word !== 0n) selections.set(id, decodeSelection(word));
+    }
+    for (const { entry } of frontends) {
+      if (!selections.has(entry.selection)) selections.set(entry.selection, decodeSelection(0n));
+    }
+    return selections;
+  }
+
+  /** An extent that reaches past the end is read as far as there are cells. */
+  #readExtents(selections: ReadonlyMap<number, Selection>): Map<number, readonly number[]> {
+    const extents = new Map<number, readonly number[]>();
+    const { bytes, stride, length } = this.#arena;
+    for (const { offset, count } of selections.values()) {
+      if (count === 0 || (extents.get(offset)?.length ?? 0) >= count) continue;
+      const cells = Math.max(0, Math.min(count, length - offset));
+      extents.set(
+        offset,
+        Array.from({ length: cells }, (_, index) => bytes.readUInt32LE((offset + index) * stride)),
+      );
+    }
+    return extents;
+  }
+
+  #readBackends(): Map<number, Backend> {
+    const backends = new Map<number, Backend>();
+    const { bytes, stride, length } = this.#backends;
+    for (let id = 1; id < length; id++) {
+      if (bytes[id * stride + BACKEND_PROTOCOL_OFFSET] === 0) continue;
+      const backend = decodeBackend(bytes.subarray(id * stride, id * stride + BACKEND_BYTES));
+      if (backend !== undefined) backends.set(id, backend);
+    }
+    return backends;
+  }
+
+  apply(operation: Operation): void {
+    switch (operation.kind) {
+      case "write-backend":
+        this.#writeBackend(operation.id, encodeBackend(operation.backend));
+        break;
+      case "clear-backend":
+        this.#writeBackend(operation.id, Buffer.alloc(BACKEND_BYTES));
+        break;
+      case "write-extent":
+        this.#writeExtent(operation.offset, operation.backendIds);
+        break;
+      case "flip-selection":
+        this.#selections.storeWord(operation.id, encodeSelection(operation.selection));
+        break;
+      case "clear-selection":
+        this.#selections.storeWord(operation.id, 0n);
+        break;
+      case "upsert-frontend":
+        this.#frontends.set(encodeFrontendKey(operation.key), encodeFrontend(operation.entry));
+        break;
+      case "delete-frontend":
+        this.#frontends.delete(encodeFrontendKey(operation.key));
+        break;
+    }
+  }
+
+  /** Absent while it changes: its protocol goes first and comes last. */
+  #writeBackend(id: number, value: Buffer): void {
+    if (id === 0) throw new KernelError("backend id 0 means absent and cannot be written; ids begin at 1");
+    const at = this.#backends.at(id);
+    const { bytes, words } = this.#backends;
+    const last = (at + BACKEND_BYTES) / 8 - 1;
+    Atomics.store(words, last, 0n);
+    value.copy(bytes, at, 0, BACKEND_BYTES - 8);
+    Atomics.store(words, last, value.readBigUInt64LE(BACKEND_BYTES - 8));
+  }
+
+  #writeExtent(offset: number, backendIds: readonly number[]): void {
+    if (backendIds.length === 0) return;
+    const at = this.#arena.at(offset);
+    this.#arena.at(offset + backendIds.length - 1);
+    const { bytes, stride } = this.#arena;
+    backendIds.forEach((id, index) => {
+      bytes.writeUInt32LE(id, at + index * stride);
+    });
+  }
+}

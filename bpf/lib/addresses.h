@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* 16-byte addresses, and what this node knows about them. */
+#ifndef SANSPROXY_LIB_ADDRESSES_H
+#define SANSPROXY_LIB_ADDRESSES_H
+
+#include <stdbool.h>
+#include <bpf/bpf_endian.h>
+#include "../maps.h"
+
+#define V4_MAPPED_PREFIX bpf_htonl(0xffff)
+
+static __always_inline struct address address_from_v4(__be32 v4)
+{
+	struct address address = {.word = {0, 0, V4_MAPPED_PREFIX, v4}};
+
+	return address;
+}
+
+static __always_inline bool address_is_v4(const struct address *address)
+{
+	return !address->word[0] && !address->word[1] && address->word[2] == V4_MAPPED_PREFIX;
+}
+
+static __always_inline bool address_equal(const struct address *a, const struct address *b)
+{
+	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
+	       a->word[3] == b->word[3];
+}
+
+static __always_inline const struct node_config *node(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&node_config, &zero);
+}
+
+/* enum address_flags, 0 for an address of no node. */
+static __always_inline __u32 node_address_flags(const struct address *address)
+{
+	__u32 *flags = bpf_map_lookup_elem(&node_addresses, address);
+
+	return flags ? *flags : 0;
+}
+
+/* enum network_flags, 0 for an address in no known network. */
+static __always_inline __u32 network_flags(const struct address *address)
+{
+	struct network_key key = {.prefix_bits = 128, .address = *address};
+	__u32 *flags = bpf_map_lookup_elem(&networks, &key);
+
+	return flags ? *flags : 0;
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which backend of a frontend a new flow gets. */
+#ifndef SANSPROXY_LIB_BACKEND_H
+#define SANSPROXY_LIB_BACKEND_H
+
+#include "addresses.h"
+
+/* A cell may change under a reader that holds the previous selection: look again this often. */
+#define BACKEND_TRIES 4
+
+enum choice {
+	CHOICE_MADE = 0,
+	CHOICE_NO_ENDPOINT,
+	CHOICE_ABSENT,
+};
+
+static __always_inline const struct backend *backend_by_id(__u32 id)
+{
+	const struct backend *backend;
+
+	if (!id)
+		return NULL;
+	backend = bpf_map_lookup_elem(&backends, &id);
+	return backend && backend->protocol ? backend : NULL;
+}
+
+static __always_inline bool backend_is(__u32 id, const struct address *address, __be16 port,
+				       __u8 protocol)
+{
+	const struct backend *backend = backend_by_id(id);
+
+	return backend && backend->protocol == protocol && backend->port == port &&
+	       address_equal(&backend->address, address);
+}
+
+/* `random` chooses; the selection is read in one 8-byte load, so offset and count belong together. */
+static __always_inline enum choice backend_choose(const struct frontend *frontend, __u32 random,
+						  __u32 *id, const struct backend **chosen)
+{
+	__u32 index = frontend->selection;
+	const volatile __u64 *word = bpf_map_lookup_elem(&selections, &index);
+	union {
+		__u64 word;
+		struct selection selection;
+	} now;
+	__u32 *cell;
+	__u32 at;
+
+	for (int try = 0; try < BACKEND_TRIES; try++) {
+		if (!word)
+			return CHOICE_ABSENT;
+		now.word = *word;
+		if (!now.selection.count)
+			return CHOICE_NO_ENDPOINT;
+		at = now.selection.offset + (random + try) % now.selection.count;
+		cell = bpf_map_lookup_elem(&arena, &at);
+		if (!cell)
+			continue;
+		*id = *cell;
+		*chosen = backend_by_id(*id);
+		if (*chosen)
+			return CHOICE_MADE;
+	}
+	return CHOICE_ABSENT;
+}
+
+#endif

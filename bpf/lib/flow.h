@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Flow state: two entries for each translated flow, one for each direction. Either entry is enough to compute the
+ * other, so that one lost to the LRU comes back with the next packet of its partner.
+ */
+#ifndef SANSPROXY_LIB_FLOW_H
+#define SANSPROXY_LIB_FLOW_H
+
+#include "backend.h"
+#include "packet.h"
+
+#define NANOSECONDS 1000000000ULL
+
+/* How stale `seen` may get before a packet writes it again. */
+#define FLOW_REFRESH_SECONDS 5
+/* An idle flow this old gives way to a new one that needs the same tuple; nothing else ends a flow but the LRU. */
+#define FLOW_IDLE_TCP_SECONDS 21600
+#define FLOW_IDLE_CLOSING_SECONDS 60
+#define FLOW_IDLE_OTHER_SECONDS 120
+
+#define KERNEL_EEXIST 17
+
+enum remembered {
+	REMEMBERED = 0,
+	/* A living flow owns the tuple that the answers would come with. */
+	REMEMBER_CONFLICT,
+	REMEMBER_FULL,
+};
+
+static __always_inline __u32 flow_now(void)
+{
+	return bpf_ktime_get_coarse_ns() / NANOSECONDS;
+}
+
+static __always_inline struct flow_key flow_key(const struct packet *packet, __u8 hook)
+{
+	struct flow_key key = {
+		.tuple = packet->tuple,
+		.protocol = packet->protocol,
+		.hook = hook,
+	};
+
+	return key;
+}
+
+/* The entry of the other direction. Forwarded flows are seen at ingress both ways. */
+static __always_inline void flow_partner(const struct flow_key *key, const struct flow *flow,
+					 struct flow_key *partner_key, struct flow *partner)
+{
+	partner_key->tuple = tuple_reverse(&flow->rewritten);
+	partner_key->protocol = key->protocol;
+	partner_key->hook = flow->action == FLOW_FORWARD ? FLOW_AT_INGRESS : !key->hook;
+	partner_key->reserved = 0;
+	partner->rewritten = tuple_reverse(&key->tuple);
+	partner->backend = flow->backend;
+	partner->service = flow->service;
+	partner->seen = flow->seen;
+	partner->action = flow->action;
+	partner->flags = flow->flags ^ FLOW_ORIGINAL;
+	partner->reserved = 0;
+}
+
+static __always_inline bool flow_expired(const struct flow *flow, __u8 protocol, __u32 now)
+{
+	__u32 idle = now - flow->seen;
+
+	if (protocol != IPPROTO_TCP)
+		return idle > FLOW_IDLE_OTHER_SECONDS;
+	if (flow->flags & FLOW_CLOSING)
+		return idle > FLOW_IDLE_CLOSING_SECONDS;
+	return idle > FLOW_IDLE_TCP_SECONDS;
+}
+
+static __noinline int flow_forget(const struct flow_key *key, const struct flow *flow)
+{
+	struct flow_key partner_key;
+	struct flow partner;
+
+	flow_partner(key, flow, &partner_key, &partner);
+	bpf_map_delete_elem(&flows, &partner_key);
+	bpf_map_delete_elem(&flows, key);
+	return 0;
+}
+
+/* Enters both directions, answers first: a packet never leaves before its answer can come back. */
+static __noinline int flow_remember(const struct flow_key *key, const struct flow *flow)
+{
+	struct flow_key partner_key;
+	struct flow partner;
+	struct flow *owner;
+	long error;
+
+	flow_partner(key, flow, &partner_key, &partner);
+	error = bpf_map_update_elem(&flows, &partner_key, &partner, BPF_NOEXIST);
+	if (error == -KERNEL_EEXIST) {
+		owner = bpf_map_lookup_elem(&flows, &partner_key);
+		if (owner && !flow_expired(owner, key->protocol, flow->seen))
+			return REMEMBER_CONFLICT;
+		error = bpf_map_update_elem(&flows, &partner_key, &partner, BPF_ANY);
+	}
+	if (error)
+		return REMEMBER_FULL;
+	if (!bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+		return REMEMBERED;
+	bpf_map_delete_elem(&flows, &partner_key);
+	return REMEMBER_FULL;
+}
+
+/* Keeps both entries alive while packets flow, and notes how TCP begins and ends. */
+static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow,
+				   const struct packet *packet)
+{
+	struct flow_key partner_key;
+	struct flow partner;
+	struct flow *other;
+	__u32 now = flow_now();
+	__u8 flags = flow->flags;
+
+	if (packet->ends)
+		flags |= FLOW_CLOSING;
+	else if (packet->begins && packet->protocol == IPPROTO_TCP)
+		flags &= ~FLOW_CLOSING;
+	if (flags == flow->flags && now - flow->seen < FLOW_REFRESH_SECONDS)
+		return 0;
+	flow->seen = now;
+	flow->flags = flags;
+	if (flow->action == FLOW_UNTOUCHED)
+		return 0;
+	flow_partner(key, flow, &partner_key, &partner);
+	other = bpf_map_lookup_elem(&flows, &partner_key);
+	if (!other)
+		return bpf_map_update_elem(&flows, &partner_key, &partner, BPF_NOEXIST);
+	other->seen = now;
+	other->flags = partner.flags;
+	return 0;
+}
+
+/* Whether a packet of a known flow still goes where the flow goes; TCP in mid-stream always does. */
+static __always_inline bool flow_holds(const struct flow *flow, const struct packet *packet)
+{
+	if (!(flow->flags & FLOW_SERVICE) || !(flow->flags & FLOW_ORIGINAL) || !packet->begins)
+		return true;
+	if (packet->protocol == IPPROTO_TCP && (flow->flags & FLOW_CLOSING))
+		return false;
+	return backend_is(flow->backend, &flow->rewritten.destination,
+			  flow->rewritten.destination_port, packet->protocol);
+}
+
+#endif

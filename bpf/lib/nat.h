@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Source ports of the masquerade address. A port is free for one remote endpoint when no flow has its answers and no
+ * socket of the host would receive them. (A host socket that comes later is moved aside at egress, see tc.bpf.c.)
+ */
+#ifndef SANSPROXY_LIB_NAT_H
+#define SANSPROXY_LIB_NAT_H
+
+#include "flow.h"
+
+#define NAT_PORT_FIRST 32768
+#define NAT_PORT_COUNT 32768
+/* The sender's own port is kept where it is free, unless it is privileged. */
+#define NAT_PORT_KEPT_FROM 1024
+#define NAT_TRIES 16
+
+static __always_inline bool nat_port_has_socket(struct __sk_buff *skb, const struct flow *flow,
+						__u8 protocol)
+{
+	struct bpf_sock_tuple answer = {
+		.ipv4 =
+			{
+				.saddr = flow->rewritten.destination.word[3],
+				.daddr = flow->rewritten.source.word[3],
+				.sport = flow->rewritten.destination_port,
+				.dport = flow->rewritten.source_port,
+			},
+	};
+	struct bpf_sock *socket = NULL;
+
+	if (protocol == IPPROTO_TCP)
+		socket = bpf_skc_lookup_tcp(skb, &answer, sizeof(answer.ipv4), BPF_F_CURRENT_NETNS,
+					    0);
+	else if (protocol == IPPROTO_UDP)
+		socket = bpf_sk_lookup_udp(skb, &answer, sizeof(answer.ipv4), BPF_F_CURRENT_NETNS,
+					   0);
+	if (!socket)
+		return false;
+	bpf_sk_release(socket);
+	return true;
+}
+
+/*
+ * Chooses flow->rewritten.source_port and enters the flow. `kept` is the port to try first, 0 for none.
+ * REMEMBER_CONFLICT means that no free port was found in NAT_TRIES.
+ */
+static __noinline int nat_remember(struct __sk_buff *skb, const struct flow_key *key,
+				   struct flow *flow, __be16 kept)
+{
+	__be16 port = kept;
+	int result;
+
+	if (bpf_ntohs(kept) < NAT_PORT_KEPT_FROM)
+		port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
+	for (int try = 0; try < NAT_TRIES; try++) {
+		flow->rewritten.source_port = port;
+		if (!nat_port_has_socket(skb, flow, key->protocol)) {
+			result = flow_remember(key, flow);
+			if (result != REMEMBER_CONFLICT)
+				return result;
+		}
+		port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
+	}
+	return REMEMBER_CONFLICT;
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a packet says: addresses, ports, and what its protocol means for a flow. */
+#ifndef SANSPROXY_LIB_PACKET_H
+#define SANSPROXY_LIB_PACKET_H
+
+#include <stddef.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include "addresses.h"
+
+/* linux/icmp.h asks for the C library, which has no headers for this target. */
+#define ICMP_ECHO_REPLY 0
+#define ICMP_ECHO_REQUEST 8
+
+struct icmp_echo {
+	__u8 type;
+	__u8 code;
+	__sum16 checksum;
+	__be16 id;
+	__be16 sequence;
+};
+
+static_assert(sizeof(struct icmp_echo) == 8, "icmp_echo");
+
+#define IP_MORE_FRAGMENTS 0x2000
+#define IP_FRAGMENT_OFFSET 0x1fff
+
+#define TCP_FLAGS_OFFSET 13
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+struct packet {
+	struct tuple tuple;
+	__u32 l4_offset;
+	__u8 protocol;
+	__u8 ttl;
+	/* May begin a flow: a TCP SYN, any UDP, an ICMP echo request. */
+	bool begins;
+	/* TCP: FIN or RST. */
+	bool ends;
+	/* ICMP: an echo request; its identifier is the source port, an answer's the destination port. */
+	bool asks;
+};
+
+enum parsed {
+	PARSED = 0,
+	PARSED_FRAGMENT,
+	/* Not a packet that this datapath translates. */
+	PARSED_FOREIGN,
+};
+
+static __always_inline enum parsed packet_parse_ports(struct __sk_buff *skb, struct packet *packet)
+{
+	__be16 ports[2];
+	__u8 flags;
+
+	if (bpf_skb_load_bytes(skb, packet->l4_offset, ports, sizeof(ports)))
+		return PARSED_FOREIGN;
+	packet->tuple.source_port = ports[0];
+	packet->tuple.destination_port = ports[1];
+	packet->begins = true;
+	if (packet->protocol == IPPROTO_UDP)
+		return PARSED;
+	if (bpf_skb_load_bytes(skb, packet->l4_offset + TCP_FLAGS_OFFSET, &flags, sizeof(flags)))
+		return PARSED_FOREIGN;
+	packet->begins = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	packet->ends = flags & (TCP_FIN | TCP_RST);
+	return PARSED;
+}
+
+static __always_inline enum parsed packet_parse_echo(struct __sk_buff *skb, struct packet *packet)
+{
+	struct icmp_echo icmp;
+
+	if (bpf_skb_load_bytes(skb, packet->l4_offset, &icmp, sizeof(icmp)))
+		return PARSED_FOREIGN;
+	if (icmp.type == ICMP_ECHO_REQUEST) {
+		packet->tuple.source_port = icmp.id;
+		packet->begins = true;
+		packet->asks = true;
+		return PARSED;
+	}
+	if (icmp.type != ICMP_ECHO_REPLY)
+		return PARSED_FOREIGN;
+	packet->tuple.destination_port = icmp.id;
+	return PARSED;
+}
+
+/* `packet` must be zeroed by the caller. */
+static __always_inline enum parsed packet_parse(struct __sk_buff *skb, struct packet *packet)
+{
+	struct iphdr ip;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP))
+		return PARSED_FOREIGN;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+		return PARSED_FOREIGN;
+	packet->tuple.source = address_from_v4(ip.saddr);
+	packet->tuple.destination = address_from_v4(ip.daddr);
+	packet->protocol = ip.protocol;
+	packet->ttl = ip.ttl;
+	packet->l4_offset = ETH_HLEN + ip.ihl * 4;
+	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP && ip.protocol != IPPROTO_ICMP)
+		return PARSED_FOREIGN;
+	if (ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
+		return PARSED_FRAGMENT;
+	if (ip.protocol == IPPROTO_ICMP)
+		return packet_parse_echo(skb, packet);
+	return packet_parse_ports(skb, packet);
+}
+
+static __always_inline struct tuple tuple_reverse(const struct tuple *tuple)
+{
+	struct tuple reverse = {
+		.source = tuple->destination,
+		.destination = tuple->source,
+		.source_port = tuple->destination_port,
+		.destination_port = tuple->source_port,
+	};
+
+	return reverse;
+}
+
+#endif

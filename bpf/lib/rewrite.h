@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Changes addresses, ports and TTL of a packet, with its checksums. */
+#ifndef SANSPROXY_LIB_REWRITE_H
+#define SANSPROXY_LIB_REWRITE_H
+
+#include "packet.h"
+
+#define IPV4_CHECKSUM (ETH_HLEN + offsetof(struct iphdr, check))
+#define ICMP_ECHO_ID offsetof(struct icmp_echo, id)
+
+static __always_inline __u32 checksum_offset(const struct packet *packet)
+{
+	switch (packet->protocol) {
+	case IPPROTO_TCP:
+		return packet->l4_offset + offsetof(struct tcphdr, check);
+	case IPPROTO_UDP:
+		return packet->l4_offset + offsetof(struct udphdr, check);
+	default:
+		return packet->l4_offset + offsetof(struct icmp_echo, checksum);
+	}
+}
+
+/* A UDP checksum of zero means "none", and stays. */
+static __always_inline __u64 checksum_flags(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+}
+
+static __always_inline long rewrite_address(struct __sk_buff *skb, const struct packet *packet,
+					    __u32 offset, __be32 from, __be32 to)
+{
+	if (from == to)
+		return 0;
+	/* ICMP for IPv4 has no pseudo header. */
+	if (packet->protocol != IPPROTO_ICMP &&
+	    bpf_l4_csum_replace(skb, checksum_offset(packet), from, to,
+				BPF_F_PSEUDO_HDR | checksum_flags(packet) | sizeof(to)))
+		return -1;
+	if (bpf_l3_csum_replace(skb, IPV4_CHECKSUM, from, to, sizeof(to)))
+		return -1;
+	return bpf_skb_store_bytes(skb, offset, &to, sizeof(to), 0);
+}
+
+static __always_inline long rewrite_port(struct __sk_buff *skb, const struct packet *packet,
+					 __u32 offset, __be16 from, __be16 to)
+{
+	if (from == to)
+		return 0;
+	if (bpf_l4_csum_replace(skb, checksum_offset(packet), from, to,
+				checksum_flags(packet) | sizeof(to)))
+		return -1;
+	return bpf_skb_store_bytes(skb, packet->l4_offset + offset, &to, sizeof(to), 0);
+}
+
+static __always_inline long rewrite_ports(struct __sk_buff *skb, const struct packet *packet,
+					  const struct tuple *to)
+{
+	const struct tuple *from = &packet->tuple;
+
+	if (packet->protocol == IPPROTO_ICMP && packet->asks)
+		return rewrite_port(skb, packet, ICMP_ECHO_ID, from->source_port, to->source_port);
+	if (packet->protocol == IPPROTO_ICMP)
+		return rewrite_port(skb, packet, ICMP_ECHO_ID, from->destination_port,
+				    to->destination_port);
+	/* TCP and UDP begin with both ports, in this order. */
+	if (rewrite_port(skb, packet, offsetof(struct udphdr, source), from->source_port,
+			 to->source_port))
+		return -1;
+	return rewrite_port(skb, packet, offsetof(struct udphdr, dest), from->destination_port,
+			    to->destination_port);
+}
+
+/* 0, or negative when the packet could not be changed; it must then be dropped, as it may be half done. */
+static __noinline long rewrite(struct __sk_buff *skb, const struct packet *packet,
+			       const struct tuple *to)
+{
+	if (rewrite_address(skb, packet, ETH_HLEN + offsetof(struct iphdr, saddr),
+			    packet->tuple.source.word[3], to->source.word[3]))
+		return -1;
+	if (rewrite_address(skb, packet, ETH_HLEN + offsetof(struct iphdr, daddr),
+			    packet->tuple.destination.word[3], to->destination.word[3]))
+		return -1;
+	return rewrite_ports(skb, packet, to);
+}
+
+static __always_inline long rewrite_ttl(struct __sk_buff *skb, const struct packet *packet)
+{
+	__be16 from = bpf_htons(packet->ttl << 8);
+	__be16 to = bpf_htons((packet->ttl - 1) << 8);
+	__u8 ttl = packet->ttl - 1;
+
+	if (bpf_l3_csum_replace(skb, IPV4_CHECKSUM, from, to, sizeof(to)))
+		return -1;
+	return bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct iphdr, ttl), &ttl, sizeof(ttl),
+				   0);
+}
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The ABI with user space: every shared struct and map. A changed layout needs a new SANSPROXY_ABI. */
+#ifndef SANSPROXY_MAPS_H
+#define SANSPROXY_MAPS_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#define static_assert _Static_assert
+
+/* Part of the pinned name of every map, so that a changed layout never meets an old program. */
+enum abi {
+	SANSPROXY_ABI = 1,
+};
+
+/* An IPv6 address, or an IPv4 address mapped to ::ffff:a.b.c.d. */
+struct address {
+	__be32 word[4];
+};
+
+static_assert(sizeof(struct address) == 16, "address");
+
+enum frontend_kind {
+	FRONTEND_ADDRESS = 0,
+	/* Any address of a node: `address` is ::ffff:0.0.0.0 or ::, as the family is. */
+	FRONTEND_NODE_PORT = 1,
+};
+
+struct frontend_key {
+	struct address address;
+	__be16 port;
+	__u8 protocol;
+	__u8 kind;
+};
+
+static_assert(sizeof(struct frontend_key) == 20, "frontend_key");
+
+enum frontend_flags {
+	/* Also serves packets that enter the node; without it only sockets of the node are served. */
+	FRONTEND_EXTERNAL = 1 << 0,
+};
+
+struct frontend {
+	__u32 selection;
+	__u32 service;
+	__u32 flags;
+};
+
+static_assert(sizeof(struct frontend) == 12, "frontend");
+
+/* `count` backend ids from `offset` of the arena. Written and read as one aligned 8-byte word. */
+struct selection {
+	__u32 offset;
+	__u16 count;
+	__u16 generation;
+};
+
+static_assert(sizeof(struct selection) == 8, "selection");
+
+/* A backend with protocol 0 is absent, and so is id 0. `protocol` is written last. */
+struct backend {
+	struct address address;
+	__be16 port;
+	__u8 protocol;
+	__u8 flags;
+	__u32 reserved;
+};
+
+static_assert(sizeof(struct backend) == 24, "backend");
+
+enum node_flags {
+	NODE_SOCKET_LB = 1 << 0,
+	NODE_MASQUERADE = 1 << 1,
+};
+
+/* Facts about this node. Ports are in host order, both inclusive. */
+struct node_config {
+	struct address masquerade_v4;
+	struct address masquerade_v6;
+	__u16 node_port_first;
+	__u16 node_port_last;
+	__u32 flags;
+};
+
+static_assert(sizeof(struct node_config) == 40, "node_config");
+
+enum address_flags {
+	/* An address of this node. */
+	ADDRESS_OWN = 1 << 0,
+	/* An address of any node of the cluster, this one included. */
+	ADDRESS_CLUSTER = 1 << 1,
+};
+
+struct network_key {
+	__u32 prefix_bits;
+	struct address address;
+};
+
+static_assert(sizeof(struct network_key) == 20, "network_key");
+
+/* The most specific entry carries the flags of all entries around it. */
+enum network_flags {
+	/* Pods of this node: sources that are masqueraded. */
+	NETWORK_LOCAL_PODS = 1 << 0,
+	/* Destinations that see the pods' own addresses. */
+	NETWORK_NO_MASQUERADE = 1 << 1,
+};
+
+enum socket_flow_direction {
+	/* address and port are a frontend's: which backend an unconnected UDP socket keeps. */
+	SOCKET_TO_BACKEND = 0,
+	/* address and port are a backend's: what the application believes it talks to. */
+	SOCKET_TO_FRONTEND = 1,
+};
+
+struct socket_flow_key {
+	__u64 cookie;
+	struct address address;
+	__be16 port;
+	__u8 protocol;
+	__u8 direction;
+	__u32 reserved;
+};
+
+static_assert(sizeof(struct socket_flow_key) == 32, "socket_flow_key");
+
+struct socket_flow {
+	struct address address;
+	__be16 port;
+	__u16 reserved;
+	/* The backend that SOCKET_TO_BACKEND leads to. */
+	__u32 backend;
+};
+
+static_assert(sizeof(struct socket_flow) == 24, "socket_flow");
+
+/* Addresses and ports as a packet carries them. ICMP echo: the identifier is the port of the asking side. */
+struct tuple {
+	struct address source;
+	struct address destination;
+	__be16 source_port;
+	__be16 destination_port;
+};
+
+static_assert(sizeof(struct tuple) == 36, "tuple");
+
+enum flow_hook {
+	FLOW_AT_INGRESS = 0,
+	FLOW_AT_EGRESS = 1,
+};
+
+struct flow_key {
+	struct tuple tuple;
+	__u8 protocol;
+	__u8 hook;
+	__u16 reserved;
+};
+
+static_assert(sizeof(struct flow_key) == 40, "flow_key");
+
+enum flow_action {
+	/* Seen, and to be left alone. */
+	FLOW_UNTOUCHED = 0,
+	/* Rewrite, and go on through the stack. */
+	FLOW_TO_STACK = 1,
+	/* Rewrite, and forward by the routing table. */
+	FLOW_FORWARD = 2,
+};
+
+enum flow_flags {
+	/* The side that began the flow sends these packets. */
+	FLOW_ORIGINAL = 1 << 0,
+	/* Chosen by a frontend: lives as long as its backend. */
+	FLOW_SERVICE = 1 << 1,
+	/* TCP: a FIN or RST was seen in this direction. */
+	FLOW_CLOSING = 1 << 2,
+};
+
+struct flow {
+	/* What the packet carries afterwards. */
+	struct tuple rewritten;
+	__u32 backend;
+	__u32 service;
+	/* Seconds of the monotonic clock at the last packet, give or take FLOW_REFRESH_SECONDS. */
+	__u32 seen;
+	__u8 action;
+	__u8 flags;
+	__u16 reserved;
+};
+
+static_assert(sizeof(struct flow) == 52, "flow");
+
+/* Reasons, as the counters and the metrics name them. */
+enum counter {
+	COUNT_SOCKET_TRANSLATED = 0,
+	COUNT_SOCKET_REFUSED,
+	COUNT_SOCKET_REVERSED,
+	COUNT_NEW_SERVICE_FLOW,
+	COUNT_NEW_MASQUERADE_FLOW,
+	COUNT_REWRITTEN,
+	COUNT_FORWARDED,
+	COUNT_NO_ENDPOINT_PASSED,
+	COUNT_FRAGMENT_PASSED,
+	COUNT_STATE_FULL,
+	COUNT_DROP_NO_ENDPOINT,
+	COUNT_DROP_ABSENT_BACKEND,
+	COUNT_DROP_NO_FREE_PORT,
+	COUNT_DROP_FLOW_CONFLICT,
+	COUNT_DROP_NO_ROUTE,
+	COUNT_DROP_TOO_BIG,
+	COUNT_DROP_TTL_EXCEEDED,
+	COUNT_DROP_REWRITE_FAILED,
+	COUNT_DROP_STATE_FULL,
+	COUNTERS,
+};
+
+/* max_entries of the big maps are defaults: the loader sets them from its configuration. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct frontend_key);
+	__type(value, struct frontend);
+} frontends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 131072);
+	__type(key, __u32);
+	__type(value, struct selection);
+} selections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1048576);
+	__type(key, __u32);
+	__type(value, __u32);
+} arena SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 262144);
+	__type(key, __u32);
+	__type(value, struct backend);
+} backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct node_config);
+} node_config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct address);
+	__type(value, __u32);
+} node_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct network_key);
+	__type(value, __u32);
+} networks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct socket_flow_key);
+	__type(value, struct socket_flow);
+} socket_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Socket load balancing: sockets of this cgroup tree reach a Service's backend with no translated packet. */
+#include <linux/errno.h>
+#include <linux/in.h>
+#include "lib/counters.h"
+#include "lib/frontend.h"
+#include "lib/socket_flow.h"
+
+enum socket_verdict {
+	SOCKET_DENY = 0,
+	SOCKET_PROCEED = 1,
+};
+
+enum translation {
+	UNTOUCHED = 0,
+	TRANSLATED,
+	REFUSED,
+};
+
+/* The one body of all forward hooks: turns a frontend into the backend to use. */
+static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, struct endpoint *peer,
+						   bool connecting)
+{
+	const struct node_config *config = node();
+	const struct endpoint asked = *peer;
+	const struct frontend *frontend;
+	const struct backend *backend;
+	bool datagrams;
+	__u64 cookie;
+	__u32 id = 0;
+
+	if (!config || !(config->flags & NODE_SOCKET_LB))
+		return UNTOUCHED;
+	if (asked.protocol != IPPROTO_TCP && asked.protocol != IPPROTO_UDP)
+		return UNTOUCHED;
+	frontend = frontend_lookup(config, &asked.address, asked.port, asked.protocol,
+				   ADDRESS_CLUSTER);
+	if (!frontend)
+		return UNTOUCHED;
+	cookie = bpf_get_socket_cookie(ctx);
+	datagrams = !connecting;
+	if (datagrams && socket_flow_backend(cookie, &asked, peer))
+		return TRANSLATED;
+	if (backend_choose(frontend, bpf_get_prandom_u32(), &id, &backend) != CHOICE_MADE) {
+		count(COUNT_SOCKET_REFUSED);
+		return REFUSED;
+	}
+	peer->address = backend->address;
+	peer->port = backend->port;
+	if (!socket_flow_remember(cookie, &asked, peer, id, datagrams))
+		count(COUNT_STATE_FULL);
+	count(COUNT_SOCKET_TRANSLATED);
+	return TRANSLATED;
+}
+
+static __always_inline bool to_frontend(struct bpf_sock_addr *ctx, struct endpoint *peer)
+{
+	if (!socket_flow_reverse(bpf_get_socket_cookie(ctx), peer))
+		return false;
+	count(COUNT_SOCKET_REVERSED);
+	return true;
+}
+
+static __always_inline struct endpoint read_v4(struct bpf_sock_addr *ctx)
+{
+	struct endpoint peer = {
+		.address = address_from_v4(ctx->user_ip4),
+		.port = (__be16)ctx->user_port,
+		.protocol = (__u8)ctx->protocol,
+	};
+
+	return peer;
+}
+
+static __always_inline void write_v4(struct bpf_sock_addr *ctx, const struct endpoint *peer)
+{
+	ctx->user_ip4 = peer->address.word[3];
+	ctx->user_port = peer->port;
+}
+
+static __always_inline struct endpoint read_v6(struct bpf_sock_addr *ctx)
+{
+	struct endpoint peer = {
+		.address = {.word = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
+				     ctx->user_ip6[3]}},
+		.port = (__be16)ctx->user_port,
+		.protocol = (__u8)ctx->protocol,
+	};
+
+	return peer;
+}
+
+static __always_inline void write_v6(struct bpf_sock_addr *ctx, const struct endpoint *peer)
+{
+	ctx->user_ip6[0] = peer->address.word[0];
+	ctx->user_ip6[1] = peer->address.word[1];
+	ctx->user_ip6[2] = peer->address.word[2];
+	ctx->user_ip6[3] = peer->address.word[3];
+	ctx->user_port = peer->port;
+}
+
+static __always_inline int forward_v4(struct bpf_sock_addr *ctx, bool connecting)
+{
+	struct endpoint peer = read_v4(ctx);
+
+	switch (to_backend(ctx, &peer, connecting)) {
+	case UNTOUCHED:
+		return SOCKET_PROCEED;
+	case TRANSLATED:
+		write_v4(ctx, &peer);
+		return SOCKET_PROCEED;
+	case REFUSED:
+		break;
+	}
+	bpf_set_retval(-ECONNREFUSED);
+	return SOCKET_DENY;
+}
+
+static __always_inline int forward_v6(struct bpf_sock_addr *ctx, bool connecting)
+{
+	struct endpoint peer = read_v6(ctx);
+
+	switch (to_backend(ctx, &peer, connecting)) {
+	case UNTOUCHED:
+		return SOCKET_PROCEED;
+	case TRANSLATED:
+		write_v6(ctx, &peer);
+		return SOCKET_PROCEED;
+	case REFUSED:
+		break;
+	}
+	bpf_set_retval(-ECONNREFUSED);
+	return SOCKET_DENY;
+}
+
+static __always_inline int reverse_v4(struct bpf_sock_addr *ctx)
+{
+	struct endpoint peer = read_v4(ctx);
+
+	if (to_frontend(ctx, &peer))
+		write_v4(ctx, &peer);
+	return SOCKET_PROCEED;
+}
+
+static __always_inline int reverse_v6(struct bpf_sock_addr *ctx)
+{
+	struct endpoint peer = read_v6(ctx);
+
+	if (to_frontend(ctx, &peer))
+		write_v6(ctx, &peer);
+	return SOCKET_PROCEED;
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return forward_v4(ctx, true);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return forward_v6(ctx, true);
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return forward_v4(ctx, false);
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return forward_v6(ctx, false);
+}
+
+SEC("cgroup/recvmsg4")
+int recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return reverse_v4(ctx);
+}
+
+SEC("cgroup/recvmsg6")
+int recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return reverse_v6(ctx);
+}
+
+SEC("cgroup/getpeername4")
+int getpeername4(struct bpf_sock_addr *ctx)
+{
+	return reverse_v4(ctx);
+}
+
+SEC("cgroup/getpeername6")
+int getpeername6(struct bpf_sock_addr *ctx)
+{
+	return reverse_v6(ctx);
+}
+
+char licence[] SEC("license") = "Dual BSD/GPL";
