@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads and checks the agent's configuration: flat keys in the words of Cilium's Helm values, no unknown ones.
+
+import { readFileSync } from "node:fs";
+import { familyOf } from "./core/ip-address.ts";
+
+export interface Config {
+  readonly apiServer: { readonly host: string; readonly port: number };
+  readonly nodeName: string;
+  readonly socketLb: boolean;
+  readonly masquerade: boolean;
+  readonly autoDirectNodeRoutes: boolean;
+  readonly nativeRoutingCidrs: readonly string[];
+  /** Empty: found out. */
+  readonly devices: readonly string[];
+  readonly nodePortRange: { readonly first: number; readonly last: number };
+  readonly http: { readonly host: string; readonly port: number };
+  readonly cni: { readonly install: boolean; readonly confPath: string; readonly binPath: string };
+  readonly cgroupRoot: string;
+  readonly bpfRoot: string;
+  readonly debug: boolean;
+}
+
+/** Names the property, its value, the rule and the remedy. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(property: string, value: unknown, rule: string) {
+    super(`${property} = ${JSON.stringify(value)}: ${rule}`);
+  }
+}
+
+const DEFAULTS = {
+  kubeProxyReplacement: true,
+  k8sServiceHost: "",
+  k8sServicePort: 6443,
+  "socketLB.enabled": true,
+  "bpf.masquerade": true,
+  enableIPv4Masquerade: true,
+  "ipam.mode": "kubernetes",
+  autoDirectNodeRoutes: false,
+  routingMode: "native",
+  ipv4NativeRoutingCIDR: "",
+  devices: "",
+  "nodePort.range": "30000,32767",
+  kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
+  "cni.install": true,
+  "cni.confPath": "/etc/cni/net.d",
+  "cni.binPath": "/opt/cni/bin",
+  "cgroup.hostRoot": "/sys/fs/cgroup",
+  "bpf.root": "/sys/fs/bpf",
+  "debug.enabled": false,
+};
+
+type Values = typeof DEFAULTS;
+
+/** `nodeName` comes from the downward API. Throws `ConfigError` for the first thing that is wrong. */
+export function readConfig(path: string, nodeName: string | undefined): Config {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new ConfigError(path, "", `cannot be read as JSON: ${(error as Error).message}; mount the agent's ConfigMap`);
+  }
+  return parseConfig(json, nodeName);
+}
+
+export function parseConfig(json: unknown, nodeName: string | undefined): Config {
+  const values = withDefaults(json);
+  refuseImpossible(values);
+  if (!nodeName) throw new ConfigError("NODE_NAME", nodeName ?? "", "must name this node; set it from spec.nodeName");
+  return {
+    apiServer: {
+      host: values.k8sServiceHost,
+      port: portNumber("k8sServicePort", values.k8sServicePort),
+    },
+    nodeName,
+    socketLb: values["socketLB.enabled"],
+    masquerade: values["bpf.masquerade"] && values.enableIPv4Masquerade,
+    autoDirectNodeRoutes: values.autoDirectNodeRoutes,
+    nativeRoutingCidrs: values.ipv4NativeRoutingCIDR === "" ? [] : [values.ipv4NativeRoutingCIDR],
+    devices: values.devices.split(/[\s,]+/).filter((device) => device !== ""),
+    nodePortRange: portRange(values["nodePort.range"]),
+    http: bindAddress(values.kubeProxyReplacementHealthzBindAddr),
+    cni: {
+      install: values["cni.install"],
+      confPath: absolutePath("cni.confPath", values["cni.confPath"]),
+      binPath: absolutePath("cni.binPath", values["cni.binPath"]),
+    },
+    cgroupRoot: absolutePath("cgroup.hostRoot", values["cgroup.hostRoot"]),
+    bpfRoot: absolutePath("bpf.root", values["bpf.root"]),
+    debug: values["debug.enabled"],
+  };
+}
+
+function withDefaults(json: unknown): Values {
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new ConfigError("configuration", json, "must be a JSON object of values");
+  for (const [key, value] of Object.entries(json)) {
+    if (!Object.hasOwn(DEFAULTS, key))
+      throw new ConfigError(
+        key,
+        value,
+        `is not a value this agent knows; it knows ${Object.keys(DEFAULTS).join(", ")}`,
+      );
+    const expected = typeof DEFAULTS[key as keyof Values];
+    if (typeof value !== expected) throw new ConfigError(key, value, `must be a ${expected}`);
+  }
+  return { ...DEFAULTS, ...json };
+}
+
+function refuseImpossible(values: Values): void {
+  if (!values.kubeProxyReplacement)
+    throw new ConfigError("kubeProxyReplacement", false, "must be true: this agent is the Service proxy");
+  if (values.k8sServiceHost === "")
+    throw new ConfigError(
+      "k8sServiceHost",
+      "",
+      "must be the API server's host as a node reaches it without any Service",
+    );
+  if (values["ipam.mode"] !== "kubernetes")
+    throw new ConfigError(
+      "ipam.mode",
+      values["ipam.mode"],
+      'must be "kubernetes": pods get addresses of spec.podCIDRs',
+    );
+  if (values.routingMode !== "native")
+    throw new ConfigError("routingMode", values.routingMode, 'must be "native": this agent builds no tunnels');
+  if (values["bpf.masquerade"] && values.enableIPv4Masquerade && familyOf(values.ipv4NativeRoutingCIDR) !== 4)
+    throw new ConfigError(
+      "ipv4NativeRoutingCIDR",
+      values.ipv4NativeRoutingCIDR,
+      "must be the IPv4 network of the pods, so that traffic between pods is not masqueraded; or set enableIPv4Masquerade to false",
+    );
+  if (values.enableIPv4Masquerade && !values["bpf.masquerade"])
+    throw new ConfigError(
+      "bpf.masquerade",
+      false,
+      "must be true with enableIPv4Masquerade: this agent has no iptables masquerade; or set enableIPv4Masquerade to false",
+    );
+}
+
+function portNumber(property: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new ConfigError(property, value, "must be a port, 1 to 65535");
+  return value;
+}
+
+function portRange(text: string): Config["nodePortRange"] {
+  const [first = Number.NaN, last = Number.NaN, ...more] = text.split(/[,-]/).map(Number);
+  if (
+    more.length > 0 ||
+    !Number.isInteger(first) ||
+    !Number.isInteger(last) ||
+    first < 1 ||
+    last > 65_535 ||
+    first > last
+  )
+    throw new ConfigError("nodePort.range", text, 'must be two ports such as "30000,32767", the lower one first');
+  return { first, last };
+}
+
+function bindAddress(text: string): Config["http"] {
+  const [, host, port] = /^(?:\[([0-9a-fA-F:]+)\]|[^:[\]]*):(\d+)$/.exec(text) ?? [];
+  const address = host ?? text.slice(0, text.lastIndexOf(":"));
+  if (port === undefined || familyOf(address || "0.0.0.0") === undefined)
+    throw new ConfigError(
+      "kubeProxyReplacementHealthzBindAddr",
+      text,
+      'must be an address and port such as "0.0.0.0:10256"',
+    );
+  return { host: address || "0.0.0.0", port: portNumber("kubeProxyReplacementHealthzBindAddr", Number(port)) };
+}
+
+function absolutePath(property: string, value: string): string {
+  if (!value.startsWith("/")) throw new ConfigError(property, value, "must be an absolute path");
+  return value;
+}

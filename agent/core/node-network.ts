@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Derives from the Nodes what this node's programs and routes must know: addresses, pod networks, ways to other nodes.
+
+import { familyOf, type IpFamily, parseIp } from "./ip-address.ts";
+import type { Node } from "./kubernetes-objects.ts";
+import type { NodeNetwork } from "./operation.ts";
+
+export interface NodeSettings {
+  readonly nodeName: string;
+  /** Addresses that this node's devices carry. */
+  readonly deviceAddresses: readonly string[];
+  /** Networks that are reached without masquerade: the cluster's pods. */
+  readonly nativeRoutingCidrs: readonly string[];
+  readonly nodePortRange: { readonly first: number; readonly last: number };
+  readonly masquerade: boolean;
+  readonly socketLb: boolean;
+}
+
+/** Route to the pods of one other node. */
+export interface PodRoute {
+  readonly cidr: string;
+  readonly via: string;
+  readonly family: IpFamily;
+}
+
+export function ownNode(nodes: Iterable<Node>, nodeName: string): Node | undefined {
+  for (const node of nodes) if (node.name === nodeName) return node;
+  return undefined;
+}
+
+/** Undefined while this node has no Node object with an IPv4 InternalIP. */
+export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): NodeNetwork | undefined {
+  const own = ownNode(nodes, settings.nodeName);
+  const masqueradeAddress = own && firstOf(own.internalIps, 4);
+  if (!own || masqueradeAddress === undefined) return undefined;
+  const clusterNodeAddresses = canonical(nodes.flatMap((node) => [...node.internalIps, ...node.externalIps]));
+  return {
+    nodeAddresses: canonical([...own.internalIps, ...own.externalIps, ...settings.deviceAddresses]),
+    clusterNodeAddresses,
+    masqueradeAddress,
+    podCidrs: [...own.podCidrs].sort(),
+    nonMasqueradeCidrs: [
+      ...new Set([
+        ...settings.nativeRoutingCidrs,
+        ...nodes.flatMap((node) => node.podCidrs),
+        ...clusterNodeAddresses.map((address) => (familyOf(address) === 4 ? `${address}/32` : `${address}/128`)),
+      ]),
+    ].sort(),
+    nodePortRange: settings.nodePortRange,
+    masquerade: settings.masquerade,
+    socketLb: settings.socketLb,
+  };
+}
+
+/** Sorted by network; nodes that lack a pod network or an InternalIP of its family are left out until they have it. */
+export function podRoutes(nodes: Iterable<Node>, nodeName: string): PodRoute[] {
+  const routes: PodRoute[] = [];
+  for (const node of nodes) {
+    if (node.name === nodeName) continue;
+    for (const cidr of node.podCidrs) {
+      const family = familyOf(cidr);
+      const via = family && firstOf(node.internalIps, family);
+      if (family && via) routes.push({ cidr, via, family });
+    }
+  }
+  return routes.sort((a, b) => (a.cidr < b.cidr ? -1 : 1));
+}
+
+const firstOf = (addresses: readonly string[], family: IpFamily): string | undefined =>
+  addresses.flatMap((address) => parseIp(address) ?? []).find((address) => address.family === family)?.text;
+
+/** Canonical, without duplicates and what is no address; sorted. */
+const canonical = (addresses: readonly string[]): string[] =>
+  [...new Set(addresses.flatMap((address) => parseIp(address)?.text ?? []))].sort();

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's composition root: builds the parts, starts them in order, and stops without taking traffic down.
+
+import { parseArgs } from "node:util";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import type { Snapshot } from "./core/kubernetes-objects.ts";
+import { nodeNetwork, ownNode } from "./core/node-network.ts";
+import { ApiClient } from "./shell/api-client.ts";
+import { ClusterView } from "./shell/cluster-view.ts";
+import { serveHttp } from "./shell/http-server.ts";
+import { Datapath } from "./shell/kernel/datapath.ts";
+import { createLog, errorText, type Log } from "./shell/log.ts";
+import { Metrics } from "./shell/metrics.ts";
+import {
+  checkForwarding,
+  chooseDevices,
+  defaultRouteDevice,
+  interfaces,
+  missingPlugins,
+  smallestMtu,
+  strictReversePathDevices,
+} from "./shell/node-facts.ts";
+import { NodeSetup } from "./shell/node-setup.ts";
+import { CNI_PLUGINS } from "./shell/pod-network.ts";
+import { Reconciler } from "./shell/reconciler.ts";
+
+/** sysexits' EX_CONFIG: the configuration is wrong, trying again does not help. */
+const EXIT_CONFIG = 78;
+
+const { values: paths } = parseArgs({
+  options: {
+    config: { type: "string", default: "/etc/sansproxy/config.json" },
+    "service-account": { type: "string", default: "/var/run/secrets/kubernetes.io/serviceaccount" },
+    objects: { type: "string", default: new URL("../bpf", import.meta.url).pathname },
+  },
+});
+
+const write = (line: string) => void process.stdout.write(line);
+
+try {
+  const config = readConfig(paths.config, process.env["NODE_NAME"]);
+  await run(config, createLog(config.debug ? "debug" : "info", write, { node: config.nodeName }));
+} catch (error) {
+  createLog("info", write).error(errorText(error), { name: error instanceof Error ? error.name : "unknown" });
+  process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
+}
+
+async function run(config: Config, log: Log): Promise<void> {
+  const { nodeName, bpfRoot, cgroupRoot } = config;
+  await checkForwarding();
+  const kernel = new Datapath({ bpfRoot, cgroupRoot, objectsDir: paths.objects });
+  const metrics = new Metrics(() => kernel.counters());
+  const client = new ApiClient({
+    ...config.apiServer,
+    caFile: `${paths["service-account"]}/ca.crt`,
+    tokenFile: `${paths["service-account"]}/token`,
+  });
+  const cluster = new ClusterView({
+    client,
+    log,
+    onChange: (kind) => {
+      reconciler.trigger();
+      if (kind === "nodes") nodeSetup.trigger();
+    },
+    onRestart: (kind, reason) => metrics.watchRestarts.inc({ kind, reason }),
+  });
+  const devices = () => devicesOf(config, cluster.snapshot());
+  const reconciler = new Reconciler({
+    kernel,
+    nodeName,
+    snapshot: () => cluster.snapshot(),
+    resourceVersions: () => cluster.resourceVersions(),
+    network: (snapshot) => networkOf(config, snapshot),
+    attach: () => {
+      const { attached, kept } = kernel.attach(devices());
+      if (attached.length > 0) {
+        log.info("attached the programs", { attached, kept });
+        warnAboutReversePath(devices(), log);
+      }
+      return { attached };
+    },
+    log,
+    metrics,
+  });
+  const nodeSetup = new NodeSetup({
+    nodeName,
+    nodes: cluster.nodes,
+    autoDirectNodeRoutes: config.autoDirectNodeRoutes,
+    cni: config.cni,
+    mtu: () => smallestMtu(devices()),
+    log,
+  });
+
+  const { server, port } = await serveHttp(config.http, {
+    unhealthy: () => (reconciler.status().stuck ? "a change has been waiting too long for its sync" : undefined),
+    readiness: () => readinessOf(reconciler, nodeSetup, cluster),
+    metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+  });
+  warnAboutPlugins(config, log);
+  cluster.start();
+  log.info("started", { apiServer: `${config.apiServer.host}:${config.apiServer.port}`, httpPort: port });
+
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
+  const signal = await stopped;
+  log.info("stopping; programs, maps, routes and CNI configuration stay, so traffic flows on", { signal });
+  server.close();
+  server.closeAllConnections();
+  await Promise.all([cluster.stop(), reconciler.stop(), nodeSetup.stop()]);
+  client.close();
+  kernel.close();
+}
+
+function devicesOf(config: Config, { nodes }: Snapshot): string[] {
+  const own = ownNode(nodes.objects.values(), config.nodeName);
+  return chooseDevices(interfaces(), config.devices, own?.internalIps ?? [], defaultRouteDevice());
+}
+
+function networkOf(config: Config, snapshot: Snapshot) {
+  const devices = devicesOf(config, snapshot);
+  return nodeNetwork([...snapshot.nodes.objects.values()], {
+    ...config,
+    deviceAddresses: interfaces()
+      .filter(({ name }) => devices.includes(name))
+      .flatMap(({ addresses }) => addresses),
+  });
+}
+
+function readinessOf(reconciler: Reconciler, nodeSetup: NodeSetup, cluster: ClusterView) {
+  const { lastSync, reason, ...status } = reconciler.status();
+  const ready = status.ready && nodeSetup.ready;
+  const reasons = [reason, nodeSetup.reason, ...cluster.errors()].filter((text) => text !== "");
+  return { ...status, ready, reason: reasons.join("; "), lastSync: lastSync?.toISOString() ?? null };
+}
+
+function warnAboutPlugins({ cni }: Config, log: Log): void {
+  const missing = cni.install ? missingPlugins(CNI_PLUGINS, cni.binPath) : [];
+  if (missing.length > 0)
+    log.warn(`the CNI plugins ${missing.join(", ")} are not in ${cni.binPath}: install them, or correct cni.binPath`);
+}
+
+function warnAboutReversePath(devices: readonly string[], log: Log): void {
+  const strict = strictReversePathDevices(devices);
+  if (strict.length > 0)
+    log.warn(
+      `rp_filter is strict on ${strict.join(", ")}: answers that come back another way are dropped; set it to 2 or 0`,
+    );
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Speaks HTTPS to the API server at its real address, with the Pod's own CA and token, which are read again as they rotate.
+
+import { readFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { Agent, request } from "node:https";
+import { StringDecoder } from "node:string_decoder";
+
+export interface ApiServer {
+  /** Name or address as this node reaches it without any Service. */
+  readonly host: string;
+  readonly port: number;
+  readonly caFile: string;
+  readonly tokenFile: string;
+}
+
+/** The API server answered, but not with success. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly retryAfterMs: number;
+
+  constructor(path: string, status: number, body: string, retryAfter: string | undefined) {
+    super(`GET ${path}: the API server answered ${status}${explain(body)}${remedyFor(status)}`);
+    this.name = "ApiError";
+    this.status = status;
+    this.retryAfterMs = /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) * 1000 : 0;
+  }
+}
+
+export interface RequestLimits {
+  /** The answer's head must arrive within this time. */
+  readonly responseTimeoutMs: number;
+  /** The body may not pause for longer than this: a silent connection counts as dead. */
+  readonly idleTimeoutMs: number;
+}
+
+const USER_AGENT = "sansproxy-agent";
+const KEEPALIVE_MS = 15_000;
+const LONGEST_ERROR_BODY = 2_000;
+
+export class ApiClient {
+  readonly #server: ApiServer;
+  #ca = "";
+  #agent: Agent | undefined;
+
+  constructor(server: ApiServer) {
+    this.#server = server;
+  }
+
+  /** GETs a whole JSON answer. */
+  async getJson(path: string, limits: RequestLimits, signal: AbortSignal): Promise<unknown> {
+    const response = await this.#get(path, limits, signal);
+    const text = await readAll(response, Number.POSITIVE_INFINITY);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new Error(`GET ${path}: the answer is not JSON (${text.length} characters)`, { cause: error });
+    }
+  }
+
+  /** GETs a stream of JSON values, one a line; ends when the server ends it and throws when the connection breaks. */
+  async *getLines(path: string, limits: RequestLimits, signal: AbortSignal): AsyncGenerator<unknown> {
+    const response = await this.#get(path, limits, signal);
+    const decoder = new StringDecoder("utf8");
+    let rest = "";
+    try {
+      for await (const chunk of response) {
+        const lines = (rest + decoder.write(chunk as Buffer)).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) if (line.trim() !== "") yield JSON.parse(line);
+      }
+    } finally {
+      response.destroy();
+    }
+    if (rest.trim() !== "") throw new Error(`GET ${path}: the stream ended in the middle of a line`);
+  }
+
+  close(): void {
+    this.#agent?.destroy();
+  }
+
+  async #get(path: string, limits: RequestLimits, signal: AbortSignal): Promise<IncomingMessage> {
+    const token = (await readCredential(this.#server.tokenFile, "token")).trim();
+    const agent = this.#agentFor(await readCredential(this.#server.caFile, "CA certificate"));
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const { host, port } = this.#server;
+    const outgoing = request({
+      host,
+      port,
+      path,
+      agent,
+      signal,
+      headers: { accept: "application/json", "user-agent": USER_AGENT, authorization: `Bearer ${token}` },
+    });
+    const deadline = setTimeout(() => {
+      outgoing.destroy(new Error(`no answer within ${limits.responseTimeoutMs} ms`));
+    }, limits.responseTimeoutMs);
+    outgoing.on("socket", (socket) => socket.setKeepAlive(true, KEEPALIVE_MS));
+    outgoing.once("response", resolve);
+    outgoing.on("error", (error) => {
+      reject(new Error(`GET https://${host}:${port}${path}: ${error.message}`, { cause: error }));
+    });
+    outgoing.end();
+    const response = await promise.finally(() => clearTimeout(deadline));
+    response.setTimeout(limits.idleTimeoutMs, () => {
+      response.destroy(new Error(`GET ${path}: nothing received for ${limits.idleTimeoutMs} ms`));
+    });
+    const status = response.statusCode ?? 0;
+    if (status === 200) return response;
+    const body = await readAll(response, LONGEST_ERROR_BODY);
+    throw new ApiError(path, status, body, response.headers["retry-after"]);
+  }
+
+  /** Connections made with an older CA live on until they end. */
+  #agentFor(ca: string): Agent {
+    if (!this.#agent || ca !== this.#ca) {
+      this.#ca = ca;
+      this.#agent = new Agent({ ca, keepAlive: true, keepAliveMsecs: KEEPALIVE_MS, maxFreeSockets: 2 });
+    }
+    return this.#agent;
+  }
+}
+
+async function readCredential(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    throw new Error(`cannot read the service account's ${what} ${path}: ${code}; mount the service account token`);
+  }
+}
+
+async function readAll(response: IncomingMessage, limit: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    chunks.push(chunk as Buffer);
+    size += (chunk as Buffer).length;
+    if (size > limit) break;
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function explain(body: string): string {
+  try {
+    const { reason, message } = JSON.parse(body) as { reason?: string; message?: string };
+    return reason || message ? ` (${[reason, message].filter(Boolean).join(": ")})` : "";
+  } catch {
+    return "";
+  }
+}
+
+function remedyFor(status: number): string {
+  if (status === 401) return "; the service account token is not accepted: is it of this cluster?";
+  if (status === 403) return "; the agent's ClusterRole must allow get, list and watch on it";
+  return "";
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's copy of the cluster: one list and watch each for Services, EndpointSlices and Nodes.
+
+import {
+  type EndpointSlice,
+  type Node,
+  objectKey,
+  readEndpointSlice,
+  readNode,
+  readService,
+  SERVICE_PROXY_NAME_LABEL,
+  type Service,
+  type Snapshot,
+} from "../core/kubernetes-objects.ts";
+import type { ApiClient } from "./api-client.ts";
+import { ListWatch, type ListWatchOptions, type WatchRestart } from "./list-watch.ts";
+import type { Log } from "./log.ts";
+
+export interface ClusterViewOptions {
+  readonly client: ApiClient;
+  readonly log: Log;
+  readonly onChange: (kind: keyof Snapshot) => void;
+  readonly onRestart: (kind: keyof Snapshot, reason: WatchRestart) => void;
+}
+
+/** Objects that belong to another proxy, or need none, are not even sent. */
+const SERVED = `!${SERVICE_PROXY_NAME_LABEL},!service.kubernetes.io/headless`;
+
+export class ClusterView {
+  readonly services: ListWatch<Service>;
+  readonly endpointSlices: ListWatch<EndpointSlice>;
+  readonly nodes: ListWatch<Node>;
+
+  constructor({ client, log, onChange, onRestart }: ClusterViewOptions) {
+    const follow = <T extends { readonly namespace: string; readonly name: string }>(
+      kind: keyof Snapshot,
+      options: Pick<ListWatchOptions<T>, "path" | "view" | "labelSelector">,
+    ) =>
+      new ListWatch<T>({
+        ...options,
+        client,
+        key: objectKey,
+        log: log.with({ kind }),
+        onChange: () => onChange(kind),
+        onRestart: (reason) => onRestart(kind, reason),
+      });
+    this.services = follow("services", { path: "/api/v1/services", view: readService, labelSelector: SERVED });
+    this.endpointSlices = follow("endpointSlices", {
+      path: "/apis/discovery.k8s.io/v1/endpointslices",
+      view: readEndpointSlice,
+      labelSelector: SERVED,
+    });
+    this.nodes = follow("nodes", { path: "/api/v1/nodes", view: readNode });
+  }
+
+  start(): void {
+    for (const watch of this.#all()) watch.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#all().map((watch) => watch.stop()));
+  }
+
+  snapshot(): Snapshot {
+    return { services: this.services, endpointSlices: this.endpointSlices, nodes: this.nodes };
+  }
+
+  resourceVersions(): Record<keyof Snapshot, string> {
+    return {
+      services: this.services.resourceVersion,
+      endpointSlices: this.endpointSlices.resourceVersion,
+      nodes: this.nodes.resourceVersion,
+    };
+  }
+
+  /** What the watches complain of; empty when all go well. */
+  errors(): string[] {
+    return [...new Set(this.#all().map((watch) => watch.lastError))].filter((error) => error !== "");
+  }
+
+  #all(): ListWatch<unknown>[] {
+    return [this.services, this.endpointSlices, this.nodes] as ListWatch<unknown>[];
+  }
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings the kernel in step with the cluster: plans, executes, retries what failed, and repairs what others changed.
+
+import { setImmediate as yieldToEvents } from "node:timers/promises";
+import { getSystemErrorName } from "node:util";
+import { desiredState } from "../core/desired-state.ts";
+import { driftOf, driftTotal } from "../core/drift.ts";
+import { KernelMirror } from "../core/kernel-mirror.ts";
+import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
+import type { Kernel, NodeNetwork, Operation } from "../core/operation.ts";
+import { type Plan, plan } from "../core/plan.ts";
+import { Backoff, type BackoffLimits } from "./backoff.ts";
+import { errorText, type Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { ProblemReport } from "./problem-report.ts";
+
+export interface ReconcilerOptions {
+  readonly kernel: Kernel;
+  readonly nodeName: string;
+  readonly snapshot: () => Snapshot;
+  readonly resourceVersions: () => Readonly<Record<string, string>>;
+  /** Node-wide facts for the programs; undefined while they are not known. */
+  readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
+  /** Attaches the programs; called once the first full sync is in the maps, and again at each resync. */
+  readonly attach: () => { readonly attached: readonly string[] };
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly timing?: Partial<ReconcilerTiming>;
+}
+
+export interface ReconcilerTiming {
+  /** Events that come closer together than this are one sync. */
+  readonly coalesceMs: number;
+  readonly resyncMs: number;
+  readonly retry: BackoffLimits;
+  /** With a change waiting for longer than this the agent counts as stuck. */
+  readonly stuckMs: number;
+}
+
+export interface SyncStatus {
+  /** The first full sync is in the kernel and the programs are attached. */
+  readonly ready: boolean;
+  /** Why it is not ready, or what is failing now; empty when all is well. */
+  readonly reason: string;
+  readonly stuck: boolean;
+  readonly services: number;
+  readonly frontends: number;
+  readonly endpoints: number;
+  readonly pending: number;
+  readonly problems: number;
+  readonly lastSync: Date | undefined;
+  readonly resourceVersions: Readonly<Record<string, string>>;
+}
+
+const TIMING: ReconcilerTiming = {
+  coalesceMs: 20,
+  resyncMs: 60_000,
+  retry: { firstMs: 500, limitMs: 30_000 },
+  stuckMs: 60_000,
+};
+const SHORTEST_CLEANUP_PAUSE_MS = 1_000;
+const WRITES_BETWEEN_YIELDS = 1_000;
+const LOGGED_FAILURES = 5;
+
+const now = () => performance.now();
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #timing: ReconcilerTiming;
+  readonly #backoff: Backoff;
+  readonly #problems: ProblemReport;
+  #mirror: KernelMirror | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #changedSince: number | undefined;
+  #passEndedAt = 0;
+  #passMs = 0;
+  #resyncAt = 0;
+  /** The facts last given to the kernel; empty when they must be given again. */
+  #configuredAs = "";
+  #ready = false;
+  #status: Omit<SyncStatus, "ready" | "stuck"> = {
+    reason: "waiting for the API server's first complete lists",
+    services: 0,
+    frontends: 0,
+    endpoints: 0,
+    pending: 0,
+    problems: 0,
+    lastSync: undefined,
+    resourceVersions: {},
+  };
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    this.#timing = { ...TIMING, ...options.timing };
+    this.#backoff = new Backoff(this.#timing.retry);
+    this.#problems = new ProblemReport(options.log, options.metrics);
+  }
+
+  status(): SyncStatus {
+    const stuck = this.#changedSince !== undefined && now() - this.#changedSince > this.#timing.stuckMs;
+    const current = this.#running === undefined && this.#changedSince === undefined && this.#status.pending === 0;
+    // With nothing waiting, what the watches have seen since the last sync changed nothing: it is in the kernel too.
+    const resourceVersions = current && this.#ready ? this.#options.resourceVersions() : this.#status.resourceVersions;
+    return { ...this.#status, resourceVersions, ready: this.#ready, stuck };
+  }
+
+  /** Something has changed: sync soon. A burst of calls is one sync, and syncs never take more than half of the time. */
+  trigger(): void {
+    this.#changedSince ??= isComplete(this.#options.snapshot()) ? now() : undefined;
+    const earliest = this.#passEndedAt + Math.max(this.#timing.coalesceMs, this.#passMs);
+    this.#schedule(Math.max(now() + this.#timing.coalesceMs, earliest));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #schedule(at: number): void {
+    if (this.#stopped || at >= this.#dueAt) return;
+    this.#dueAt = at;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#begin(), Math.max(0, at - now()));
+  }
+
+  #begin(): void {
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    if (this.#running) {
+      this.trigger();
+      return;
+    }
+    const startedAt = now();
+    this.#running = this.#pass()
+      .then((nextAt) => {
+        this.#passEndedAt = now();
+        this.#passMs = this.#passEndedAt - startedAt;
+        this.#schedule(nextAt);
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** One sync; returns when the next one is due if nothing changes before. Never rejects. */
+  async #pass(): Promise<number> {
+    const snapshot = this.#options.snapshot();
+    if (!isComplete(snapshot)) return Number.POSITIVE_INFINITY;
+    this.#changedSince = undefined;
+    const resourceVersions = { ...this.#options.resourceVersions() };
+    const endTimer = this.#options.metrics.syncDuration.startTimer();
+    try {
+      const mirror = this.#readKernel();
+      this.#configure(snapshot);
+      mirror.releaseExtents(now());
+      const desired = desiredState(snapshot, this.#options.nodeName);
+      const next = plan(mirror, desired, this.#options.kernel.capacity, now());
+      const failed = await this.#execute(mirror, next.operations);
+      if (failed === 0) this.#attachOnce();
+      this.#report(mirror, next, failed, resourceVersions);
+      if (failed > 0) return now() + this.#backoff.nextMs();
+      this.#backoff.reset();
+      const releaseAt = Math.max(mirror.nextReleaseAt() ?? this.#resyncAt, now() + SHORTEST_CLEANUP_PAUSE_MS);
+      return Math.min(this.#resyncAt, releaseAt);
+    } catch (error) {
+      return this.#failed(error);
+    } finally {
+      endTimer();
+    }
+  }
+
+  /** Reads the maps at start and at each resync; what others changed since is counted, and the plan repairs it. */
+  #readKernel(): KernelMirror {
+    if (this.#mirror && now() < this.#resyncAt) return this.#mirror;
+    const { kernel, log, metrics } = this.#options;
+    const read = kernel.read();
+    if (this.#mirror) {
+      const drift = driftOf(this.#mirror, read);
+      this.#mirror.adopt(read, now());
+      if (driftTotal(drift) > 0) {
+        log.warn("the maps were changed by others, repairing them", { ...drift });
+        for (const [map, count] of Object.entries(drift)) metrics.drift.inc({ map }, count);
+      }
+      this.#configuredAs = "";
+      if (this.#ready) this.#reattach();
+    } else {
+      this.#mirror = new KernelMirror(read, now());
+      log.info("read the maps", { frontends: read.frontends.size, backends: read.backends.size });
+    }
+    this.#resyncAt = now() + this.#timing.resyncMs;
+    return this.#mirror;
+  }
+
+  #configure(snapshot: Snapshot): void {
+    const network = this.#options.network(snapshot);
+    if (!network) throw new Error(`Node ${this.#options.nodeName} is not known with an IPv4 InternalIP yet`);
+    const facts = JSON.stringify(network);
+    if (facts === this.#configuredAs) return;
+    const writes = this.#options.kernel.configure(network);
+    this.#configuredAs = facts;
+    if (writes > 0) {
+      this.#options.metrics.writes.inc({ operation: "configure" }, writes);
+      this.#options.log.info("configured the node's network facts", { writes, ...network });
+    }
+  }
+
+  /** Returns how many operations failed or had to be left out because one before them failed. */
+  async #execute(mirror: KernelMirror, operations: readonly Operation[]): Promise<number> {
+    let failed = 0;
+    for (const [index, operation] of operations.entries()) {
+      if (this.#stopped) return operations.length - index;
+      if (index % WRITES_BETWEEN_YIELDS === WRITES_BETWEEN_YIELDS - 1) await yieldToEvents();
+      if (mirror.objection(operation) !== undefined) {
+        failed++;
+        continue;
+      }
+      try {
+        this.#options.kernel.apply(operation);
+        mirror.record(operation, now());
+        this.#options.metrics.writes.inc({ operation: operation.kind });
+      } catch (error) {
+        failed++;
+        this.#options.metrics.failedWrites.inc({ reason: reasonOf(error) });
+        if (failed <= LOGGED_FAILURES)
+          this.#options.log.error("a write failed", { operation: operation.kind, error: errorText(error) });
+      }
+    }
+    return failed;
+  }
+
+  #attachOnce(): void {
+    if (this.#ready) return;
+    this.#options.attach();
+    this.#ready = true;
+    this.#options.metrics.ready.set(1);
+    this.#options.log.info("ready: the first full sync is in the kernel");
+  }
+
+  #reattach(): void {
+    const { attached } = this.#options.attach();
+    if (attached.length === 0) return;
+    this.#options.log.warn("programs had been detached by others, attached them again", { attached });
+    this.#options.metrics.drift.inc({ map: "links" }, attached.length);
+  }
+
+  #report(mirror: KernelMirror, done: Plan, failed: number, resourceVersions: Record<string, string>): void {
+    const { metrics, kernel } = this.#options;
+    const pending = failed + done.deferred.length;
+    const lastSync = failed === 0 ? new Date() : this.#status.lastSync;
+    const reason = failed === 0 ? "" : `${failed} writes to the kernel have failed and are being retried`;
+    const { served } = done;
+    this.#problems.update(done.problems);
+    this.#status = { ...served, reason, pending, problems: done.problems.length, lastSync, resourceVersions };
+    metrics.services.set(served.services);
+    metrics.frontends.set(served.frontends);
+    metrics.endpoints.set(served.endpoints);
+    metrics.pendingWrites.set(pending);
+    if (failed === 0) metrics.lastSync.setToCurrentTime();
+    const cells = [...mirror.extents.values()].reduce((sum, ids) => sum + ids.length, 0);
+    const { frontends, selections, backends } = mirror;
+    const used = { frontends: frontends.size, selections: selections.size, arena: cells, backends: backends.size };
+    for (const [map, entries] of Object.entries(used)) metrics.mapEntries.set({ map }, entries);
+    for (const map of ["frontends", "selections", "arena", "backends"] as const)
+      metrics.mapCapacity.set({ map }, kernel.capacity[map]);
+  }
+
+  #failed(error: unknown): number {
+    const retryMs = this.#backoff.nextMs();
+    const pending = Math.max(1, this.#status.pending);
+    this.#options.metrics.failedWrites.inc({ reason: reasonOf(error) });
+    this.#options.metrics.pendingWrites.set(pending);
+    this.#status = { ...this.#status, reason: errorText(error), pending };
+    this.#options.log.error("the sync failed, trying again", {
+      error: errorText(error),
+      retryInMs: Math.round(retryMs),
+    });
+    return now() + retryMs;
+  }
+}
+
+/** A label of few values: the errno's name, or the error's. */
+function reasonOf(error: unknown): string {
+  const errno = (error as { errno?: unknown }).errno;
+  if (typeof errno === "number" && errno > 0) {
+    try {
+      return getSystemErrorName(-errno);
+    } catch {
+      return `errno ${errno}`;
+    }
+  }
+  return error instanceof Error ? error.name : "unknown";
+}
