@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The chart values of the agent: what the cluster determines, then what the user chose, then what he wrote as Helm values.
+
+import { parseCidr } from "./cidr.ts";
+import type { DatapathCluster, Values } from "./datapath-rules.ts";
+
+/** Where a node reaches the API server with no Service routing. */
+export interface ApiServer {
+  readonly host: string;
+  readonly port: number;
+}
+
+function isTree(value: unknown): value is Values {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** `over` laid over `under`: trees are merged, everything else is replaced, `undefined` changes nothing. */
+export function mergeValues(under: Values, over: Values): Values {
+  const merged: Record<string, unknown> = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    if (value === undefined) continue;
+    const below = merged[key];
+    merged[key] = isTree(value) ? mergeValues(isTree(below) ? below : {}, value) : value;
+  }
+  return merged;
+}
+
+/** The values that the cluster determines. */
+function clusterValues(cluster: DatapathCluster, imageTag: string): Values {
+  const { capabilities } = cluster;
+  const ipv4PodCidr = cluster.podCidrs.find((podCidr) => parseCidr(podCidr)?.family === 4);
+  return {
+    kubeProxyReplacement: true,
+    socketLB: { enabled: true },
+    bpf: { masquerade: true },
+    enableIPv4Masquerade: true,
+    ipam: { mode: "kubernetes" },
+    routingMode: "native",
+    autoDirectNodeRoutes: capabilities.nativeRouting,
+    ...(ipv4PodCidr === undefined ? {} : { ipv4NativeRoutingCIDR: ipv4PodCidr }),
+    nodePort: { range: "30000,32767" },
+    kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
+    cni: { install: !capabilities.ownsCni },
+    image: { tag: imageTag },
+  };
+}
+
+/** The complete values, without the API server's address. */
+export function chosenValues(
+  cluster: DatapathCluster,
+  options: Values,
+  helmValues: Values,
+  defaults: { readonly imageTag: string },
+): Values {
+  return mergeValues(mergeValues(clusterValues(cluster, defaults.imageTag), options), helmValues);
+}
+
+/** The complete values: the API server's address is never the user's to choose. */
+export function agentValues(chosen: Values, api: ApiServer): Values {
+  return { ...chosen, k8sServiceHost: api.host, k8sServicePort: api.port };
+}

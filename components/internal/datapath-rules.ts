@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules for the options of Datapath: combinations that cannot work, each with the property and the remedy.
+
+import type { KubernetesClusterCapabilities } from "../kubernetes-cluster.ts";
+import { overlaps, parseCidr } from "./cidr.ts";
+import type { InputProblem } from "./input-errors.ts";
+
+/** A tree of values, all known. */
+export type Values = { readonly [key: string]: unknown };
+
+/** What the rules have to know of the cluster. */
+export interface DatapathCluster {
+  readonly podCidrs: readonly string[];
+  readonly capabilities: KubernetesClusterCapabilities;
+}
+
+const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
+
+/** The value at a dotted path, or `undefined`. */
+export function valueAt(values: Values, path: string): unknown {
+  return path.split(".").reduce<unknown>((value, key) => (value as Values | undefined)?.[key], values);
+}
+
+export function engineRule(engine: string): InputProblem[] {
+  if (engine === "agent") return [];
+  if (engine === "cilium") {
+    return problem(
+      "engine",
+      '"cilium" comes with a later release; use "agent", which is this package\'s own datapath.',
+    );
+  }
+  return problem("engine", `"${engine}" is not an engine; use "agent".`);
+}
+
+export function derivedValuesRule(prefix: string, values: Values): InputProblem[] {
+  return ["k8sServiceHost", "k8sServicePort"]
+    .filter((key) => values[key] !== undefined)
+    .flatMap((key) =>
+      problem(
+        `${prefix}${key}`,
+        `is ${JSON.stringify(values[key])}, and it is derived from the cluster, so that it is right on every node; leave it out and set the cluster's controlPlaneEndpoint.`,
+      ),
+    );
+}
+
+export function kubeProxyReplacementRule(values: Values): InputProblem[] {
+  if (values["kubeProxyReplacement"] === true) return [];
+  return problem(
+    "kubeProxyReplacement",
+    `is ${JSON.stringify(values["kubeProxyReplacement"])}, and without it nobody would serve Services, for there is no kube-proxy; set it to true or leave it out.`,
+  );
+}
+
+export function socketLbRule(values: Values): InputProblem[] {
+  if (valueAt(values, "socketLB.enabled") === true) return [];
+  return problem(
+    "socketLB.enabled",
+    "is false, and the agent serves ClusterIPs at the socket only, so none would answer; set it to true or leave it out.",
+  );
+}
+
+export function masqueradeRule(values: Values): InputProblem[] {
+  const bpf = valueAt(values, "bpf.masquerade") === true;
+  const enabled = values["enableIPv4Masquerade"] === true;
+  if (bpf === enabled) return [];
+  if (bpf) {
+    return problem(
+      "bpf.masquerade",
+      "is true while enableIPv4Masquerade is false, which turns masquerading off; set enableIPv4Masquerade to true, or bpf.masquerade to false as well.",
+    );
+  }
+  return problem(
+    "bpf.masquerade",
+    "is false while enableIPv4Masquerade is true, and the agent masquerades by BPF only; set bpf.masquerade to true, or enableIPv4Masquerade to false as well.",
+  );
+}
+
+export function routingModeRule(values: Values): InputProblem[] {
+  const mode = values["routingMode"];
+  if (mode === "native") return [];
+  const consequence =
+    values["autoDirectNodeRoutes"] === true ? ", and autoDirectNodeRoutes needs native routing besides" : "";
+  return problem(
+    "routingMode",
+    `is ${JSON.stringify(mode)}, and the agent has no tunnel${consequence}; set it to "native" or leave it out.`,
+  );
+}
+
+export function directRoutesRule(values: Values, cluster: DatapathCluster): InputProblem[] {
+  if (values["autoDirectNodeRoutes"] !== true) return [];
+  if (values["routingMode"] !== "native") {
+    return problem(
+      "autoDirectNodeRoutes",
+      `is true while routingMode is ${JSON.stringify(values["routingMode"])}; set routingMode to "native", or autoDirectNodeRoutes to false.`,
+    );
+  }
+  if (cluster.capabilities.nativeRouting) return [];
+  return problem(
+    "autoDirectNodeRoutes",
+    "is true, and this platform's nodes do not share a network segment, so direct routes would lead nowhere; set it to false.",
+  );
+}
+
+export function ipamRule(values: Values, cluster: DatapathCluster): InputProblem[] {
+  const mode = valueAt(values, "ipam.mode");
+  if (mode !== "kubernetes") {
+    return problem(
+      "ipam.mode",
+      `is ${JSON.stringify(mode)}, and the agent takes pod addresses from each Node's podCIDR only; set it to "kubernetes" or leave it out.`,
+    );
+  }
+  if (cluster.capabilities.podCidrPerNode || valueAt(values, "cni.install") !== true) return [];
+  return problem(
+    "ipam.mode",
+    'is "kubernetes", and this platform gives its Nodes no podCIDR; set cni.install to false and leave addresses to the platform.',
+  );
+}
+
+export function nativeRoutingCidrRule(values: Values, cluster: DatapathCluster): InputProblem[] {
+  const text = values["ipv4NativeRoutingCIDR"];
+  const network = typeof text === "string" ? parseCidr(text) : undefined;
+  if (network === undefined || network.family !== 4) {
+    return problem(
+      "ipv4NativeRoutingCIDR",
+      `is ${JSON.stringify(text)}, which is not an IPv4 network; write the network in which pods reach each other unchanged, or leave it out for the pod CIDR.`,
+    );
+  }
+  const outside = cluster.podCidrs.find((podCidr) => {
+    const pods = parseCidr(podCidr);
+    return pods?.family === 4 && !(overlaps(pods, network) && network.prefixLength <= pods.prefixLength);
+  });
+  if (outside === undefined) return [];
+  return problem(
+    "ipv4NativeRoutingCIDR",
+    `is "${text}", which does not contain the pod CIDR "${outside}", so traffic between pods would be masqueraded; widen it, or leave it out.`,
+  );
+}
+
+export function nodePortRangeRule(values: Values): InputProblem[] {
+  const range = valueAt(values, "nodePort.range");
+  const match = typeof range === "string" ? /^(\d{1,5}),(\d{1,5})$/.exec(range) : null;
+  const [first, last] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
+  if (match !== null && first >= 1 && first <= last && last <= 65535) return [];
+  return problem(
+    "nodePort.range",
+    `is ${JSON.stringify(range)}; write the first and the last port with a comma between them, such as "30000,32767".`,
+  );
+}
+
+export function healthAddressRule(values: Values): InputProblem[] {
+  const address = values["kubeProxyReplacementHealthzBindAddr"];
+  const match =
+    typeof address === "string" ? /^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) : null;
+  if (match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65535) return [];
+  return problem(
+    "kubeProxyReplacementHealthzBindAddr",
+    `is ${JSON.stringify(address)}; write an address and a port, such as "0.0.0.0:10256".`,
+  );
+}
+
+export function imageTagRule(values: Values): InputProblem[] {
+  const tag = valueAt(values, "image.tag");
+  if (tag !== "latest" && tag !== "") return [];
+  return problem(
+    "image.tag",
+    `is ${JSON.stringify(tag)}, so that nodes could run different agents; name one version, or leave it out for this package's own.`,
+  );
+}
+
+export function cniRule(values: Values, cluster: DatapathCluster): InputProblem[] {
+  if (!cluster.capabilities.ownsCni || valueAt(values, "cni.install") !== true) return [];
+  return problem(
+    "cni.install",
+    "is true, and this platform brings its own CNI plugin, which the agent's would displace; set it to false or leave it out.",
+  );
+}
+
+/** All rules about how the values go together. */
+export function combinationProblems(values: Values, cluster: DatapathCluster): InputProblem[] {
+  return [
+    ...kubeProxyReplacementRule(values),
+    ...socketLbRule(values),
+    ...masqueradeRule(values),
+    ...routingModeRule(values),
+    ...directRoutesRule(values, cluster),
+    ...ipamRule(values, cluster),
+    ...nativeRoutingCidrRule(values, cluster),
+    ...nodePortRangeRule(values),
+    ...healthAddressRule(values),
+    ...imageTagRule(values),
+    ...cniRule(values, cluster),
+  ];
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks chart values against the chart's values.schema.json: unknown keys, types, enumerations and bounds.
+
+import type { InputProblem } from "./input-errors.ts";
+import { nearestName } from "./nearest-name.ts";
+
+/** The part of JSON Schema that the chart uses. */
+export interface ValuesSchema {
+  readonly type?: string | readonly string[];
+  readonly properties?: Readonly<Record<string, ValuesSchema>>;
+  readonly additionalProperties?: boolean | ValuesSchema;
+  readonly items?: ValuesSchema;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  return typeof value;
+}
+
+function typeProblem(schema: ValuesSchema, path: string, value: unknown): InputProblem[] {
+  if (schema.type === undefined) return [];
+  const allowed = typeof schema.type === "string" ? [schema.type] : schema.type;
+  const actual = typeOf(value);
+  if (allowed.includes(actual) || (actual === "integer" && allowed.includes("number"))) return [];
+  return [
+    {
+      propertyPath: path,
+      reason: `is ${JSON.stringify(value)}, which is ${actual}; the chart takes ${allowed.join(" or ")} here.`,
+    },
+  ];
+}
+
+function valueProblems(schema: ValuesSchema, path: string, value: unknown): InputProblem[] {
+  const wrong = (rule: string): InputProblem[] => [
+    { propertyPath: path, reason: `is ${JSON.stringify(value)}; the chart takes ${rule} here.` },
+  ];
+  if (schema.const !== undefined && value !== schema.const) return wrong(`only ${JSON.stringify(schema.const)}`);
+  if (schema.enum !== undefined && !schema.enum.includes(value)) {
+    return wrong(`one of ${schema.enum.map((item) => JSON.stringify(item)).join(", ")}`);
+  }
+  if (typeof value === "string" && schema.pattern !== undefined && !new RegExp(schema.pattern).test(value)) {
+    return wrong(`text of the form ${schema.pattern}`);
+  }
+  if (typeof value !== "number") return [];
+  if (schema.minimum !== undefined && value < schema.minimum) return wrong(`${schema.minimum} or more`);
+  if (schema.maximum !== undefined && value > schema.maximum) return wrong(`${schema.maximum} or less`);
+  return [];
+}
+
+function unknownKey(path: string, key: string, known: readonly string[]): InputProblem {
+  const near = nearestName(key, known);
+  const remedy = near === undefined ? "leave it out" : `did you mean "${near}"`;
+  return {
+    propertyPath: path,
+    reason: `the agent knows no value "${key}", and an unknown value would change nothing; ${remedy}${near === undefined ? "." : "?"}`,
+  };
+}
+
+function objectProblems(schema: ValuesSchema, path: string, value: object): InputProblem[] {
+  const known = schema.properties ?? {};
+  return Object.entries(value).flatMap(([key, child]) => {
+    const childPath = path === "" ? key : `${path}.${key}`;
+    if (child === undefined) return [];
+    if (Object.hasOwn(known, key)) return schemaProblems(known[key] as ValuesSchema, childPath, child);
+    if (schema.additionalProperties === false) return [unknownKey(childPath, key, Object.keys(known))];
+    return typeof schema.additionalProperties === "object"
+      ? schemaProblems(schema.additionalProperties, childPath, child)
+      : [];
+  });
+}
+
+/** What is wrong with `value`, with the path of each wrong place under `path`. */
+export function schemaProblems(schema: ValuesSchema, path: string, value: unknown): InputProblem[] {
+  const wrongType = typeProblem(schema, path, value);
+  if (wrongType.length > 0) return wrongType;
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return items === undefined ? [] : value.flatMap((item, index) => schemaProblems(items, `${path}[${index}]`, item));
+  }
+  if (typeof value === "object" && value !== null) return objectProblems(schema, path, value);
+  return valueProblems(schema, path, value);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Proves on the live cluster that there is no kube-proxy and that Services answer; the update fails when they do not.
+
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { packageRoot, packageVersion } from "./internal/package-root.ts";
+import { parseReport, reportTable, type VerificationResult } from "./internal/verification-report.ts";
+import type { KubernetesCluster } from "./kubernetes-cluster.ts";
+
+export type { VerificationCheck, VerificationResult } from "./internal/verification-report.ts";
+
+/** Inputs of Verification. */
+export interface VerificationArgs {
+  /** The cluster to verify. */
+  cluster: KubernetesCluster;
+  /** The datapath's `effectiveValues`: verification runs again when they change. */
+  effectiveValues: pulumi.Input<{ [key: string]: unknown }>;
+  /**
+   * How long, in seconds, to wait until every node and its agent are ready and every Service answers.
+   * @default 600
+   */
+  timeoutSeconds?: pulumi.Input<number>;
+}
+
+/** The proof that a cluster serves its Services without kube-proxy. */
+export class Verification extends pulumi.ComponentResource {
+  /** Every check on every node, with what was seen and how long it took. */
+  readonly result: pulumi.Output<VerificationResult>;
+  /** The same as a table for a person. */
+  readonly table: pulumi.Output<string>;
+
+  constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("sansproxy:index:Verification", name, {}, opts);
+
+    const { cluster } = args;
+    const values = pulumi.output(args.effectiveValues);
+    const nodeNames = pulumi.output(cluster.nodes).apply((nodes) => nodes.map((node) => node.name).sort());
+    const command = pulumi
+      .all([nodeNames, args.timeoutSeconds ?? 600])
+      .apply(
+        ([names, seconds]) =>
+          `node agent/sansproxy.mjs verify --kubeconfig - --expect-nodes ${names.join(",")} --timeout ${seconds}s --output json`,
+      );
+    const run = new local.Command(
+      `${name}-run`,
+      {
+        create: command,
+        update: command,
+        dir: packageRoot,
+        stdin: pulumi.secret(cluster.kubeconfig),
+        triggers: [cluster.nodes, values, packageVersion],
+        logging: local.Logging.Stderr,
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, ...(opts?.deletedWith === undefined ? {} : { deletedWith: opts.deletedWith }) },
+    );
+    // The report holds no secret: only the kubeconfig that went in does.
+    this.result = pulumi.unsecret(run.stdout).apply(parseReport);
+    this.table = this.result.apply(reportTable);
+    this.registerOutputs({ result: this.result, table: this.table });
+  }
+}
