@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration of the local stack: how many machines, how large, on which networks, with which Kubernetes.
+
+import { isIPv4 } from "node:net";
+import * as pulumi from "@pulumi/pulumi";
+
+/** The configuration with its defaults. */
+export interface Settings {
+  readonly controlPlanes: number;
+  readonly workers: number;
+  readonly controlPlaneMemoryMb: number;
+  readonly workerMemoryMb: number;
+  /** Subnet of the machines; the box holds its first address. */
+  readonly subnet: string;
+  readonly bridge: string;
+  readonly kubernetesVersion: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+}
+
+/** One machine of the stack. */
+export interface MachinePlan {
+  readonly name: string;
+  readonly role: "control-plane" | "worker";
+  readonly address: string;
+  readonly memoryMb: number;
+}
+
+/** First address of each role inside the subnet: room for nine control planes, and workers after them. */
+const firstOffset = { "control-plane": 11, worker: 21 } as const;
+
+function wrong(key: string, value: unknown, rule: string): pulumi.RunError {
+  return new pulumi.RunError(
+    `The configuration sansproxy:${key} is ${JSON.stringify(value)}, but ${rule} (pulumi config set sansproxy:${key} VALUE).`,
+  );
+}
+
+function wholeNumber(config: pulumi.Config, key: string, fallback: number, least: number, most: number): number {
+  const text = config.get(key);
+  const value = text === undefined ? fallback : Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw wrong(key, text, `it has to be a whole number from ${least} to ${most}`);
+}
+
+function subnetOf(config: pulumi.Config): string {
+  const subnet = config.get("subnet") ?? "10.89.0.0/24";
+  const [address = "", length = ""] = subnet.split("/");
+  if (isIPv4(address) && length === "24" && address.endsWith(".0")) return subnet;
+  throw wrong(
+    "subnet",
+    subnet,
+    "it has to be an IPv4 network of the form a.b.c.0/24, whose first address the box takes",
+  );
+}
+
+function bridgeOf(config: pulumi.Config): string {
+  const bridge = config.get("bridge") ?? "sansproxy0";
+  if (/^[a-z][a-z0-9-]{0,14}$/.test(bridge)) return bridge;
+  throw wrong("bridge", bridge, "a link has 1 to 15 lower-case letters, digits and dashes, a letter first");
+}
+
+/** Reads the configuration; a value that cannot be is refused before anything is made. */
+export function readSettings(config: pulumi.Config): Settings {
+  return {
+    controlPlanes: wholeNumber(config, "controlPlanes", 1, 1, 9),
+    workers: wholeNumber(config, "workers", 2, 0, 100),
+    controlPlaneMemoryMb: wholeNumber(config, "controlPlaneMemoryMb", 2048, 1700, 1_048_576),
+    workerMemoryMb: wholeNumber(config, "workerMemoryMb", 1024, 512, 1_048_576),
+    subnet: subnetOf(config),
+    bridge: bridgeOf(config),
+    kubernetesVersion: config.get("kubernetesVersion") ?? "v1.36.3",
+    podCidr: config.get("podCidr") ?? "10.244.0.0/16",
+    serviceCidr: config.get("serviceCidr") ?? "10.96.0.0/16",
+  };
+}
+
+/** The machines: names and addresses stay with a machine when others come and go. */
+export function planMachines(settings: Settings): MachinePlan[] {
+  const base = settings.subnet.split("/")[0]?.split(".").slice(0, 3).join(".") ?? "";
+  const machines = (role: MachinePlan["role"], prefix: string, count: number, memoryMb: number): MachinePlan[] =>
+    Array.from({ length: count }, (_, index) => ({
+      name: `${prefix}-${index + 1}`,
+      role,
+      address: `${base}.${firstOffset[role] + index}`,
+      memoryMb,
+    }));
+  return [
+    ...machines("control-plane", "cp", settings.controlPlanes, settings.controlPlaneMemoryMb),
+    ...machines("worker", "worker", settings.workers, settings.workerMemoryMb),
+  ];
+}
