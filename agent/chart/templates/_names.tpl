@@ -1,0 +1,58 @@
+{{/* SPDX-License-Identifier: Apache-2.0 */}}
+{{/* Names and labels that all objects share, and the agent's configuration from the values. */}}
+
+{{- define "sansproxy.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+{{- end }}
+
+{{- define "sansproxy.labels" -}}
+{{ include "sansproxy.selector" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "sansproxy.config" -}}
+{{- $config := dict
+  "kubeProxyReplacement" .Values.kubeProxyReplacement
+  "k8sServiceHost" .Values.k8sServiceHost
+  "k8sServicePort" (int .Values.k8sServicePort)
+  "kubeProxyReplacementHealthzBindAddr" .Values.kubeProxyReplacementHealthzBindAddr
+  "socketLB.enabled" .Values.socketLB.enabled
+  "bpf.masquerade" .Values.bpf.masquerade
+  "bpf.root" .Values.bpf.root
+  "enableIPv4Masquerade" .Values.enableIPv4Masquerade
+  "ipv4NativeRoutingCIDR" .Values.ipv4NativeRoutingCIDR
+  "routingMode" .Values.routingMode
+  "autoDirectNodeRoutes" .Values.autoDirectNodeRoutes
+  "ipam.mode" .Values.ipam.mode
+  "devices" .Values.devices
+  "nodePort.range" .Values.nodePort.range
+  "cni.install" .Values.cni.install
+  "cni.confPath" .Values.cni.confPath
+  "cni.binPath" .Values.cni.binPath
+  "cgroup.hostRoot" .Values.cgroup.hostRoot
+  "debug.enabled" .Values.debug.enabled
+-}}
+{{ $config | toPrettyJson }}
+{{- end }}
+
+{{/* Refuses what cannot work, before anything is installed. */}}
+{{- define "sansproxy.validate" -}}
+{{- if not .Values.kubeProxyReplacement -}}
+{{- fail "kubeProxyReplacement = false: this chart installs the Service proxy; set it to true, or do not install the chart" -}}
+{{- end -}}
+{{- if not .Values.k8sServiceHost -}}
+{{- fail "k8sServiceHost is empty: set it to the API server's host as a node reaches it, because without kube-proxy the kubernetes Service only works once the agent runs" -}}
+{{- end -}}
+{{- if contains "://" .Values.k8sServiceHost -}}
+{{- fail (printf "k8sServiceHost = %q: give the host alone, without scheme and port" .Values.k8sServiceHost) -}}
+{{- end -}}
+{{- if and .Values.enableIPv4Masquerade (not .Values.bpf.masquerade) -}}
+{{- fail "bpf.masquerade = false with enableIPv4Masquerade = true: the agent has no iptables masquerade; set both alike" -}}
+{{- end -}}
+{{- if and .Values.enableIPv4Masquerade (not .Values.ipv4NativeRoutingCIDR) -}}
+{{- fail "ipv4NativeRoutingCIDR is empty: set it to the pods' network, so that traffic between pods is not masqueraded, or set enableIPv4Masquerade and bpf.masquerade to false" -}}
+{{- end -}}
+{{- end }}
