@@ -13,6 +13,7 @@ import {
   derivedValuesRule,
   engineRule,
   type Values,
+  valueAt,
 } from "./internal/datapath-rules.ts";
 import { type InputProblem, refuseProblems } from "./internal/input-errors.ts";
 import { packageRoot, packageVersion } from "./internal/package-root.ts";
@@ -58,8 +59,13 @@ export class Datapath extends pulumi.ComponentResource {
     const { cluster, engine, helmValues, timeoutSeconds, ...options } = args;
     const what = `Datapath "${name}"`;
     const schema = readSchema();
+    const factsOf = (podCidrs: readonly string[]): DatapathCluster => ({
+      platform: cluster.platform,
+      podCidrs,
+      capabilities: cluster.capabilities,
+    });
     const check = (podCidrs: readonly string[], chosen: Values, typed: Values): void =>
-      refuseProblems(what, problemsOf(engine, { podCidrs, capabilities: cluster.capabilities }, chosen, typed, schema));
+      refuseProblems(what, problemsOf(engine, factsOf(podCidrs), chosen, typed, schema));
     if (!hasOutput(options) && !hasOutput(helmValues) && !hasOutput(cluster.podCidrs)) {
       check(cluster.podCidrs as string[], options as Values, (helmValues ?? {}) as Values);
     } else {
@@ -82,8 +88,7 @@ export class Datapath extends pulumi.ComponentResource {
       ])
       .apply(([host, port, podCidrs, known, typed]) => {
         check(podCidrs, known as Values, typed as Values);
-        const facts = { podCidrs, capabilities: cluster.capabilities };
-        const chosen = chosenValues(facts, known as Values, typed as Values, { imageTag: packageVersion });
+        const chosen = chosenValues(factsOf(podCidrs), known as Values, typed as Values, { imageTag: packageVersion });
         return agentValues(chosen, { host, port });
       });
     // Waiting for Pods here would wait for nodes that join later: readiness is Verification's to judge.
@@ -109,7 +114,7 @@ function readSchema(): ValuesSchema {
   return JSON.parse(readFileSync(join(chartPath, "values.schema.json"), "utf8")) as ValuesSchema;
 }
 
-/** What is wrong with the options and Helm values, once all of them are known. */
+/** What is wrong with the options and Helm values, once all of them are known: one problem for each place. */
 function problemsOf(
   engine: string,
   cluster: DatapathCluster,
@@ -117,15 +122,26 @@ function problemsOf(
   helmValues: Values,
   schema: ValuesSchema,
 ): InputProblem[] {
-  const shape = [
-    ...engineRule(engine),
-    ...derivedValuesRule("", options),
-    ...derivedValuesRule("helmValues.", helmValues),
-    ...schemaProblems(schema, "", withoutDerived(options)),
-    ...schemaProblems(schema, "helmValues", withoutDerived(helmValues)),
-  ];
-  if (shape.length > 0) return shape;
-  return combinationProblems(chosenValues(cluster, options, helmValues, { imageTag: packageVersion }), cluster);
+  const chosen = chosenValues(cluster, options, helmValues, { imageTag: packageVersion });
+  const combinations = combinationProblems(chosen, cluster).map((problem) => ({
+    ...problem,
+    propertyPath:
+      valueAt(helmValues, problem.propertyPath) === undefined
+        ? problem.propertyPath
+        : `helmValues.${problem.propertyPath}`,
+  }));
+  // A rule says more about a place than the schema does.
+  const byPlace = new Map(
+    [
+      ...engineRule(engine),
+      ...derivedValuesRule("", options),
+      ...derivedValuesRule("helmValues.", helmValues),
+      ...schemaProblems(schema, "", withoutDerived(options)),
+      ...schemaProblems(schema, "helmValues", withoutDerived(helmValues)),
+      ...combinations,
+    ].map((problem) => [problem.propertyPath, problem]),
+  );
+  return [...byPlace.values()];
 }
 
 /** The derived values have a problem of their own, which says more than their type would. */

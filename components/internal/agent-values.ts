@@ -25,6 +25,9 @@ export function mergeValues(under: Values, over: Values): Values {
   return merged;
 }
 
+/** Where Debian's and Ubuntu's package containernetworking-plugins puts them, and BareMetalCluster's containerd looks. */
+const distributionCniPlugins = "/usr/lib/cni";
+
 /** The values that the cluster determines. */
 function clusterValues(cluster: DatapathCluster, imageTag: string): Values {
   const { capabilities } = cluster;
@@ -40,7 +43,10 @@ function clusterValues(cluster: DatapathCluster, imageTag: string): Values {
     ...(ipv4PodCidr === undefined ? {} : { ipv4NativeRoutingCIDR: ipv4PodCidr }),
     nodePort: { range: "30000,32767" },
     kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
-    cni: { install: !capabilities.ownsCni },
+    cni: {
+      install: !capabilities.ownsCni,
+      ...(cluster.platform === "bare-metal" ? { binPath: distributionCniPlugins } : {}),
+    },
     image: { tag: imageTag },
   };
 }

@@ -10,6 +10,7 @@ export type Values = { readonly [key: string]: unknown };
 
 /** What the rules have to know of the cluster. */
 export interface DatapathCluster {
+  readonly platform: string;
   readonly podCidrs: readonly string[];
   readonly capabilities: KubernetesClusterCapabilities;
 }
@@ -160,7 +161,7 @@ export function healthAddressRule(values: Values): InputProblem[] {
 
 export function imageTagRule(values: Values): InputProblem[] {
   const tag = valueAt(values, "image.tag");
-  if (tag !== "latest" && tag !== "") return [];
+  if (tag !== "latest") return [];
   return problem(
     "image.tag",
     `is ${JSON.stringify(tag)}, so that nodes could run different agents; name one version, or leave it out for this package's own.`,

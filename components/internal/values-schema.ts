@@ -15,6 +15,9 @@ export interface ValuesSchema {
   readonly pattern?: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  /** `#/definitions/NAME`. */
+  readonly $ref?: string;
+  readonly definitions?: Readonly<Record<string, ValuesSchema>>;
 }
 
 function typeOf(value: unknown): string {
@@ -63,27 +66,43 @@ function unknownKey(path: string, key: string, known: readonly string[]): InputP
   };
 }
 
-function objectProblems(schema: ValuesSchema, path: string, value: object): InputProblem[] {
+function objectProblems(root: ValuesSchema, schema: ValuesSchema, path: string, value: object): InputProblem[] {
   const known = schema.properties ?? {};
   return Object.entries(value).flatMap(([key, child]) => {
     const childPath = path === "" ? key : `${path}.${key}`;
     if (child === undefined) return [];
-    if (Object.hasOwn(known, key)) return schemaProblems(known[key] as ValuesSchema, childPath, child);
+    if (Object.hasOwn(known, key)) return problemsUnder(root, known[key] as ValuesSchema, childPath, child);
     if (schema.additionalProperties === false) return [unknownKey(childPath, key, Object.keys(known))];
     return typeof schema.additionalProperties === "object"
-      ? schemaProblems(schema.additionalProperties, childPath, child)
+      ? problemsUnder(root, schema.additionalProperties, childPath, child)
       : [];
   });
 }
 
-/** What is wrong with `value`, with the path of each wrong place under `path`. */
-export function schemaProblems(schema: ValuesSchema, path: string, value: unknown): InputProblem[] {
+function resolved(root: ValuesSchema, schema: ValuesSchema): ValuesSchema {
+  if (schema.$ref === undefined) return schema;
+  const name = /^#\/definitions\/(\w+)$/.exec(schema.$ref)?.[1];
+  const target = name === undefined ? undefined : root.definitions?.[name];
+  if (target !== undefined) return target;
+  throw new Error(
+    `The chart's values.schema.json refers to ${schema.$ref}, which it does not define; install the package again.`,
+  );
+}
+
+function problemsUnder(root: ValuesSchema, reference: ValuesSchema, path: string, value: unknown): InputProblem[] {
+  const schema = resolved(root, reference);
   const wrongType = typeProblem(schema, path, value);
   if (wrongType.length > 0) return wrongType;
   if (Array.isArray(value)) {
     const { items } = schema;
-    return items === undefined ? [] : value.flatMap((item, index) => schemaProblems(items, `${path}[${index}]`, item));
+    if (items === undefined) return [];
+    return value.flatMap((item, index) => problemsUnder(root, items, `${path}[${index}]`, item));
   }
-  if (typeof value === "object" && value !== null) return objectProblems(schema, path, value);
+  if (typeof value === "object" && value !== null) return objectProblems(root, schema, path, value);
   return valueProblems(schema, path, value);
+}
+
+/** What is wrong with `value`, with the path of each wrong place under `path`. */
+export function schemaProblems(schema: ValuesSchema, path: string, value: unknown): InputProblem[] {
+  return problemsUnder(schema, schema, path, value);
 }
