@@ -3,6 +3,7 @@
 
 import { type SpawnOptions, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { createInterface } from "node:readline";
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -10,6 +11,8 @@ export interface RunOptions {
   readonly input?: string;
   /** File that receives stdout and stderr; without it they are captured in memory. */
   readonly logFile?: string;
+  /** Called with every line the program writes to stderr, while it runs. */
+  readonly onErrorLine?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -51,6 +54,10 @@ export async function runAnyway(program: string, args: readonly string[], option
       const stderr: Buffer[] = [];
       child.stdout?.on("data", (part: Buffer) => stdout.push(part));
       child.stderr?.on("data", (part: Buffer) => stderr.push(part));
+      const { onErrorLine } = options;
+      if (onErrorLine !== undefined && child.stderr !== null) {
+        createInterface({ input: child.stderr }).on("line", onErrorLine);
+      }
       child.on("error", fail);
       child.on("close", (code, signal) =>
         done({ code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }),

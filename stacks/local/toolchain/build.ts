@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gets the programs: an official one on PATH, one built earlier, or one built now from its pinned Go module.
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { access, constants, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { basename, delimiter, join } from "node:path";
+import { run, runAnyway } from "../host/exec.ts";
+import { withLock } from "../host/lock.ts";
+import { cacheDirectory, clone } from "../host/paths.ts";
+import { step } from "../host/progress.ts";
+import { type Program, type ProgramName, programs } from "./programs.ts";
+
+export type Origin = "official" | "cached" | "built";
+
+export interface Found {
+  readonly program: Program;
+  readonly path: string;
+  readonly origin: Origin;
+}
+
+const modules = join(import.meta.dirname, "modules");
+const compileFlags = ["-trimpath"];
+
+/** Finds or builds all the named programs; what is missing of one Go module is built in one go. */
+export async function obtain(names: readonly ProgramName[]): Promise<Map<ProgramName, Found>> {
+  const found = new Map<ProgramName, Found>();
+  const missing = new Map<string, ProgramName[]>();
+  for (const name of names) {
+    const program: Program = programs[name];
+    const official = await officialOnPath(program);
+    if (official !== undefined) found.set(name, { program, path: official, origin: "official" });
+    else if (existsSync(await cachedPath(program))) {
+      found.set(name, { program, path: await cachedPath(program), origin: "cached" });
+    } else missing.set(program.module, [...(missing.get(program.module) ?? []), name]);
+  }
+  for (const [module, wanted] of missing) {
+    await build(module, wanted);
+    for (const name of wanted) {
+      found.set(name, { program: programs[name], path: await cachedPath(programs[name]), origin: "built" });
+    }
+  }
+  return found;
+}
+
+/** One line for a person that says where every program comes from. */
+export function summary(found: Iterable<Found>): string {
+  const all = [...found];
+  const part = (origin: Origin, words: string) => {
+    const names = all.filter((one) => one.origin === origin).map((one) => `${one.program.name} ${one.program.version}`);
+    return names.length === 0 ? [] : [`${words}: ${names.join(", ")}`];
+  };
+  return [...part("official", "official"), ...part("built", "built now"), ...part("cached", "built earlier")].join(
+    "; ",
+  );
+}
+
+/** Where a built program lies: changes with its version, its module's pins and its flags. */
+export async function cachedPath(program: Program): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of ["go.mod", "go.sum"]) hash.update(await readFile(join(modules, program.module, file)));
+  hash.update(JSON.stringify([program.package, compileFlags, linkerFlags(program)]));
+  const key = `${program.version}-${hash.digest("hex").slice(0, 12)}`;
+  return join(cacheDirectory(), "programs", program.name, key, program.name);
+}
+
+async function build(module: string, names: readonly ProgramName[]): Promise<void> {
+  await withLock(join(cacheDirectory(), "programs", module), async () => {
+    const wanted: Program[] = [];
+    for (const name of names) if (!existsSync(await cachedPath(programs[name]))) wanted.push(programs[name]);
+    const [first] = wanted;
+    if (first === undefined) return;
+    const go = await requireGo(first.name);
+    const output = join(cacheDirectory(), "programs", `.building-${module}-${process.pid}`);
+    await mkdir(output, { recursive: true });
+    // A package's own name and the program's differ when only one is built, so the file is named then.
+    const target = wanted.length === 1 ? join(output, first.name) : `${output}/`;
+    const args = ["build", "-v", ...compileFlags, "-ldflags", linkerFlags(first), "-o", target];
+    const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" };
+    const list = wanted.map((program) => program.name).join(", ");
+    try {
+      await step(`building ${list} ${first.version} from Go modules`, async (note) => {
+        let packages = 0;
+        note("fetching modules");
+        const onErrorLine = (line: string) => {
+          if (line.startsWith("go: ")) return note(line.slice(4));
+          packages += 1;
+          note(`${packages} packages compiled, now ${line}`);
+        };
+        await run(go, [...args, ...wanted.map((program) => program.package)], {
+          cwd: join(modules, module),
+          env,
+          onErrorLine,
+        });
+      });
+      for (const program of wanted) await keep(join(output, program.name), program);
+    } finally {
+      await rm(output, { recursive: true, force: true });
+    }
+  });
+}
+
+/** Moves a finished program into the cache in one step, once it says the version it was built as. */
+async function keep(path: string, program: Program): Promise<void> {
+  const { stdout, stderr } = await runAnyway(path, program.check.args);
+  const recognizable = program.name !== "agnhost";
+  if (recognizable && !program.check.usable(stdout + stderr)) {
+    throw new Error(`${program.name} was built, but does not say that it is ${program.version}: ${stdout}${stderr}`);
+  }
+  const target = await cachedPath(program);
+  await mkdir(join(target, ".."), { recursive: true });
+  await rename(path, target);
+}
+
+function linkerFlags(program: Program): string {
+  return ["-s", "-w", ...program.stamps.map((stamp) => `-X ${stamp}`)].join(" ");
+}
+
+async function officialOnPath(program: Program): Promise<string | undefined> {
+  for (const path of await allOnPath(program.name)) {
+    const { stdout, stderr, code } = await runAnyway(path, program.check.args);
+    if (code === 0 && program.check.usable(stdout + stderr)) return path;
+  }
+  return undefined;
+}
+
+/** Every executable of that name on PATH, except this clone's own links. */
+export async function allOnPath(name: string, env: NodeJS.ProcessEnv = process.env): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of (env.PATH ?? "").split(delimiter)) {
+    if (folder === "" || folder === clone.bin) continue;
+    const path = join(folder, basename(name));
+    const executable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (executable) found.push(path);
+  }
+  return found;
+}
+
+async function requireGo(program: string): Promise<string> {
+  const [go] = [...(await allOnPath("go")), ...(existsSync("/usr/local/go/bin/go") ? ["/usr/local/go/bin/go"] : [])];
+  if (go !== undefined) return go;
+  throw new Error(
+    `${program} has to be built, but there is no Go on PATH: install Go 1.21 or newer (it fetches the version it needs).`,
+  );
+}

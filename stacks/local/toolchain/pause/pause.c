@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds a Pod's namespaces open: waits for ever, ends when told to, and reaps processes it inherits as PID 1.
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void end(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+static void reap(int signal)
+{
+	int saved = errno;
+
+	(void)signal;
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	errno = saved;
+}
+
+int main(void)
+{
+	struct sigaction ends = { .sa_handler = end };
+	struct sigaction reaps = { .sa_handler = reap, .sa_flags = SA_NOCLDSTOP };
+
+	if (sigaction(SIGINT, &ends, NULL) || sigaction(SIGTERM, &ends, NULL) || sigaction(SIGCHLD, &reaps, NULL))
+		return 1;
+	for (;;)
+		pause();
+}

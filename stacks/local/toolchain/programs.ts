@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of programs the local stack runs: what each is, how an official one is recognized, how ours is built.
+
+export interface Program {
+  readonly name: string;
+  readonly version: string;
+  /** Folder below `modules/` whose go.mod pins the program. */
+  readonly module: string;
+  readonly package: string;
+  /** Linker settings that stamp the version. */
+  readonly stamps: readonly string[];
+  /** Arguments that make the program say its version, and what it says when it can be used. */
+  readonly check: { readonly args: readonly string[]; readonly usable: (output: string) => boolean };
+}
+
+export const kubernetesVersion = "v1.36.3";
+const kubernetesStamps = [
+  `k8s.io/component-base/version.gitVersion=${kubernetesVersion}`,
+  "k8s.io/component-base/version.gitMajor=1",
+  "k8s.io/component-base/version.gitMinor=36",
+  `k8s.io/client-go/pkg/version.gitVersion=${kubernetesVersion}`,
+];
+
+const says = (version: string) => (output: string) => new RegExp(`(^|[^0-9.])v?${quoted(version)}(\\s|$)`).test(output);
+
+/** Usable when the output's first `3.x.y` is of the wanted major version and not older than `least`. */
+export const atLeast = (least: string) => (output: string) => {
+  const found = /(\d+)\.(\d+)\.(\d+)/.exec(output)?.slice(1).map(Number);
+  const wanted = least.split(".").map(Number);
+  if (found === undefined || found[0] !== wanted[0]) return false;
+  const [, minor = 0, patch = 0] = found;
+  const [, wantedMinor = 0, wantedPatch = 0] = wanted;
+  return minor > wantedMinor || (minor === wantedMinor && patch >= wantedPatch);
+};
+
+function kubernetes(name: string, path = `cmd/${name}`, check = ["--version"]): Program {
+  return {
+    name,
+    version: kubernetesVersion,
+    module: "kubernetes",
+    package: `k8s.io/kubernetes/${path}`,
+    stamps: kubernetesStamps,
+    check: { args: check, usable: says(kubernetesVersion.slice(1)) },
+  };
+}
+
+export const programs = {
+  pulumi: {
+    name: "pulumi",
+    version: "v3.250.0",
+    module: "pulumi",
+    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    stamps: ["github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.250.0"],
+    check: { args: ["version"], usable: atLeast("3.250.0") },
+  },
+  helm: {
+    name: "helm",
+    version: "v3.22.0",
+    module: "helm",
+    package: "helm.sh/helm/v3/cmd/helm",
+    stamps: ["helm.sh/helm/v3/internal/version.version=v3.22.0"],
+    check: { args: ["version", "--short"], usable: atLeast("3.18.0") },
+  },
+  kubeadm: kubernetes("kubeadm", undefined, ["version", "-o", "short"]),
+  kubelet: kubernetes("kubelet"),
+  kubectl: kubernetes("kubectl", undefined, ["version", "--client"]),
+  "kube-apiserver": kubernetes("kube-apiserver"),
+  "kube-controller-manager": kubernetes("kube-controller-manager"),
+  "kube-scheduler": kubernetes("kube-scheduler"),
+  "kube-proxy": kubernetes("kube-proxy"),
+  // agnhost has a version of its own, which its binary does not say: an official one is never recognized.
+  agnhost: { ...kubernetes("agnhost", "test/images/agnhost"), check: { args: ["--version"], usable: () => false } },
+  etcd: {
+    name: "etcd",
+    version: "v3.6.8",
+    module: "etcd",
+    package: "go.etcd.io/etcd/server/v3",
+    stamps: [],
+    check: { args: ["--version"], usable: says("3.6.8") },
+  },
+  coredns: {
+    name: "coredns",
+    version: "v1.14.2",
+    module: "coredns",
+    package: "github.com/coredns/coredns",
+    stamps: [],
+    check: { args: ["--version"], usable: says("1.14.2") },
+  },
+} as const satisfies Record<string, Program>;
+
+export type ProgramName = keyof typeof programs;
+
+/** What `up` needs; kube-proxy is built only when a test compares with it. */
+export const neededByUp: readonly ProgramName[] = [
+  "kubeadm",
+  "kubelet",
+  "kubectl",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "agnhost",
+  "etcd",
+  "pulumi",
+  "helm",
+  "coredns",
+];
+
+function quoted(text: string): string {
+  return text.replace(/[.+*?^$()[\]{}|\\]/g, "\\$&");
+}
