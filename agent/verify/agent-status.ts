@@ -3,16 +3,17 @@
 import { CHECK } from "./checks.ts";
 import type { Check } from "./report.ts";
 
-/** What /readyz says. `pending`: writes that have not reached the kernel. */
+/** What /readyz says. `pending`: writes that have not reached the kernel; `reason`: what is wrong, or nothing. */
 export interface AgentStatus {
   readonly ready: boolean;
   readonly services: number;
   readonly endpoints: number;
   readonly pending: number;
   readonly lastSync: string;
+  readonly reason: string;
 }
 
-/** What the API server lists at one moment, counted as the agent counts. */
+/** What the API server lists at one moment, counted as the agent of one node counts. */
 export interface ObjectCounts {
   readonly services: number;
   readonly endpoints: number;
@@ -36,11 +37,13 @@ export const parseAgentStatus = (body: string): AgentStatus => {
     endpoints: number("endpoints"),
     pending: number("pending"),
     lastSync: typeof value?.lastSync === "string" ? value.lastSync : "never",
+    reason: typeof value?.reason === "string" ? value.reason : "",
   };
 };
 
 export const describeStatus = (status: AgentStatus): string =>
-  `${status.services} Services, ${status.endpoints} endpoints, ${status.pending} pending, last sync ${status.lastSync}`;
+  `${status.services} Services, ${status.endpoints} endpoints, ${status.pending} pending, last sync ${status.lastSync}` +
+  (status.reason === "" ? "" : `: ${status.reason}`);
 
 const counts = ({ services, endpoints }: ObjectCounts): string => `${services} Services and ${endpoints} endpoints`;
 
@@ -66,7 +69,6 @@ export const judgeInStep = (node: string, samples: readonly AgentStatus[], liste
       listed.some((list) => list.services === sample.services && list.endpoints === sample.endpoints),
   );
   if (agreed !== undefined) return check(true, `agent and API server have ${counts(agreed)}, nothing pending`);
-  if (last.pending > 0)
-    return check(false, `${last.pending} writes of the agent are pending, last sync ${last.lastSync}`);
+  if (last.pending > 0) return check(false, `not everything is in the kernel: ${describeStatus(last)}`);
   return check(false, `the agent has ${counts(last)}, the API server lists ${counts(latest)}`);
 };

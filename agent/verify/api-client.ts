@@ -15,6 +15,8 @@ import { UsageError } from "./kubeconfig.ts";
 
 const TIMEOUT_MS = 20_000;
 const PAGE = 500;
+/** What a Service proxy has to serve: neither headless nor another proxy's. */
+const PROXIED = "!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless";
 
 const statusMessage = (body: unknown): string => {
   let value = body;
@@ -122,12 +124,15 @@ export const connectCluster = (config: KubeConfig): Cluster => {
       ),
     service: (namespace, name) =>
       orUndefined(attempt(`read Service ${namespace}/${name}`, () => core.readNamespacedService({ namespace, name }))),
-    countServicesAndEndpoints: () =>
-      attempt("count Services and endpoints", async () => {
-        const services = await listAll((paging) => core.listServiceForAllNamespaces(paging));
-        const slices = await listAll((paging) => discovery.listEndpointSliceForAllNamespaces(paging));
-        const endpoints = slices.reduce((sum, slice) => sum + (slice.endpoints?.length ?? 0), 0);
-        return { services: services.length, endpoints };
+    proxiedObjects: () =>
+      attempt("list Services and EndpointSlices", async () => {
+        const selected = { labelSelector: PROXIED };
+        return {
+          services: await listAll((paging) => core.listServiceForAllNamespaces({ ...selected, ...paging })),
+          endpointSlices: await listAll((paging) =>
+            discovery.listEndpointSliceForAllNamespaces({ ...selected, ...paging }),
+          ),
+        };
       }),
     podLog: (namespace, name) =>
       attempt(`read the log of Pod ${name}`, () => core.readNamespacedPodLog({ namespace, name })),

@@ -10,7 +10,7 @@ import type {
   V1Service,
   V1ServiceAccount,
 } from "@kubernetes/client-node";
-import type { ObjectCounts } from "./agent-status.ts";
+import type { ProxiedObjects } from "./object-counts.ts";
 
 /** Every method throws `ClusterError` with a sentence. */
 export interface Cluster {
@@ -22,8 +22,7 @@ export interface Cluster {
   pods(namespace?: string, labelSelector?: string): Promise<readonly V1Pod[]>;
   /** Undefined when there is none. */
   service(namespace: string, name: string): Promise<V1Service | undefined>;
-  /** All Services and all endpoints of all EndpointSlices. */
-  countServicesAndEndpoints(): Promise<ObjectCounts>;
+  proxiedObjects(): Promise<ProxiedObjects>;
   podLog(namespace: string, pod: string): Promise<string>;
   namespaces(labelSelector: string): Promise<readonly V1Namespace[]>;
   createNamespace(body: V1Namespace): Promise<void>;

@@ -5,6 +5,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import type { AgentStatus, ObjectCounts } from "./agent-status.ts";
 import { CHECK, type Origin, probeCheckNames } from "./checks.ts";
 import type { Cluster } from "./cluster.ts";
+import { countObjects, type ProxiedObjects } from "./object-counts.ts";
 import { ECHO, ROLE_LABEL } from "./objects.ts";
 import { findProbeReport } from "./probe-report.ts";
 import type { Progress } from "./progress.ts";
@@ -30,8 +31,8 @@ export interface WaitOptions {
 export interface ProbeResults {
   readonly checks: readonly Check[];
   readonly agentSamples: ReadonlyMap<string, readonly AgentStatus[]>;
-  /** What the API server listed while the probes ran. */
-  readonly listed: readonly ObjectCounts[];
+  /** For each node, what the API server listed just before and just after its host probe ended. */
+  readonly listed: ReadonlyMap<string, readonly ObjectCounts[]>;
 }
 
 const hasEnded = (pod: V1Pod | undefined): boolean =>
@@ -67,14 +68,24 @@ export const judgeBackends = (nodes: readonly string[], pods: readonly V1Pod[]):
 
 export const waitForProbes = async (cluster: Cluster, options: WaitOptions): Promise<ProbeResults> => {
   const { namespace, probes, progress } = options;
-  const listed: ObjectCounts[] = [];
+  const listed = new Map<string, readonly ObjectCounts[]>();
+  let before: ProxiedObjects | undefined;
   let pods: readonly V1Pod[] = [];
   let failure: string | undefined;
   const find = ({ pod }: Probe): V1Pod | undefined => pods.find(({ metadata }) => metadata?.name === pod);
   for (;;) {
     try {
       pods = await cluster.pods(namespace);
-      listed.push(await cluster.countServicesAndEndpoints());
+      const after = await cluster.proxiedObjects();
+      for (const probe of probes) {
+        if (probe.origin !== "host" || listed.has(probe.node) || !hasEnded(find(probe))) continue;
+        const seen = before === undefined ? [after] : [before, after];
+        listed.set(
+          probe.node,
+          seen.map((objects) => countObjects(objects, probe.node)),
+        );
+      }
+      before = after;
       failure = undefined;
     } catch (error) {
       failure = (error as Error).message;

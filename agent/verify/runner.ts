@@ -129,7 +129,7 @@ const probeCluster = async (
     progress: options.progress,
     signal: options.signal,
   });
-  return [...checks, ...nodes.map((node) => judgeInStep(node, agentSamples.get(node) ?? [], listed))];
+  return [...checks, ...nodes.map((node) => judgeInStep(node, agentSamples.get(node) ?? [], listed.get(node) ?? []))];
 };
 
 /** What can be judged once the API server answers: kube-proxy's objects always, traffic only through an open gate. */

@@ -9,7 +9,7 @@ const REQUESTS_PER_BACKEND = 20;
 const MOST_BACKENDS = 50;
 const CONCURRENCY = 8;
 /** A round that cannot pass any more is cut short, so that the next one starts sooner. */
-const FAILURES_BEFORE_GIVING_UP = 3;
+const UNREACHABLE_BEFORE_GIVING_UP = 16;
 
 const list = (names: Iterable<string>): string => [...names].sort().join(", ");
 
@@ -23,11 +23,7 @@ export const surveyBackends = async (ask: Ask, target: Target, backendNodes: rea
   let answers = 0;
   const missing = (): readonly string[] => backendNodes.filter((node) => !answered.has(node));
   const worker = async (): Promise<void> => {
-    while (
-      sent < limit &&
-      backendNodes.length - missing().length < wanted &&
-      failures.length < FAILURES_BEFORE_GIVING_UP
-    ) {
+    while (sent < limit && backendNodes.length - missing().length < wanted && failures.length === 0) {
       sent += 1;
       try {
         answered.add((await ask(target)).node);
@@ -37,7 +33,7 @@ export const surveyBackends = async (ask: Ask, target: Target, backendNodes: rea
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, Math.max(wanted, 1)) }, worker));
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, limit) }, worker));
   const seen = answers === 0 ? "no backend answered" : `answered by the backends on ${list(answered)}`;
   if (failures.length > 0) {
     return {
@@ -59,14 +55,17 @@ export interface NodeTarget extends Target {
 export const surveyAddresses = async (ask: Ask, targets: readonly NodeTarget[]): Promise<Attempt> => {
   const failures: string[] = [];
   const queue = [...targets];
+  let asked = 0;
   const worker = async (): Promise<void> => {
     for (let target = queue.shift(); target !== undefined; target = queue.shift()) {
+      if (failures.length >= UNREACHABLE_BEFORE_GIVING_UP) return;
       const { node } = target;
+      asked += 1;
       await ask(target).catch((error: Error) => failures.push(`${node}: ${error.message}`));
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
-  const all = `${targets.length - failures.length} of ${targets.length} node addresses answered`;
+  const all = `${asked - failures.length} of ${asked} node addresses answered`;
   const passed = failures.length === 0 && targets.length > 0;
   const shown = failures.slice(0, 3).sort().join("; ");
   return { passed, observed: passed ? all : `${all}; ${targets.length > 0 ? shown : "no node address is known"}` };

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type AgentStatus, judgeInStep, parseAgentStatus } from "../../../agent/verify/agent-status.ts";
 
 const status = (change: Partial<AgentStatus> = {}): AgentStatus => ({
-  ...{ ready: true, services: 5, endpoints: 9, pending: 0, lastSync: "2026-11-23T09:00:00Z" },
+  ...{ ready: true, services: 5, endpoints: 9, pending: 0, lastSync: "2026-11-23T09:00:00Z", reason: "" },
   ...change,
 });
 
@@ -33,9 +33,16 @@ describe("agent in step", () => {
   });
 
   it("fails while writes are pending", () => {
-    expect(judgeInStep("a", [status({ pending: 2 })], [{ services: 5, endpoints: 9 }])).toMatchObject({
+    expect(
+      judgeInStep(
+        "a",
+        [status({ pending: 2, reason: "2 writes to the kernel have failed" })],
+        [{ services: 5, endpoints: 9 }],
+      ),
+    ).toMatchObject({
       passed: false,
-      observed: "2 writes of the agent are pending, last sync 2026-11-23T09:00:00Z",
+      observed:
+        "not everything is in the kernel: 5 Services, 9 endpoints, 2 pending, last sync 2026-11-23T09:00:00Z: 2 writes to the kernel have failed",
     });
   });
 

@@ -3,6 +3,7 @@
 import type { V1DaemonSet, V1Deployment, V1Namespace, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
 import { probeCheckNames } from "../../../agent/verify/checks.ts";
 import type { Cluster } from "../../../agent/verify/cluster.ts";
+import type { ProxiedObjects } from "../../../agent/verify/object-counts.ts";
 import { NODE_LABEL, ROLE_LABEL } from "../../../agent/verify/objects.ts";
 import { formatProbeReport, type ProbeReport } from "../../../agent/verify/probe-report.ts";
 
@@ -51,11 +52,28 @@ const service = (name: string, clusterIP: string, port: number): V1Service => ({
 
 const podSucceeds = (pod: V1Pod): V1Pod => ({ ...pod, status: { phase: "Succeeded" } });
 
+/** So many Services, each with two endpoints of its own. */
+export const proxied = (count: number): ProxiedObjects => {
+  const names = Array.from({ length: count }, (_, i) => `s${i}`);
+  return {
+    services: names.map((name, i) => ({
+      metadata: { name, namespace: "n" },
+      spec: { clusterIP: `10.96.1.${i}`, clusterIPs: [`10.96.1.${i}`], ports: [{ port: 80, protocol: "TCP" }] },
+    })),
+    endpointSlices: names.map((name, i) => ({
+      metadata: { name, namespace: "n", labels: { "kubernetes.io/service-name": name } },
+      addressType: "IPv4",
+      ports: [{ name: "", port: 8080, protocol: "TCP" }],
+      endpoints: [{ addresses: [`10.244.1.${i}`] }, { addresses: [`10.244.2.${i}`] }],
+    })),
+  };
+};
+
 /** A report in which everything passed, for the probe Pod's node and origin. */
 export const passingReport = (pod: V1Pod): ProbeReport => {
   const node = pod.metadata?.annotations?.[NODE_LABEL] ?? "";
   const origin = pod.metadata?.labels?.[ROLE_LABEL] === "probe-host" ? "host" : "pod";
-  const sample = { ready: true, services: 4, endpoints: 8, pending: 0, lastSync: "2026-11-23T09:00:00Z" };
+  const sample = { ready: true, services: 4, endpoints: 8, pending: 0, lastSync: "2026-11-23T09:00:00Z", reason: "" };
   return {
     checks: probeCheckNames(origin).map((name) => ({ name, node, passed: true, observed: "seen", durationMs: 1 })),
     agent: origin === "host" ? [sample] : [],
@@ -104,7 +122,7 @@ export const createFakeCluster = (): FakeCluster => {
     },
     service: async (_, name) =>
       service(name, name === "kubernetes" ? "10.96.0.1" : "10.96.0.10", name === "kubernetes" ? 443 : 53),
-    countServicesAndEndpoints: async () => ({ services: 4, endpoints: 8 }),
+    proxiedObjects: async () => proxied(4),
     podLog: async (_, name) => {
       const pod = fake.state.pods.find(({ metadata }) => metadata?.name === name);
       if (pod === undefined) throw new Error(`no Pod ${name}`);

@@ -8,7 +8,7 @@ import { formatOwner, isLeftover } from "../../../agent/verify/leftovers.ts";
 import { namespaceObject } from "../../../agent/verify/objects.ts";
 import type { Report } from "../../../agent/verify/report.ts";
 import { type VerifyOptions, verify } from "../../../agent/verify/runner.ts";
-import { createFakeCluster, type FakeCluster, passingReport, readyNode } from "./fake-cluster.ts";
+import { createFakeCluster, type FakeCluster, passingReport, proxied, readyNode } from "./fake-cluster.ts";
 
 const options = (change: Partial<VerifyOptions> = {}): VerifyOptions => ({
   ...{ expectNodes: ["a", "b"], image: undefined, timeoutMs: 200, pollMs: 5, cleanupTimeoutMs: 5_000 },
@@ -122,9 +122,9 @@ describe("verification", () => {
 
   it("fails when the agent and the API server disagree", async () => {
     const cluster = createFakeCluster();
-    cluster.countServicesAndEndpoints = async () => ({ services: 5, endpoints: 8 });
+    cluster.proxiedObjects = async () => proxied(5);
     expect(failures(await verify(cluster, options()))[0]).toBe(
-      "agent in step|a|the agent has 4 Services and 8 endpoints, the API server lists 5 Services and 8 endpoints",
+      "agent in step|a|the agent has 4 Services and 8 endpoints, the API server lists 5 Services and 10 endpoints",
     );
   });
 
