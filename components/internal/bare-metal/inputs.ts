@@ -18,8 +18,9 @@ export interface CheckedInputs {
   readonly hosts: readonly CheckedHost[];
   readonly kubernetesVersion: string;
   readonly bundle: Bundle | undefined;
-  readonly podCidrs: pulumi.Output<string[]>;
-  readonly serviceCidrs: pulumi.Output<string[]>;
+  /** Plain where it was given so: other components can then judge it before anything is created. */
+  readonly podCidrs: pulumi.Input<string[]>;
+  readonly serviceCidrs: pulumi.Input<string[]>;
 }
 
 const defaultPodCidrs = ["10.244.0.0/16"];
@@ -132,7 +133,7 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
     })),
     kubernetesVersion: canonicalVersion(version),
     bundle: bundle === undefined || "reason" in bundle ? undefined : bundle,
-    podCidrs: networks.apply(([pods]) => pods),
-    serviceCidrs: networks.apply(([, services]) => services),
+    podCidrs: podsNow ?? networks.apply(([pods]) => pods),
+    serviceCidrs: servicesNow ?? networks.apply(([, services]) => services),
   };
 }

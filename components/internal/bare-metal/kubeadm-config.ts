@@ -46,7 +46,7 @@ export function authority(host: string, port: number): string {
 }
 
 function documents(...objects: readonly object[]): string {
-  return objects.map((object) => stringify(object, { lineWidth: 0 })).join("---\n");
+  return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }
 
 function nodeRegistration(node: KubeadmNode): object {

@@ -12,8 +12,10 @@ remove_kubelet_rules() {
 }
 
 remove_datapath() {
-  local table link
+  local table link family
   rm -rf /sys/fs/bpf/sansproxy
+  # The routing protocol number by which the agent knows its own routes.
+  for family in -4 -6; do ip "$family" route flush proto 157 2>/dev/null || true; done
   if command -v nft >/dev/null; then
     nft list tables 2>/dev/null | awk '$3 ~ /^sansproxy/ {print $2, $3}' | while read -r table; do
       # shellcheck disable=SC2086

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as pulumi from "@pulumi/pulumi";
+import { describe, expect, it } from "vitest";
+import { Datapath, type DatapathArgs, type KubernetesCluster } from "../../components/index.ts";
+import { adminKubeconfig, plainTexts, recordProgram, Secret, settled } from "./recorded-program.ts";
+
+const cluster: KubernetesCluster = {
+  name: "metal",
+  platform: "bare-metal",
+  kubernetesVersion: "v1.36.3",
+  kubeconfig: pulumi.secret(adminKubeconfig),
+  apiServerHost: pulumi.output("10.89.0.11"),
+  apiServerPort: pulumi.output(6443),
+  podCidrs: ["10.244.0.0/16"],
+  serviceCidrs: ["10.96.0.0/12"],
+  nodes: [],
+  capabilities: { podCidrPerNode: true, nativeRouting: true, ownsCni: false },
+};
+const capabilities = (changes: Partial<KubernetesCluster["capabilities"]>): KubernetesCluster => ({
+  ...cluster,
+  capabilities: { ...cluster.capabilities, ...changes },
+});
+
+type Choice = Partial<DatapathArgs>;
+
+async function problemsOf(choice: Choice): Promise<{ propertyPath: string; reason: string }[]> {
+  let problems: { propertyPath: string; reason: string }[] = [];
+  const { resources } = await recordProgram(() => {
+    try {
+      new Datapath("datapath", { cluster, engine: "agent", ...choice });
+    } catch (error) {
+      if (!pulumi.InputPropertiesError.isInstance(error)) throw error;
+      problems = error.errors;
+    }
+  });
+  if (problems.length > 0) expect([...resources.keys()]).toEqual([]);
+  return problems;
+}
+
+const typed = (values: object): Choice => values as Choice;
+
+const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp][] = [
+  ["an engine of a later release", { engine: "cilium" }, "engine", /use "agent"/],
+  ["an engine that does not exist", { engine: "iptables" }, "engine", /use "agent"/],
+  ["Services served by nobody", { kubeProxyReplacement: false }, "kubeProxyReplacement", /set it to true/],
+  ["no socket load balancing", { socketLB: { enabled: false } }, "socketLB.enabled", /set it to true/],
+  [
+    "BPF masquerade with masquerade off",
+    { enableIPv4Masquerade: false },
+    "bpf.masquerade",
+    /enableIPv4Masquerade to true/,
+  ],
+  ["masquerade by netfilter", { bpf: { masquerade: false } }, "bpf.masquerade", /bpf\.masquerade to true/],
+  ["a tunnel", { routingMode: "tunnel" }, "routingMode", /set it to "native"/],
+  [
+    "direct routes through a tunnel",
+    { routingMode: "tunnel", autoDirectNodeRoutes: true },
+    "autoDirectNodeRoutes",
+    /routingMode to "native"/,
+  ],
+  [
+    "direct routes between segments",
+    { cluster: capabilities({ nativeRouting: false }), autoDirectNodeRoutes: true },
+    "autoDirectNodeRoutes",
+    /set it to false/,
+  ],
+  ["addresses from a cluster pool", { ipam: { mode: "cluster-pool" } }, "ipam.mode", /set it to "kubernetes"/],
+  [
+    "addresses that the platform does not give",
+    { cluster: capabilities({ podCidrPerNode: false }) },
+    "ipam.mode",
+    /cni\.install to false/,
+  ],
+  [
+    "a CNI plugin beside the platform's own",
+    { cluster: capabilities({ ownsCni: true }), cni: { install: true } },
+    "cni.install",
+    /set it to false/,
+  ],
+  [
+    "a native routing network beside the pods'",
+    { ipv4NativeRoutingCIDR: "10.1.0.0/16" },
+    "ipv4NativeRoutingCIDR",
+    /widen it/,
+  ],
+  [
+    "a native routing network inside the pods'",
+    { ipv4NativeRoutingCIDR: "10.244.0.0/24" },
+    "ipv4NativeRoutingCIDR",
+    /widen it/,
+  ],
+  [
+    "a native routing network that is none",
+    { ipv4NativeRoutingCIDR: "10.244.0.0" },
+    "ipv4NativeRoutingCIDR",
+    /leave it out/,
+  ],
+  ["a NodePort range backwards", { nodePort: { range: "32767,30000" } }, "nodePort.range", /30000,32767/],
+  [
+    "a health address without a port",
+    { kubeProxyReplacementHealthzBindAddr: "0.0.0.0" },
+    "kubeProxyReplacementHealthzBindAddr",
+    /0\.0\.0\.0:10256/,
+  ],
+  ["an image that is not pinned", { image: { tag: "latest" } }, "image.tag", /name one version/],
+  ["a typed API server host", typed({ k8sServiceHost: "10.96.0.1" }), "k8sServiceHost", /controlPlaneEndpoint/],
+  [
+    "a typed API server port",
+    { helmValues: { k8sServicePort: 443 } },
+    "helmValues.k8sServicePort",
+    /controlPlaneEndpoint/,
+  ],
+  [
+    "a misspelled value",
+    { helmValues: { kubeProxyReplacment: true } },
+    "helmValues.kubeProxyReplacment",
+    /did you mean "kubeProxyReplacement"\?/,
+  ],
+  [
+    "a misspelled value inside another",
+    { helmValues: { bpf: { masquerad: true } } },
+    "helmValues.bpf.masquerad",
+    /did you mean "masquerade"\?/,
+  ],
+  [
+    "a value of Cilium's that the agent lacks",
+    { helmValues: { hubble: { enabled: true } } },
+    "helmValues.hubble",
+    /leave it out/,
+  ],
+  [
+    "a text for a flag",
+    { helmValues: { autoDirectNodeRoutes: "true" } },
+    "helmValues.autoDirectNodeRoutes",
+    /takes boolean/,
+  ],
+  ["a text for a typed flag", typed({ autoDirectNodeRoutes: "yes" }), "autoDirectNodeRoutes", /takes boolean/],
+  ["a relative CNI folder", { cni: { confPath: "etc/cni" } }, "cni.confPath", /of the form/],
+  [
+    "a forbidden value by Helm's road",
+    { helmValues: { kubeProxyReplacement: false } },
+    "helmValues.kubeProxyReplacement",
+    /set it to true/,
+  ],
+];
+
+describe("the inputs of Datapath", () => {
+  it("are accepted when they are left out", async () => {
+    expect(await problemsOf({})).toEqual([]);
+  });
+
+  it.each(wrong)("refuse %s, naming the property and the remedy", async (_what, choice, propertyPath, remedy) => {
+    const problems = await problemsOf(choice);
+    const found = problems.find((problem) => problem.propertyPath === propertyPath);
+    expect(found, JSON.stringify(problems)).toBeDefined();
+    expect(found?.reason).toMatch(remedy);
+  });
+
+  it("accept no masquerading at all", async () => {
+    expect(await problemsOf({ enableIPv4Masquerade: false, bpf: { masquerade: false } })).toEqual([]);
+  });
+});
+
+describe("Datapath", () => {
+  const build = (choice: Choice = {}) =>
+    recordProgram(() => new Datapath("datapath", { cluster, engine: "agent", ...choice }));
+
+  it("derives the API server's address and lays the user's values over the cluster's", async () => {
+    const { result } = await build({ devices: "eth0", helmValues: { cni: { binPath: "/opt/cni/bin" } } });
+    const values = await settled(result.effectiveValues);
+    expect(values).toMatchObject({
+      kubeProxyReplacement: true,
+      k8sServiceHost: "10.89.0.11",
+      k8sServicePort: 6443,
+      socketLB: { enabled: true },
+      bpf: { masquerade: true },
+      ipam: { mode: "kubernetes" },
+      routingMode: "native",
+      autoDirectNodeRoutes: true,
+      ipv4NativeRoutingCIDR: "10.244.0.0/16",
+      devices: "eth0",
+      cni: { install: true, binPath: "/opt/cni/bin" },
+    });
+    expect((values["image"] as { tag: string }).tag).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  it("installs one release that waits for no Pod", async () => {
+    const { resources, result } = await build();
+    const release = resources.get("datapath-release");
+    expect(release?.inputs).toMatchObject({
+      name: "sansproxy",
+      namespace: "kube-system",
+      skipAwait: true,
+      atomic: false,
+      values: await settled(result.effectiveValues),
+    });
+    expect([...resources.keys()].sort()).toEqual(["datapath", "datapath-kubernetes", "datapath-release"]);
+  });
+
+  it("passes the kubeconfig on as a secret only", async () => {
+    const { resources } = await build();
+    expect(resources.get("datapath-kubernetes")?.inputs["kubeconfig"]).toBeInstanceOf(Secret);
+    for (const { name, inputs } of resources.values()) {
+      for (const [path, text] of plainTexts(inputs)) expect(text, `${name}${path}`).not.toContain("client-key-data");
+    }
+  });
+
+  it("checks values that are outputs as soon as they are known", async () => {
+    const { result } = await build({ devices: pulumi.output("eth1") });
+    expect(await settled(result.effectiveValues)).toMatchObject({ devices: "eth1" });
+  });
+});
