@@ -26,6 +26,8 @@ export class NodeSetup {
   readonly #options: NodeSetupOptions;
   readonly #backoff = new Backoff(RETRY);
   readonly #stop = new AbortController();
+  /** Ends the pause before a retry: what was missing may be there now. */
+  #wake = new AbortController();
   #wanted = false;
   #running: Promise<void> | undefined;
   #ready = false;
@@ -48,6 +50,7 @@ export class NodeSetup {
   /** The Nodes have changed. */
   trigger(): void {
     this.#wanted = true;
+    this.#wake.abort();
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -72,7 +75,9 @@ export class NodeSetup {
       }
       this.#options.log.warn("the node's network is not set up yet", { reason: this.#reason });
       this.#wanted = true;
-      await pause(this.#backoff.nextMs(), undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      this.#wake = new AbortController();
+      const signal = AbortSignal.any([this.#stop.signal, this.#wake.signal]);
+      await pause(this.#backoff.nextMs(), undefined, { signal }).catch(() => undefined);
     }
   }
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks that a good configuration is understood and that each bad one is refused by the name of its property.
+
+import { expect, test } from "vitest";
+import { ConfigError, parseConfig, readConfig } from "../../agent/config.ts";
+
+const good = { k8sServiceHost: "192.0.2.10", ipv4NativeRoutingCIDR: "10.244.0.0/16" };
+
+test("understands the values of the chart", () => {
+  const values = {
+    ...good,
+    k8sServicePort: 443,
+    devices: "eth0, eth1",
+    "nodePort.range": "20000-21000",
+    "bpf.root": "/bpf",
+  };
+  expect(parseConfig({ ...values, kubeProxyReplacementHealthzBindAddr: "[::]:9999" }, "node-1")).toEqual({
+    apiServer: { host: "192.0.2.10", port: 443 },
+    nodeName: "node-1",
+    socketLb: true,
+    masquerade: true,
+    autoDirectNodeRoutes: false,
+    nativeRoutingCidrs: ["10.244.0.0/16"],
+    devices: ["eth0", "eth1"],
+    nodePortRange: { first: 20_000, last: 21_000 },
+    http: { host: "::", port: 9999 },
+    cni: { install: true, confPath: "/etc/cni/net.d", binPath: "/opt/cni/bin" },
+    cgroupRoot: "/sys/fs/cgroup",
+    bpfRoot: "/bpf",
+    debug: false,
+  });
+});
+
+const bad: [property: string, values: Record<string, unknown>, said: string][] = [
+  ["bpf.masqerade", { "bpf.masqerade": true }, "is not a value this agent knows"],
+  ["kubeProxyReplacement", { kubeProxyReplacement: false }, "must be true"],
+  ["kubeProxyReplacement", { kubeProxyReplacement: "true" }, "must be a boolean"],
+  ["k8sServiceHost", { k8sServiceHost: "" }, "without any Service"],
+  ["k8sServicePort", { k8sServicePort: 70_000 }, "must be a port"],
+  ["ipam.mode", { "ipam.mode": "cluster-pool" }, 'must be "kubernetes"'],
+  ["routingMode", { routingMode: "tunnel" }, 'must be "native"'],
+  ["ipv4NativeRoutingCIDR", { ipv4NativeRoutingCIDR: "" }, "so that traffic between pods is not masqueraded"],
+  ["bpf.masquerade", { "bpf.masquerade": false }, "no iptables masquerade"],
+  ["nodePort.range", { "nodePort.range": "32767,30000" }, "the lower one first"],
+  ["nodePort.range", { "nodePort.range": "30000" }, "two ports"],
+  ["kubeProxyReplacementHealthzBindAddr", { kubeProxyReplacementHealthzBindAddr: "10256" }, "address and port"],
+  ["cgroup.hostRoot", { "cgroup.hostRoot": "sys/fs/cgroup" }, "absolute path"],
+];
+
+test.each(bad)("refuses a bad %s, naming it: %j", (property, values, said) => {
+  const parse = () => parseConfig({ ...good, ...values }, "node-1");
+  expect(parse).toThrow(ConfigError);
+  expect(parse).toThrow(`${property} = `);
+  expect(parse).toThrow(said);
+});
+
+test("masquerades nothing when both switches are off, and then needs no CIDR", () => {
+  const values = { k8sServiceHost: "h", "bpf.masquerade": false, enableIPv4Masquerade: false };
+  expect(parseConfig(values, "node-1").masquerade).toBe(false);
+});
+
+test("refuses to start without a node's name or a file", () => {
+  expect(() => parseConfig(good, undefined)).toThrow("spec.nodeName");
+  expect(() => readConfig("/nonexistent.json", "n")).toThrow("mount the agent's ConfigMap");
+});

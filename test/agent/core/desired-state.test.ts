@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table of what is served for given Services and EndpointSlices: endpoint selection, frontends, conflicts, refusals.
+
+import { describe, expect, test } from "vitest";
+import { desiredState } from "../../../agent/core/desired-state.ts";
+import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
+import { backendId, frontendId } from "../../../agent/core/operation.ts";
+import { collection, NODE, nodes } from "./arbitrary-objects.ts";
+
+interface TestService {
+  name?: string;
+  created?: string;
+  labels?: Record<string, string>;
+  spec?: Record<string, unknown>;
+  ingress?: Record<string, unknown>[];
+}
+
+const service = ({ name = "web", created = "2026-01-01T00:00:00Z", labels = {}, spec = {}, ingress }: TestService) =>
+  readService({
+    metadata: { namespace: "ns", name, creationTimestamp: created, labels },
+    spec: { type: "ClusterIP", clusterIP: "10.96.0.1", ports: [{ port: 80 }], ...spec },
+    status: ingress ? { loadBalancer: { ingress } } : {},
+  });
+
+const ready = { ready: true, serving: true, terminating: false };
+const notReady = { ready: false, serving: false, terminating: false };
+const draining = { ready: false, serving: true, terminating: true };
+const dying = { ready: false, serving: false, terminating: true };
+
+interface TestSlice {
+  name?: string;
+  service?: string;
+  labels?: Record<string, string>;
+  addressType?: string;
+  ports?: Record<string, unknown>[];
+  endpoints: [address: string, conditions: Record<string, unknown>, nodeName?: string][];
+}
+
+const slice = ({ name = "s", service: of = "web", labels = {}, addressType = "IPv4", ports, endpoints }: TestSlice) =>
+  readEndpointSlice({
+    metadata: { namespace: "ns", name, labels: { "kubernetes.io/service-name": of, ...labels } },
+    addressType,
+    ports: ports ?? [{ name: "", port: 8080, protocol: "TCP" }],
+    endpoints: endpoints.map(([address, conditions, nodeName]) => ({ addresses: [address], conditions, nodeName })),
+  });
+
+/** Frontends with the endpoints they lead to, and the reasons of all problems. */
+function served(services: TestService[], slices: TestSlice[]) {
+  const snapshot: Snapshot = {
+    services: collection(services.map(service)),
+    endpointSlices: collection(slices.map(slice)),
+    nodes,
+  };
+  const desired = desiredState(snapshot, NODE);
+  const frontends: Record<string, string> = {};
+  for (const { frontends: all, selections } of desired.services) {
+    for (const frontend of all) {
+      const found = selections.find(({ key }) => key === frontend.selection);
+      frontends[`${frontendId(frontend.key)} ${frontend.scope}`] =
+        found?.backends.map(backendId).join(" ") ?? "missing";
+    }
+  }
+  return { frontends, problems: desired.problems.map(({ reason, service: name }) => `${name} ${reason}`) };
+}
+
+const WEB = "6/10.96.0.1/80 cluster";
+const b = (...hosts: string[]) => hosts.map((host) => `6/${host}/8080`).join(" ");
+
+describe("endpoints of a Service", () => {
+  const cases: [what: string, endpoints: TestSlice["endpoints"], expected: string][] = [
+    [
+      "are the ready ones",
+      [
+        ["10.0.0.1", ready],
+        ["10.0.0.2", notReady],
+        ["10.0.0.3", draining],
+      ],
+      b("10.0.0.1"),
+    ],
+    [
+      "are those that still serve while they terminate, when none is ready",
+      [
+        ["10.0.0.1", draining],
+        ["10.0.0.2", dying],
+        ["10.0.0.3", notReady],
+      ],
+      b("10.0.0.1"),
+    ],
+    [
+      "are none when none is ready and none serves",
+      [
+        ["10.0.0.1", dying],
+        ["10.0.0.2", notReady],
+      ],
+      "",
+    ],
+    ["count as ready when nothing is said of them", [["10.0.0.1", {}]], b("10.0.0.1")],
+    [
+      "are the terminating ones that the Service publishes as ready (publishNotReadyAddresses)",
+      [["10.0.0.1", { ready: true, serving: false, terminating: true }]],
+      b("10.0.0.1"),
+    ],
+    ["take serving from ready when it is not said", [["10.0.0.1", { ready: false, terminating: true }]], ""],
+    [
+      "are listed once",
+      [
+        ["10.0.0.1", ready],
+        ["10.0.0.1", ready],
+      ],
+      b("10.0.0.1"),
+    ],
+    [
+      "leave out what is no address",
+      [
+        ["pod.example", ready],
+        ["10.0.0.2", ready],
+      ],
+      b("10.0.0.2"),
+    ],
+  ];
+  test.each(cases)("%s", (_, endpoints, expected) => {
+    expect(served([{}], [{ endpoints }]).frontends).toEqual({ [WEB]: expected });
+  });
+
+  test("are gathered from all its slices, and the better word counts for one in two of them", () => {
+    const slices: TestSlice[] = [
+      {
+        name: "1",
+        endpoints: [
+          ["10.0.0.1", notReady],
+          ["10.0.0.2", ready],
+        ],
+      },
+      { name: "2", endpoints: [["10.0.0.1", ready]] },
+    ];
+    expect(served([{}], slices).frontends[WEB]).toBe(b("10.0.0.1", "10.0.0.2"));
+    expect(served([{}], slices.reverse()).frontends[WEB]).toBe(b("10.0.0.1", "10.0.0.2"));
+  });
+
+  test("have the port that their own slice gives for the name", () => {
+    const spec = {
+      ports: [
+        { name: "http", port: 80, targetPort: "web" },
+        { name: "admin", port: 81 },
+      ],
+    };
+    const slices: TestSlice[] = [
+      {
+        name: "1",
+        ports: [
+          { name: "http", port: 8080 },
+          { name: "admin", port: 9000 },
+        ],
+        endpoints: [["10.0.0.1", ready]],
+      },
+      { name: "2", ports: [{ name: "http", port: 3000 }], endpoints: [["10.0.0.2", ready]] },
+      { name: "3", ports: [{ name: "http" }], endpoints: [["10.0.0.3", ready]] },
+    ];
+    expect(served([{ spec }], slices).frontends).toEqual({
+      [WEB]: "6/10.0.0.1/8080 6/10.0.0.2/3000",
+      "6/10.96.0.1/81 cluster": "6/10.0.0.1/9000",
+    });
+  });
+
+  test("are told apart by protocol on one port number", () => {
+    const spec = {
+      ports: [
+        { name: "dns", port: 53, protocol: "UDP" },
+        { name: "dns-tcp", port: 53, protocol: "TCP" },
+      ],
+    };
+    const ports = [
+      { name: "dns", port: 5353, protocol: "UDP" },
+      { name: "dns-tcp", port: 5354, protocol: "TCP" },
+    ];
+    expect(served([{ spec }], [{ ports, endpoints: [["10.0.0.1", ready]] }]).frontends).toEqual({
+      "17/10.96.0.1/53 cluster": "17/10.0.0.1/5353",
+      "6/10.96.0.1/53 cluster": "6/10.0.0.1/5354",
+    });
+  });
+
+  test("are those of its own family on each of a dual-stack Service's addresses", () => {
+    const spec = { clusterIPs: ["10.96.0.1", "FD00:0::1"] };
+    const slices: TestSlice[] = [
+      { name: "4", endpoints: [["10.0.0.1", ready]] },
+      { name: "6", addressType: "IPv6", endpoints: [["fd01:0:0::0001", ready]] },
+    ];
+    expect(served([{ spec }], slices).frontends).toEqual({
+      [WEB]: b("10.0.0.1"),
+      "6/fd00::1/80 cluster": b("fd01::1"),
+    });
+  });
+
+  test("of a namesake in another slice, or for another proxy, are not taken", () => {
+    const slices: TestSlice[] = [
+      { name: "1", service: "web2", endpoints: [["10.0.0.1", ready]] },
+      { name: "2", labels: { "service.kubernetes.io/service-proxy-name": "x" }, endpoints: [["10.0.0.2", ready]] },
+    ];
+    expect(served([{}], slices).frontends).toEqual({ [WEB]: "" });
+  });
+
+  const here: TestSlice = {
+    endpoints: [
+      ["10.0.0.1", ready, NODE],
+      ["10.0.0.2", ready, "node-2"],
+    ],
+  };
+  const drainingHere: TestSlice = {
+    endpoints: [
+      ["10.0.0.1", draining, NODE],
+      ["10.0.0.2", ready, "node-2"],
+    ],
+  };
+  const none: TestSlice = { endpoints: [["10.0.0.2", ready, "node-2"]] };
+  test.each([
+    ["those on this node", here, b("10.0.0.1")],
+    ["terminating ones on this node rather than ready ones elsewhere", drainingHere, b("10.0.0.1")],
+    ["none when this node has none", none, ""],
+  ])("are with traffic policy Local %s", (_, endpoints, expected) => {
+    const internal = { internalTrafficPolicy: "Local" };
+    expect(served([{ spec: internal }], [endpoints]).frontends[WEB]).toBe(expected);
+    const external = { type: "NodePort", ports: [{ port: 80, nodePort: 30080 }], externalTrafficPolicy: "Local" };
+    const { frontends } = served([{ spec: external }], [endpoints]);
+    expect(frontends["6/*4/30080 external"]).toBe(expected);
+    expect(frontends[WEB]).toContain("10.0.0.2");
+  });
+});
+
+describe("frontends of a Service", () => {
+  const endpoints: TestSlice[] = [{ endpoints: [["10.0.0.1", ready]] }];
+
+  test("are ClusterIP, NodePort on every node address, external IPs and load balancer addresses, with one set", () => {
+    const web: TestService = {
+      spec: { type: "LoadBalancer", ports: [{ port: 80, nodePort: 30080 }], externalIPs: ["198.51.100.1"] },
+      ingress: [
+        { ip: "203.0.113.1" },
+        { ip: "203.0.113.2", ipMode: "VIP" },
+        { ip: "203.0.113.3", ipMode: "Proxy" },
+        { hostname: "lb" },
+      ],
+    };
+    expect(served([web], endpoints)).toEqual({
+      frontends: {
+        [WEB]: b("10.0.0.1"),
+        "6/*4/30080 external": b("10.0.0.1"),
+        "6/198.51.100.1/80 external": b("10.0.0.1"),
+        "6/203.0.113.1/80 external": b("10.0.0.1"),
+        "6/203.0.113.2/80 external": b("10.0.0.1"),
+      },
+      problems: [],
+    });
+  });
+
+  const left: [string, TestService][] = [
+    ["a headless Service", { spec: { clusterIP: "None" } }],
+    ["an ExternalName Service", { spec: { type: "ExternalName", clusterIP: "" } }],
+    ["a Service of another proxy", { labels: { "service.kubernetes.io/service-proxy-name": "x" } }],
+    ["a Service without an address yet", { spec: { clusterIP: "" } }],
+  ];
+  test.each(left)("do not exist for %s", (_, headless) => {
+    expect(served([headless], endpoints)).toEqual({ frontends: {}, problems: [] });
+  });
+
+  test("that two Services claim belong to the older one, and the other is told", () => {
+    const spec = (index: number) => ({ clusterIP: `10.96.0.${index}`, externalIPs: ["198.51.100.1"] });
+    const [old, young] = [
+      { name: "z", created: "2026-01-01T00:00:00Z", spec: spec(1) },
+      { name: "a", created: "2026-01-02T00:00:00Z", spec: spec(2) },
+    ];
+    for (const order of [
+      [old, young],
+      [young, old],
+    ]) {
+      const { frontends, problems } = served(order, [{ service: "z", endpoints: [["10.0.0.9", ready]] }]);
+      expect(frontends["6/198.51.100.1/80 external"]).toBe(b("10.0.0.9"));
+      expect(problems).toEqual(["ns/a FrontendConflict"]);
+    }
+  });
+
+  test("of the same age go by name", () => {
+    const services = ["b", "a"].map((name, index) => ({
+      name,
+      spec: { clusterIP: `10.96.0.${index}`, externalIPs: ["198.51.100.1"] },
+    }));
+    expect(served(services, []).problems).toEqual(["ns/b FrontendConflict"]);
+  });
+
+  test("never let an external IP take another Service's ClusterIP, however old", () => {
+    const thief = {
+      name: "thief",
+      created: "2020-01-01T00:00:00Z",
+      spec: { clusterIP: "10.96.0.7", externalIPs: ["10.96.0.1"] },
+    };
+    const { frontends, problems } = served([thief, {}], endpoints);
+    expect(frontends[WEB]).toBe(b("10.0.0.1"));
+    expect(problems).toEqual(["ns/thief FrontendConflict"]);
+  });
+
+  test("leave out a protocol that is not served and an address of a family the Service lacks, and say so", () => {
+    const spec = {
+      ports: [
+        { name: "a", port: 80 },
+        { name: "b", port: 81, protocol: "SCTP" },
+      ],
+      externalIPs: ["2001:db8::1", "nonsense"],
+    };
+    const { frontends, problems } = served([{ spec }], []);
+    expect(Object.keys(frontends)).toEqual([WEB]);
+    expect(problems).toEqual(["ns/web UnsupportedProtocol", "ns/web AddressFamily", "ns/web AddressFamily"]);
+  });
+
+  test("leave out load balancer addresses whose source ranges could not be enforced", () => {
+    const lb = (ranges: string[]): TestService => ({
+      spec: { type: "LoadBalancer", loadBalancerSourceRanges: ranges },
+      ingress: [{ ip: "203.0.113.1" }],
+    });
+    expect(served([lb(["10.0.0.0/8"])], []).problems).toEqual(["ns/web SourceRangesUnsupported"]);
+    expect(Object.keys(served([lb(["10.0.0.0/8"])], []).frontends)).toEqual([WEB]);
+    expect(Object.keys(served([lb(["0.0.0.0/0"])], []).frontends)).toEqual([WEB, "6/203.0.113.1/80 external"]);
+  });
+});

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks what load balancers, the kubelet and Prometheus are answered.
+
+import type { Server } from "node:http";
+import { afterEach, expect, test } from "vitest";
+import { serveHttp } from "../../../agent/shell/http-server.ts";
+import { Metrics } from "../../../agent/shell/metrics.ts";
+
+let server: Server | undefined;
+afterEach(() => void server?.close());
+
+async function serve(ready: boolean, unhealthy?: string): Promise<string> {
+  const metrics = new Metrics(() => ({ no_backend: 3n }));
+  metrics.ready.set(ready ? 1 : 0);
+  const started = await serveHttp(
+    { host: "127.0.0.1", port: 0 },
+    {
+      unhealthy: () => unhealthy,
+      readiness: () => ({ ready, services: 2, reason: ready ? "" : "waiting" }),
+      metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+    },
+  );
+  server = started.server;
+  return `http://127.0.0.1:${started.port}`;
+}
+
+test("healthz is 200 while no sync is stuck, and names the reason when one is", async () => {
+  expect((await fetch(`${await serve(false)}/healthz`)).status).toBe(200);
+  server?.close();
+  const sick = await fetch(`${await serve(true, "stuck")}/healthz`);
+  expect([sick.status, await sick.json()]).toEqual([503, { healthy: false, reason: "stuck" }]);
+});
+
+test("readyz is 503 with the reason until ready, and always has the facts", async () => {
+  const waiting = await fetch(`${await serve(false)}/readyz`);
+  expect([waiting.status, await waiting.json()]).toEqual([503, { ready: false, services: 2, reason: "waiting" }]);
+  server?.close();
+  expect((await fetch(`${await serve(true)}/readyz`)).status).toBe(200);
+});
+
+test("metrics include the agent's and the programs' own", async () => {
+  const text = await (await fetch(`${await serve(true)}/metrics`)).text();
+  expect(text).toContain("sansproxy_ready 1");
+  expect(text).toContain('sansproxy_datapath_events{reason="no_backend"} 3');
+});
+
+test("anything else is refused", async () => {
+  const base = await serve(true);
+  expect((await fetch(`${base}/other`)).status).toBe(404);
+  expect((await fetch(`${base}/healthz`, { method: "POST" })).status).toBe(405);
+});
+
+test("a taken port is a clear error", async () => {
+  const port = Number(new URL(await serve(true)).port);
+  const again = serveHttp({ host: "127.0.0.1", port }, {} as never);
+  await expect(again).rejects.toThrow(/kubeProxyReplacementHealthzBindAddr 127.0.0.1:\d+: EADDRINUSE; another process/);
+});

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// Proves that what is known reaches the kernel through failures, bursts, restarts and tampering, and when it counts as ready.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import {
+  type EndpointSlice,
+  readEndpointSlice,
+  readService,
+  type Service,
+  type Snapshot,
+} from "../../../agent/core/kubernetes-objects.ts";
+import type { NodeNetwork } from "../../../agent/core/operation.ts";
+import { createLog } from "../../../agent/shell/log.ts";
+import { Metrics } from "../../../agent/shell/metrics.ts";
+import { Reconciler, type ReconcilerTiming } from "../../../agent/shell/reconciler.ts";
+import { collection, nodes } from "../core/arbitrary-objects.ts";
+import { FaultyKernel } from "./faulty-kernel.ts";
+
+const NETWORK: NodeNetwork = {
+  nodeAddresses: ["192.0.2.1"],
+  clusterNodeAddresses: ["192.0.2.1"],
+  masqueradeAddress: "192.0.2.1",
+  podCidrs: [],
+  nonMasqueradeCidrs: [],
+  nodePortRange: { first: 30_000, last: 32_767 },
+  masquerade: true,
+  socketLb: true,
+};
+
+const service = (name: string, index: number): Service =>
+  readService({
+    metadata: { namespace: "ns", name, creationTimestamp: "2026-01-01T00:00:00Z" },
+    spec: { clusterIPs: [`10.96.0.${index}`], ports: [{ port: 80 }] },
+  });
+
+const slice = (name: string, hosts: number[]): EndpointSlice =>
+  readEndpointSlice({
+    metadata: { namespace: "ns", name, labels: { "kubernetes.io/service-name": name } },
+    addressType: "IPv4",
+    ports: [{ name: "", protocol: "TCP", port: 8080 }],
+    endpoints: hosts.map((host) => ({ addresses: [`10.244.0.${host}`], conditions: { ready: true } })),
+  });
+
+let kernel: FaultyKernel;
+let metrics: Metrics;
+let state: Snapshot;
+let reconciler: Reconciler;
+let lines: string[];
+
+beforeEach(() => {
+  kernel = new FaultyKernel();
+  lines = [];
+  state = {
+    services: collection([service("a", 1), service("b", 2)]),
+    endpointSlices: collection([slice("a", [1, 2]), slice("b", [3])]),
+    nodes,
+  };
+});
+afterEach(() => reconciler.stop());
+
+function start(timing: Partial<ReconcilerTiming> = {}, network: () => NodeNetwork | undefined = () => NETWORK): void {
+  metrics = new Metrics(() => kernel.counters());
+  reconciler = new Reconciler({
+    kernel,
+    nodeName: "node-1",
+    snapshot: () => state,
+    resourceVersions: () => ({ services: "7" }),
+    network,
+    attach: () => kernel.attach(),
+    log: createLog("debug", (line) => lines.push(line)),
+    metrics,
+    timing: { retry: { firstMs: 5, limitMs: 20 }, coalesceMs: 1, ...timing },
+  });
+  reconciler.trigger();
+}
+
+const A = "6/10.96.0.1/80";
+const B = "6/10.96.0.2/80";
+const ready = () => expect.poll(() => reconciler.status().ready).toBe(true);
+const value = async (name: string) => (await metrics.registry.getSingleMetric(name)?.get())?.values ?? [];
+const syncs = async () =>
+  (await value("sansproxy_sync_duration_seconds")).find((sample) => JSON.stringify(sample).includes("_count"))?.value ??
+  0;
+const setSlices = (...slices: EndpointSlice[]) => {
+  state = { ...state, endpointSlices: collection(slices) };
+  reconciler.trigger();
+};
+
+test("is ready when the first full sync is in the kernel and the programs are attached", async () => {
+  start();
+  expect(reconciler.status().ready).toBe(false);
+  await ready();
+  expect(kernel.model.lookup(A)).toHaveLength(2);
+  expect(kernel.attachments).toBe(1);
+  expect(reconciler.status()).toMatchObject({ services: 2, endpoints: 3, frontends: 2, pending: 0, reason: "" });
+  expect(reconciler.status().resourceVersions).toEqual({ services: "7" });
+});
+
+test("touches nothing and is not ready while one kind has not been listed", async () => {
+  state = { ...state, nodes: { synced: false, objects: new Map() } };
+  start();
+  reconciler.trigger();
+  await vi.waitFor(() => expect(reconciler.status().reason).toContain("first complete lists"));
+  state = { ...state, nodes };
+  expect(kernel.applied).toEqual([]);
+  reconciler.trigger();
+  await ready();
+});
+
+test("keeps a failed write pending, counts it by reason, serves the rest, and retries until it succeeds", async () => {
+  kernel.refuses = (operation) => operation.kind === "upsert-frontend" && operation.key.address === "10.96.0.1";
+  start();
+  await expect.poll(() => reconciler.status().pending).toBe(1);
+  expect(reconciler.status()).toMatchObject({
+    ready: false,
+    reason: "1 writes to the kernel have failed and are being retried",
+  });
+  expect(kernel.model.lookup(B)).toHaveLength(1);
+  expect((await value("sansproxy_failed_writes_total"))[0]).toMatchObject({ labels: { reason: "E2BIG" } });
+  kernel.refuses = () => false;
+  await ready();
+  expect(kernel.model.lookup(A)).toHaveLength(2);
+});
+
+test("leaves out the writes that build on a failed one", async () => {
+  kernel.refuses = (operation) => operation.kind === "write-backend" && operation.backend.address === "10.244.0.1";
+  start();
+  await expect.poll(() => kernel.model.frontends.has(B)).toBe(true);
+  await expect.poll(() => reconciler.status().pending).toBeGreaterThan(0);
+  expect(kernel.model.frontends.has(A)).toBe(false);
+  kernel.refuses = () => false;
+  await ready();
+});
+
+test("keeps the endpoints a Service had while a change of it fails", async () => {
+  start();
+  await ready();
+  kernel.refuses = (operation) => operation.kind === "flip-selection";
+  setSlices(slice("a", [1, 2, 9]), slice("b", [3]));
+  await expect.poll(() => reconciler.status().pending).toBeGreaterThan(0);
+  expect(kernel.model.lookup(A)).toHaveLength(2);
+  expect(reconciler.status().ready).toBe(true);
+  kernel.refuses = () => false;
+  await expect.poll(() => kernel.model.lookup(A)).toHaveLength(3);
+});
+
+test("makes one sync of a burst of events", async () => {
+  start({ coalesceMs: 20 });
+  await ready();
+  const before = await syncs();
+  for (let round = 0; round < 200; round++) setSlices(slice("a", [round % 50, 60]), slice("b", [3]));
+  await expect.poll(() => kernel.model.lookup(A)).toContain("6/10.244.0.49/8080");
+  const after = await syncs();
+  expect(after - before).toBeLessThan(10);
+});
+
+test("writes nothing after a restart with unchanged objects", async () => {
+  start();
+  await ready();
+  await reconciler.stop();
+  kernel.applied.length = 0;
+  start();
+  await ready();
+  expect(kernel.applied).toEqual([]);
+});
+
+test("finds, repairs and counts what others changed in the maps", async () => {
+  start({ resyncMs: 50 });
+  await ready();
+  kernel.model.frontends.delete(A);
+  kernel.model.arena.fill(0);
+  kernel.model.backends.set(1, { address: "203.0.113.66", port: 1, protocol: 6 });
+  await expect.poll(() => kernel.model.frontends.has(A)).toBe(true);
+  await expect.poll(() => kernel.model.lookup(A)).toEqual(["6/10.244.0.1/8080", "6/10.244.0.2/8080"]);
+  await expect.poll(() => kernel.model.lookup(B)).toEqual(["6/10.244.0.3/8080"]);
+  const drift = Object.fromEntries(
+    (await value("sansproxy_drift_repaired_total")).map((v) => [v.labels["map"], v.value]),
+  );
+  expect(drift).toMatchObject({ frontends: 1, backends: 1 });
+  expect(drift["extents"]).toBeGreaterThan(0);
+});
+
+test("counts no drift while nobody else writes", async () => {
+  start({ resyncMs: 20 });
+  await ready();
+  for (let round = 0; round < 5; round++) {
+    setSlices(slice("a", [round]), slice("b", [3, round]));
+    await expect.poll(() => kernel.model.lookup(A)).toEqual([`6/10.244.0.${round}/8080`]);
+  }
+  await vi.waitFor(() => expect(kernel.attachments).toBeGreaterThan(5));
+  expect(await value("sansproxy_drift_repaired_total")).toEqual([]);
+});
+
+test("attaches the programs again when others detached them", async () => {
+  start({ resyncMs: 20 });
+  await ready();
+  kernel.detached = true;
+  await expect.poll(() => kernel.detached).toBe(false);
+  await expect.poll(async () => (await value("sansproxy_drift_repaired_total"))[0]?.labels).toEqual({ map: "links" });
+});
+
+test("frees backends that nothing uses any more", async () => {
+  start();
+  await ready();
+  setSlices(slice("a", [1]), slice("b", [3]));
+  await expect.poll(() => kernel.model.backends.size, { timeout: 10_000 }).toBe(2);
+});
+
+test("keeps trying when the maps cannot be read or the programs cannot be attached, and says so", async () => {
+  kernel.readsFail = true;
+  start();
+  await expect.poll(() => reconciler.status().reason).toContain("cannot be read");
+  kernel.attachFails = true;
+  kernel.readsFail = false;
+  await expect.poll(() => reconciler.status().reason).toContain("cannot attach");
+  expect(reconciler.status().ready).toBe(false);
+  kernel.attachFails = false;
+  await ready();
+  expect(reconciler.status().reason).toBe("");
+});
+
+test("waits for its own Node", async () => {
+  let known = false;
+  start({}, () => (known ? NETWORK : undefined));
+  await expect.poll(() => reconciler.status().reason).toContain("Node node-1");
+  known = true;
+  await ready();
+});
+
+test("tells the kernel the node's facts only when they change", async () => {
+  start();
+  await ready();
+  setSlices(slice("a", [5]), slice("b", [3]));
+  await expect.poll(() => kernel.model.lookup(A)).toEqual(["6/10.244.0.5/8080"]);
+  expect(kernel.configured).toHaveLength(1);
+});
+
+test("says once which Service does not fit, and again when it does", async () => {
+  kernel = new FaultyKernel({ frontends: 1, selections: 100, arena: 512, backends: 100 });
+  start();
+  await ready();
+  expect(kernel.model.lookup(A)).toHaveLength(2);
+  expect(
+    lines.filter((line) => line.includes("Service ns/b is not served, because the frontends map is full")),
+  ).toHaveLength(1);
+  expect((await value("sansproxy_service_problems"))[0]).toMatchObject({
+    labels: { reason: "FrontendsFull" },
+    value: 1,
+  });
+  state = { ...state, services: collection([service("b", 2)]) };
+  reconciler.trigger();
+  await expect.poll(() => kernel.model.frontends.has(B)).toBe(true);
+  expect(lines.some((line) => line.includes('"solved"'))).toBe(true);
+});
+
+test("is stuck when a change waits too long for its sync", async () => {
+  start({ stuckMs: 0, coalesceMs: 30_000 });
+  await expect.poll(() => reconciler.status().stuck).toBe(true);
+});
