@@ -2,7 +2,7 @@
 // Runs programs: captured or shown live, with one clear sentence when they fail.
 
 import { type SpawnOptions, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 export interface RunOptions {
@@ -90,11 +90,11 @@ export async function runInteractive(
 ): Promise<number> {
   return await new Promise<number>((done, fail) => {
     const child = spawn(program, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: "inherit" });
-    // Ctrl-C reaches the whole foreground group; a signal sent to this process alone is passed on.
-    const held: [NodeJS.Signals, () => void][] = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((name) => [
+    // Two SIGINTs would make Pulumi give up at once: a terminal's Ctrl-C already reaches the child without us.
+    const held = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((name): [NodeJS.Signals, () => void] => [
       name,
       () => {
-        if (name !== "SIGINT" || !process.stdin.isTTY) child.kill(name);
+        if (name !== "SIGINT" || !terminalSignalsChildren()) child.kill(name);
       },
     ]);
     for (const [name, handler] of held) process.on(name, handler);
@@ -115,4 +115,11 @@ export async function runInteractive(
 function lastLines(text: string): string {
   const lines = text.trim().split("\n").slice(-8);
   return lines.length === 1 ? (lines[0] ?? "") || "it said nothing" : `\n${lines.join("\n")}`;
+}
+
+/** True when this process is in the foreground group of a terminal. */
+function terminalSignalsChildren(): boolean {
+  const stat = readFileSync("/proc/self/stat", "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[2] === fields[5];
 }

@@ -63,15 +63,15 @@ export async function makeCgroups(name: string, limits: Limits): Promise<string[
 /** Which file of which hierarchy holds which limit. */
 export function limitFiles(hierarchy: Hierarchy, limits: Limits): [string, string][] {
   const memory = String(limits.memoryMb * 1024 * 1024);
-  const quota = limits.cpus === undefined ? undefined : limits.cpus * 100_000;
+  const quota = limits.cpus === undefined ? undefined : String(limits.cpus * 100_000);
   const files: [string, string][] = [];
   if (hierarchy.version === 2) {
     files.push(["memory.max", memory]);
-    if (quota !== undefined) files.push(["cpu.max", `${quota} 100000`]);
+    files.push(["cpu.max", `${quota ?? "max"} 100000`]);
     return files;
   }
   if (hierarchy.controllers.includes("memory")) files.push(["memory.limit_in_bytes", memory]);
-  if (hierarchy.controllers.includes("cpu") && quota !== undefined) files.push(["cpu.cfs_quota_us", String(quota)]);
+  if (hierarchy.controllers.includes("cpu")) files.push(["cpu.cfs_quota_us", quota ?? "-1"]);
   return files;
 }
 

@@ -30,6 +30,9 @@ interface MachineRecord {
   readonly process?: nspawn.ProcessIdentity;
 }
 
+/** What a running machine can take on without being made anew. */
+const changeable = ["memoryMb", "cpus"];
+
 /** Folders that have to lie on the box's own file system: no overlay can lie on an overlay. */
 const ownFolders = ["var/lib/containerd"];
 
@@ -41,17 +44,19 @@ const machineId = (stack: string, name: string): string => `${stack}-${name}`;
 export async function createMachine(spec: MachineSpec): Promise<Machine> {
   const folder = folderOf(spec.stack, spec.name);
   const before = await readRecord(folder);
-  if (before !== undefined && canonical(before.spec) !== canonical(spec)) {
+  const changed = before === undefined ? [] : differences(before.spec, spec);
+  const fixed = changed.filter((property) => !changeable.includes(property));
+  if (fixed.length > 0) {
     throw new Error(
       `Machine ${spec.name} of stack ${spec.stack} exists with another specification ` +
-        `(${differences(before.spec, spec).join(", ")}): delete it first, or run \`npm run down\` and start again.`,
+        `(${fixed.join(", ")}): delete it first, or run \`npm run down\` and start again.`,
     );
   }
   if (!(await bridgesOf(spec.stack)).includes(spec.bridge.name)) {
     throw new Error(`Bridge ${spec.bridge.name} of stack ${spec.stack} does not exist: run network-create first.`);
   }
   const image = before?.image ?? (await machineImage());
-  let record: MachineRecord = before ?? { spec, image };
+  let record: MachineRecord = before === undefined ? { spec, image } : { ...before, spec };
   const hostKey = await prepareDisk(folder, record);
   await writeRecord(folder, record);
   if (record.process === undefined || !(await nspawn.isAlive(record.process))) {
@@ -60,7 +65,7 @@ export async function createMachine(spec: MachineSpec): Promise<Machine> {
     await mountOverlay(image, join(folder, "upper"), join(folder, "work"), join(folder, "root"));
     record = { ...record, process: await start(folder, spec) };
     await writeRecord(folder, record);
-  }
+  } else if (changed.length > 0) await limit(spec);
   const identity = record.process;
   if (identity === undefined) throw new Error(`Machine ${spec.name} has no process.`);
   await step(`machine ${spec.name} (${spec.address}) boots`, (note) =>
@@ -122,6 +127,16 @@ async function start(folder: string, spec: MachineSpec): Promise<nspawn.ProcessI
   return await nspawn.launchInCgroups(launch, await makeCgroups(cgroupOf(spec.stack, spec.name), spec));
 }
 
+/** Gives a running machine the limits of a changed specification. */
+async function limit(spec: MachineSpec): Promise<void> {
+  if (!nspawn.systemdRunsThisBox()) {
+    await makeCgroups(cgroupOf(spec.stack, spec.name), spec);
+    return;
+  }
+  const unit = nspawn.unitOf(machineId(spec.stack, spec.name));
+  await run("systemctl", ["set-property", "--runtime", unit, ...nspawn.unitLimits(spec)]);
+}
+
 /** Writes the machine's own files into its layer, before the layer is mounted; returns its SSH host key. */
 async function prepareDisk(folder: string, record: MachineRecord): Promise<string> {
   const { spec } = record;
@@ -166,10 +181,6 @@ async function writeRecord(folder: string, record: MachineRecord): Promise<void>
   const file = join(folder, "machine.json");
   await writeFile(`${file}.new`, JSON.stringify(record), { mode: 0o600 });
   await rename(`${file}.new`, file);
-}
-
-function canonical(spec: MachineSpec): string {
-  return JSON.stringify(entries(spec));
 }
 
 function differences(before: MachineSpec, after: MachineSpec): string[] {

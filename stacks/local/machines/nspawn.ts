@@ -87,8 +87,7 @@ export async function launchAsUnit(launch: Launch): Promise<ProcessIdentity> {
     "--property=Delegate=yes",
     "--property=KillMode=mixed",
     "--property=TasksMax=infinity",
-    `--property=MemoryMax=${launch.memoryMb}M`,
-    ...(launch.cpus === undefined ? [] : [`--property=CPUQuota=${launch.cpus * 100}%`]),
+    ...unitLimits(launch).map((limit) => `--property=${limit}`),
     `--property=StandardOutput=truncate:${launch.consoleLog}`,
     `--property=StandardError=truncate:${launch.consoleLog}`,
     "--setenv=SYSTEMD_NSPAWN_API_VFS_WRITABLE=1",
@@ -98,6 +97,11 @@ export async function launchAsUnit(launch: Launch): Promise<ProcessIdentity> {
   ]);
   const pid = Number(await run("systemctl", ["show", "--value", "--property=MainPID", unit]));
   return { pid, startTicks: await startTicks(pid) };
+}
+
+/** Limits as properties of a unit. */
+export function unitLimits(limits: { readonly memoryMb: number; readonly cpus?: number }): string[] {
+  return [`MemoryMax=${limits.memoryMb}M`, `CPUQuota=${limits.cpus === undefined ? "" : `${limits.cpus * 100}%`}`];
 }
 
 /** True while the process with this id is still the one that was started. */

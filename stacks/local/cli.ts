@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The project's command line: what `npm run up`, `npm run down` and their companions call.
+
+import { Command } from "commander";
+import { down } from "./commands/down.ts";
+import { buildBpf, kubectl, pulumi, test } from "./commands/passed-through.ts";
+import { status } from "./commands/status.ts";
+import { prepare, up } from "./commands/up.ts";
+
+const program = new Command("sansproxy-local")
+  .description("Kubernetes without kube-proxy on machines of this box.")
+  .showHelpAfterError()
+  .enablePositionalOptions();
+
+/** A command whose arguments all belong to the program behind it. */
+function passing(name: string, description: string, action: (args: string[]) => Promise<number>): void {
+  program
+    .command(name)
+    .description(description)
+    .argument("[args...]", "passed on as they are")
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (args: string[]) => {
+      process.exitCode = await action(args);
+    });
+}
+
+program
+  .command("up")
+  .description("prepare everything and run the Pulumi update; --preview only shows what it would do")
+  .argument("[args...]", "options of `pulumi up`, for example --expect-no-changes")
+  .option("--preview", "run `pulumi preview` instead of the update")
+  .allowUnknownOption()
+  .action(async (args: string[], options: { preview?: boolean }) => {
+    process.exitCode = await up([...(options.preview === true ? ["--preview"] : []), ...args]);
+  });
+
+program
+  .command("down")
+  .description("remove every trace of the stack: machines, bridge, mounts, cgroups, state")
+  .option("--purge-cache", "also remove what was built and downloaded", false)
+  .action(async (options: { purgeCache: boolean }) => {
+    process.exitCode = await down(options);
+  });
+
+program
+  .command("prepare")
+  .description("build or find the toolchain, images and plugins, and nothing more")
+  .action(async () => await prepare());
+
+program
+  .command("status")
+  .description("say which machines run")
+  .action(async () => {
+    process.exitCode = await status();
+  });
+
+program
+  .command("build-bpf")
+  .description("compile the BPF programs into .build/bpf")
+  .action(async () => {
+    process.exitCode = await buildBpf();
+  });
+
+passing("kubectl", "talk to the cluster: kubectl -- get nodes", kubectl);
+passing("pulumi", "run pulumi with this clone's state and plugins: pulumi -- stack output", pulumi);
+passing("test", "run all tests, or the stages that are named", test);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
