@@ -6,37 +6,41 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { BareMetalCluster, Datapath, Verification } from "../../components/index.ts";
 import { machineResources } from "./machine-resources.ts";
-import { planMachines, readSettings } from "./settings.ts";
+import { planMachines, readSettings, type Settings } from "./settings.ts";
 
-const stateFolder = join(import.meta.dirname, "..", "..", ".sansproxy");
+/** What `npm run up` prepares before the update: the stack's SSH key pair and the air-gapped bundle. */
+export interface Preparations {
+  readonly privateKey: string;
+  readonly authorizedKey: string;
+  readonly bundlePath: string;
+}
 
 /** Kubernetes' own checks that a machine inside a container cannot pass, and that say nothing about it. */
 const ignorePreflightErrors = ["SystemVerification"];
 
-function prepared(path: string, what: string): string {
-  if (existsSync(path)) return path;
-  throw new pulumi.RunError(
-    `${what} is missing (${path}): run "npm run up" once, which makes it, and then pulumi by hand as often as you like.`,
-  );
+/** Reads the preparations from the clone's own folder; what is missing is named with its remedy. */
+export function readPreparations(stateFolder: string): Preparations {
+  const present = (path: string, what: string): string => {
+    if (existsSync(path)) return path;
+    throw new pulumi.RunError(
+      `${what} is missing (${path}): run "npm run up" once, which makes it, and then pulumi by hand as often as you like.`,
+    );
+  };
+  const privateKeyFile = present(join(stateFolder, "ssh", "id_ed25519"), "The stack's SSH key");
+  return {
+    privateKey: readFileSync(privateKeyFile, "utf8"),
+    authorizedKey: readFileSync(present(`${privateKeyFile}.pub`, "The stack's public SSH key"), "utf8").trim(),
+    bundlePath: present(join(stateFolder, "bundle"), "The bundle of Kubernetes' programs and images"),
+  };
 }
 
-/** Declares the stack; gives its outputs. */
-export async function program(): Promise<Record<string, unknown>> {
-  const settings = readSettings(new pulumi.Config("sansproxy"));
-  const privateKeyFile = prepared(join(stateFolder, "ssh", "id_ed25519"), "The stack's SSH key");
-  const authorizedKey = readFileSync(prepared(`${privateKeyFile}.pub`, "The stack's public SSH key"), "utf8").trim();
-  const bundlePath = prepared(join(stateFolder, "bundle"), "The bundle of Kubernetes' programs and images");
-
-  const plans = planMachines(settings);
-  const machines = machineResources(pulumi.getStack(), settings, plans, authorizedKey);
+/** Declares the stack's resources; gives its outputs. */
+export function localStack(stack: string, settings: Settings, preparations: Preparations): Record<string, unknown> {
+  const { privateKey, authorizedKey, bundlePath } = preparations;
+  const machines = machineResources(stack, settings, planMachines(settings), authorizedKey);
   const cluster = new BareMetalCluster("local", {
-    hosts: machines.map(({ plan, hostKey }) => ({
-      name: plan.name,
-      role: plan.role,
-      address: plan.address,
-      hostKey,
-    })),
-    privateKey: pulumi.secret(readFileSync(privateKeyFile, "utf8")),
+    hosts: machines.map(({ plan, hostKey }) => ({ name: plan.name, role: plan.role, address: plan.address, hostKey })),
+    privateKey: pulumi.secret(privateKey),
     kubernetesVersion: settings.kubernetesVersion,
     podCidrs: [settings.podCidr],
     serviceCidrs: [settings.serviceCidr],
@@ -57,4 +61,11 @@ export async function program(): Promise<Record<string, unknown>> {
     verification: verification.result,
     verificationTable: verification.table,
   };
+}
+
+/** The stack as its configuration says. */
+export async function program(): Promise<Record<string, unknown>> {
+  const settings = readSettings(new pulumi.Config("sansproxy"));
+  const stateFolder = join(import.meta.dirname, "..", "..", ".sansproxy");
+  return localStack(pulumi.getStack(), settings, readPreparations(stateFolder));
 }

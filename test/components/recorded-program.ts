@@ -8,11 +8,10 @@ import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 export interface RecordedResource {
   readonly type: string;
   readonly name: string;
-  readonly urn: string;
   readonly parent: string;
   // biome-ignore lint/suspicious/noExplicitAny: inputs are as various as resources.
   readonly inputs: Record<string, any>;
-  /** Names of the resources it depends on directly. */
+  /** Names of the resources it depends on directly, its provider among them. */
   readonly dependencies: readonly string[];
   readonly deletedWith: string;
   readonly retainOnDelete: boolean;
@@ -53,6 +52,10 @@ export function plainTexts(value: unknown, path = ""): [string, string][] {
 }
 
 const nameOf = (urn: string): string => urn.split("::").at(-1) ?? "";
+
+/** A provider is referred to as `URN::ID`. */
+const providerOf = (reference: string): string[] =>
+  reference === "" ? [] : [nameOf(reference.slice(0, reference.lastIndexOf("::")))];
 
 export const bootstrapToken = "abcdef.0123456789abcdef";
 export const certificateKey = "c".repeat(64);
@@ -128,10 +131,9 @@ export async function recordProgram<T>(
     resources.set(name, {
       type,
       name,
-      urn: "",
       parent: nameOf(req.getParent()),
       inputs: withSecrets(req.getObject().toJavaScript()) as Record<string, unknown>,
-      dependencies: req.getDependenciesList().map(nameOf),
+      dependencies: [...req.getDependenciesList().map(nameOf), ...providerOf(req.getProvider())],
       deletedWith: nameOf(req.getDeletedwith()),
       retainOnDelete: req.getRetainondelete(),
       ignoreChanges: req.getIgnorechangesList(),

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # What the steps on a host share: how they speak and refuse, the lock against an interrupted predecessor, the host's claim.
 
-trap '' PIPE
+# Nobody may be listening any more when an update was interrupted; the step still comes to a clean end.
+trap : PIPE
 trap 'exit 143' TERM INT HUP
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

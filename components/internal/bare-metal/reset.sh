@@ -7,7 +7,7 @@ remove_kubelet_rules() {
   for save in iptables-save ip6tables-save; do
     restore=${save%-save}-restore
     command -v "$save" >/dev/null || continue
-    if $save 2>/dev/null | grep -q 'KUBE-'; then $save | grep -v 'KUBE-' | $restore || true; fi
+    if [ "$($save 2>/dev/null | grep -c 'KUBE-')" != 0 ]; then $save | grep -v 'KUBE-' | $restore || true; fi
   done
 }
 
