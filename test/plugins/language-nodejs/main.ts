@@ -59,7 +59,7 @@ const programDependencies = async (request: InstanceType<typeof messages.GetProg
 
 const pluginInfo = async () => {
   const response = new plugins.PluginInfo();
-  response.setVersion(sdkVersion);
+  response.setVersion(`${sdkVersion}+stand-in`);
   return response;
 };
 
