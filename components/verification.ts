@@ -52,7 +52,12 @@ export class Verification extends pulumi.ComponentResource {
         logging: local.Logging.Stderr,
         addPreviousOutputInEnv: false,
       },
-      { parent: this, ...(opts?.deletedWith === undefined ? {} : { deletedWith: opts.deletedWith }) },
+      // What this component waits for, its command has to wait for: a child does not do so by itself.
+      {
+        parent: this,
+        ...(opts?.dependsOn === undefined ? {} : { dependsOn: opts.dependsOn }),
+        ...(opts?.deletedWith === undefined ? {} : { deletedWith: opts.deletedWith }),
+      },
     );
     // The report holds no secret: only the kubeconfig that went in does.
     this.result = pulumi.unsecret(run.stdout).apply(parseReport);
