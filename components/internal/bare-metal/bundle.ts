@@ -67,9 +67,12 @@ export function remotePath(file: BundleFile): string {
   return `${remoteFolder}/${file.sha256.slice(0, 16)}-${basename(file.path)}`;
 }
 
-/** A short stable name for a file, for the names of resources. */
+/** A short name for a file, for the name of its copy: the same for the next version of what is in it. */
 export function fileLabel(file: BundleFile): string {
-  return basename(file.path).replace(/\.tar(\.gz)?$/, "");
+  const image = file.images?.[0];
+  return image === undefined
+    ? basename(file.path).replace(/\.tar(\.gz)?$/, "")
+    : basename(image).replace(/[:@].*$/, "");
 }
 
 /** The lists that the script `prepare` reads: every file, the archive of programs, and the archives of images. */
