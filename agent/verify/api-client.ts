@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `Cluster` boundary over HTTP, with client-node's generated REST calls; each call has a time limit, each failure a sentence.
+import { STATUS_CODES } from "node:http";
 import {
   AppsV1Api,
   CoreV1Api,
@@ -18,7 +19,7 @@ const PAGE = 500;
 /** What a Service proxy has to serve: neither headless nor another proxy's. */
 const PROXIED = "!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless";
 
-const statusMessage = (body: unknown): string => {
+const statusMessage = (status: number, body: unknown): string => {
   let value = body;
   if (typeof body === "string") {
     try {
@@ -28,14 +29,14 @@ const statusMessage = (body: unknown): string => {
     }
   }
   const message = (value as { message?: unknown } | null)?.message;
-  return typeof message === "string" ? message : "no message";
+  return typeof message === "string" ? message : (STATUS_CODES[status] ?? "no message");
 };
 
 /** An undici failure hides its reason in `cause`; client-node's error text holds headers, which are not shown. */
 const describeError = (server: string, action: string, error: unknown): ClusterError => {
   const status = (error as { code?: unknown }).code;
   if (typeof status === "number") {
-    const message = statusMessage((error as { body?: unknown }).body);
+    const message = statusMessage(status, (error as { body?: unknown }).body);
     return new ClusterError(`could not ${action}: ${server} answered ${status}: ${message}`, status, { cause: error });
   }
   const { name, message, cause } = error as Error;

@@ -41,6 +41,8 @@ export const runVerifyCommand = async (args: VerifyArguments): Promise<number> =
     stdout: (text) => process.stdout.write(text),
     stderr: (text) => process.stderr.write(text),
   };
+  // Whoever reads may go away; cleaning up must not end with that.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const progress = createProgress(streams.stderr);
   const abort = new AbortController();
   let interruptedAt = Number.POSITIVE_INFINITY;

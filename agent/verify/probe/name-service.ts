@@ -12,7 +12,9 @@ const resolveAsPod = async (name: string): Promise<readonly string[]> => {
   const slow = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error("no answer within 12 s")), 12_000).unref();
   });
-  return [(await Promise.race([lookup(name, { family: 4 }), slow])).address];
+  // The final dot keeps the search domains out: theirs are other names, which may be asked of servers elsewhere.
+  const absolute = name.includes(".") ? `${name}.` : name;
+  return [(await Promise.race([lookup(absolute, { family: 4 }), slow])).address];
 };
 
 /** A node's resolv.conf does not name the cluster DNS: its Service address is asked. */
