@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole agent as a process: chart's configuration and rights, a real API server, this kernel, and traffic throughout.
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { type ApiServer, startApiServer } from "../plugins/fixtures/api-server.ts";
+import { program } from "../plugins/fixtures/programs.ts";
+import type { Talker } from "./talker.ts";
+import { NODE, OTHER_NODE, objectsDir, POD, World } from "./world.ts";
+
+const REPOSITORY = join(import.meta.dirname, "../..");
+const CLUSTER_IP = "10.0.0.80";
+const NODE_PORT = 30_080;
+const CAPABILITIES = ["bpf", "net_admin", "perfmon"];
+
+const directory = mkdtempSync(join(tmpdir(), "sansproxy-agent-"));
+const confPath = join(directory, "net.d");
+let world: World;
+let api: ApiServer;
+let relay: Relay;
+let agent: Agent;
+let host: Talker;
+let outside: Talker;
+
+/** Carries connections from our node's namespace to the API server, and can cut them. */
+class Relay {
+  readonly #sockets = new Set<Socket>();
+  readonly #server;
+
+  constructor(from: number, to: number) {
+    this.#server = createServer((near) => {
+      const far = connectTcp(to, "127.0.0.1");
+      for (const [one, other] of [[near, far] as const, [far, near] as const]) {
+        this.#sockets.add(one);
+        one.pipe(other);
+        one.on("error", () => other.destroy());
+        one.on("close", () => {
+          this.#sockets.delete(one);
+          other.destroy();
+        });
+      }
+    });
+    world.node.inside(() => this.#server.listen(from, "127.0.0.1"));
+  }
+
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  close(): void {
+    this.reset();
+    this.#server.close();
+  }
+}
+
+class Agent {
+  readonly process: ChildProcess;
+  readonly lines: Record<string, unknown>[] = [];
+
+  /** With the chart's capabilities and no others. */
+  constructor(capabilities = CAPABILITIES) {
+    const bounds = capabilities.map((capability) => `,+${capability}`).join("");
+    const command = [process.execPath, join(REPOSITORY, "agent/main.ts")];
+    const paths = ["--config", join(directory, "config.json"), "--service-account", directory];
+    const limits = ["setpriv", `--bounding-set=-all${bounds}`, "--no-new-privs", "env", "NODE_NAME=node-1"];
+    this.process = world.node.start([...limits, ...command, ...paths, "--objects", objectsDir()]);
+    this.process.stdout?.setEncoding("utf8");
+    let rest = "";
+    this.process.stdout?.on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      this.lines.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>));
+    });
+  }
+
+  get(path: string): string {
+    return world.node.run("curl", "-s", "--max-time", "5", `http://127.0.0.1:10256${path}`);
+  }
+
+  readiness(): Record<string, unknown> {
+    try {
+      return JSON.parse(this.get("/readyz")) as Record<string, unknown>;
+    } catch {
+      return { ready: false, reason: "no answer" };
+    }
+  }
+
+  async becomesReady(): Promise<void> {
+    await expect.poll(() => this.readiness(), { timeout: 60_000, interval: 200 }).toMatchObject({ ready: true });
+  }
+
+  /** Its writes to the maps since it started, by kind. */
+  writes(): Record<string, number> {
+    const samples = this.get("/metrics").matchAll(/^sansproxy_writes_total\{operation="([^"]+)"\} (\d+)$/gm);
+    return Object.fromEntries([...samples].map(([, operation, count]) => [operation, Number(count)]));
+  }
+
+  async stop(signal: NodeJS.Signals): Promise<number | null> {
+    const ended = once(this.process, "exit");
+    this.process.kill(signal);
+    const [code] = (await ended) as [number | null];
+    return code;
+  }
+}
+
+function apply(...objects: object[]): void {
+  for (const object of objects) {
+    const file = join(directory, "object.json");
+    writeFileSync(file, JSON.stringify(object));
+    api.kubectl("apply", "-f", file);
+  }
+}
+
+function addNode(name: string, address: string, podCidr: string): void {
+  apply({ apiVersion: "v1", kind: "Node", metadata: { name }, spec: { podCIDR: podCidr, podCIDRs: [podCidr] } });
+  const status = { addresses: [{ type: "InternalIP", address }] };
+  api.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", JSON.stringify({ status }));
+}
+
+const endpoints = (...ports: number[]) =>
+  apply({
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: "web-1", namespace: "default", labels: { "kubernetes.io/service-name": "web" } },
+    addressType: "IPv4",
+    ports: ports.map((port) => ({ name: "", protocol: "TCP", port })),
+    endpoints: [{ addresses: [POD], conditions: { ready: true } }],
+  });
+
+/** Installs the chart's ServiceAccount and rights, and takes the agent's configuration from its ConfigMap. */
+function installChart(port: number): void {
+  const chart = join(REPOSITORY, "agent/chart");
+  const values = {
+    k8sServiceHost: "127.0.0.1",
+    k8sServicePort: port,
+    ipv4NativeRoutingCIDR: "10.244.0.0/16",
+    autoDirectNodeRoutes: true,
+    devices: "eth0",
+    cni: { confPath },
+    bpf: { root: world.bpfRoot },
+    cgroup: { hostRoot: world.cgroup },
+  };
+  writeFileSync(join(directory, "values.json"), JSON.stringify(values));
+  const arguments_ = ["template", "sansproxy", chart, "-n", "kube-system", "-f", join(directory, "values.json")];
+  const objects = parseAllDocuments(execFileSync(program("helm"), arguments_, { encoding: "utf8" }));
+  for (const object of objects.map((document) => document.toJS() as { kind: string; data: Record<string, string> })) {
+    if (object.kind !== "DaemonSet") apply(object);
+    if (object.kind === "ConfigMap") writeFileSync(join(directory, "config.json"), object.data["config.json"] ?? "");
+  }
+  writeFileSync(join(directory, "token"), api.kubectl("create", "token", "sansproxy", "-n", "kube-system"));
+}
+
+beforeAll(async () => {
+  world = new World();
+  mkdirSync(confPath);
+  api = await startApiServer();
+  const [cluster] = (parse(api.kubeconfig) as { clusters: { cluster: Record<string, string> }[] }).clusters;
+  const port = Number(new URL(cluster?.cluster["server"] ?? "").port);
+  writeFileSync(join(directory, "ca.crt"), Buffer.from(cluster?.cluster["certificate-authority-data"] ?? "", "base64"));
+  relay = new Relay(port, port);
+  installChart(port);
+  addNode("node-1", NODE, "10.244.1.0/24");
+  addNode("node-2", OTHER_NODE, "10.244.3.0/24");
+  const ports = [{ port: 80, targetPort: 8080, nodePort: NODE_PORT }];
+  const spec = { type: "NodePort", clusterIP: CLUSTER_IP, ports };
+  apply({ apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "default" }, spec });
+  endpoints(8080);
+  const server = world.talker(world.pod);
+  await server.listen("tcp", "0.0.0.0", 8080, "old");
+  await server.listen("tcp", "0.0.0.0", 8081, "new");
+  host = world.talker(world.node, true);
+  outside = world.talker(world.client);
+  agent = new Agent();
+}, 180_000);
+
+afterAll(async () => {
+  agent?.process.kill("SIGKILL");
+  relay?.close();
+  await api?.[Symbol.asyncDispose]();
+  world?.cleanup.run();
+  rmSync(directory, { recursive: true });
+});
+
+const answers = async (name: string) => {
+  await expect.poll(async () => (await host.tcp(CLUSTER_IP, 80)).name, { timeout: 15_000 }).toBe(name);
+  await expect.poll(async () => (await outside.tcp(NODE, NODE_PORT)).name, { timeout: 15_000 }).toBe(name);
+};
+
+test("it becomes ready with the chart's rights and capabilities, and Services answer on the node and from outside", async () => {
+  await agent.becomesReady();
+  await answers("old");
+  const ready = agent.readiness();
+  expect(ready).toMatchObject({ reason: "", pending: 0 });
+  expect(Number(ready["services"])).toBe(JSON.parse(api.kubectl("get", "svc", "-A", "-o", "json")).items.length);
+});
+
+test("it has written the CNI configuration and the routes to other nodes' pods", () => {
+  const conflist = JSON.parse(readFileSync(join(confPath, "05-sansproxy.conflist"), "utf8"));
+  expect(conflist.plugins[0]).toMatchObject({
+    type: "ptp",
+    mtu: 1500,
+    ipam: { ranges: [[{ subnet: "10.244.1.0/24" }]] },
+  });
+  expect(world.node.ip("route", "show", "proto", "157").trim()).toBe(`10.244.3.0/24 via ${OTHER_NODE} dev eth0`);
+});
+
+test("a changed EndpointSlice reaches new connections, also after every connection to the API server was reset", async () => {
+  endpoints(8081);
+  await answers("new");
+  for (let round = 0; round < 3; round++) {
+    relay.reset();
+    endpoints(8080);
+    await answers("old");
+    endpoints(8081);
+    await answers("new");
+  }
+});
+
+test("killed, it leaves traffic flowing; started again, it writes nothing and attaches nothing", async () => {
+  await agent.stop("SIGKILL");
+  await answers("new");
+  agent = new Agent();
+  await agent.becomesReady();
+  await answers("new");
+  expect(agent.writes()).toEqual({});
+  expect(agent.lines.filter((line) => line["message"] === "attached the programs")).toEqual([]);
+});
+
+test("what changed while it was away is right when it is ready again", async () => {
+  await agent.stop("SIGKILL");
+  endpoints(8080);
+  await answers("new");
+  agent = new Agent();
+  await agent.becomesReady();
+  await answers("old");
+});
+
+test("with the API server away it lives, is not ready, says why, and serves what the maps hold", async () => {
+  await agent.stop("SIGTERM");
+  relay.close();
+  agent = new Agent();
+  await expect.poll(() => agent.readiness()["reason"], { timeout: 30_000 }).toMatch(/ECONNREFUSED/);
+  expect(JSON.parse(agent.get("/healthz"))).toEqual({ healthy: true, reason: "" });
+  expect(agent.readiness()).toMatchObject({ ready: false });
+  await answers("old");
+});
+
+test("told to stop it does so at once, with success, and traffic flows on", async () => {
+  const before = performance.now();
+  expect(await agent.stop("SIGTERM")).toBe(0);
+  expect(performance.now() - before).toBeLessThan(3_000);
+  await answers("old");
+  expect(existsSync(join(confPath, "05-sansproxy.conflist"))).toBe(true);
+});
+
+test.each(CAPABILITIES)("without CAP_%s it cannot work, and says so", async (missing) => {
+  const lesser = new Agent(CAPABILITIES.filter((capability) => capability !== missing));
+  try {
+    await vi.waitFor(() => expect(lesser.process.exitCode).toBe(1), { timeout: 30_000 });
+    expect(lesser.lines.at(-1)).toMatchObject({
+      level: "error",
+      message: expect.stringMatching(/EPERM|EACCES|permi/i),
+    });
+  } finally {
+    lesser.process.kill("SIGKILL");
+  }
+});

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small LAN of namespaces: a client, our node with one pod, and another node with one pod.
+import type { NodeNetwork, Protocol } from "../../agent/core/operation.ts";
+import { compile } from "../../agent/shell/kernel/compile.ts";
+import { Datapath, type MapSizes } from "../../agent/shell/kernel/datapath.ts";
+import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../support/netns.ts";
+import { Talker } from "./talker.ts";
+
+export const TCP: Protocol = 6;
+export const UDP: Protocol = 17;
+
+export const CLIENT = "10.77.0.1";
+export const NODE = "10.77.0.2";
+export const OTHER_NODE = "10.77.0.3";
+export const POD = "10.244.1.5";
+export const OTHER_POD = "10.244.2.5";
+
+export const network: NodeNetwork = {
+  nodeAddresses: [NODE],
+  clusterNodeAddresses: [NODE, OTHER_NODE],
+  masqueradeAddress: NODE,
+  podCidrs: ["10.244.1.0/24"],
+  nonMasqueradeCidrs: ["10.244.0.0/16", NODE, OTHER_NODE],
+  nodePortRange: { first: 30_000, last: 32_767 },
+  masquerade: true,
+  socketLb: true,
+};
+
+/** Small maps: a test fills them, and makes many. */
+export const testSizes: Partial<MapSizes> = {
+  frontends: 256,
+  selections: 256,
+  arena: 1024,
+  backends: 256,
+  flows: 4096,
+  socketFlows: 4096,
+};
+
+let objects: string | undefined;
+
+/** The compiled programs, built once for each run of a test file. */
+export const objectsDir = (): string => {
+  objects ??= compile();
+  return objects;
+};
+
+export class World {
+  readonly cleanup = new Cleanup();
+  readonly bpfRoot: string;
+  readonly cgroup: string;
+  readonly client: Netns;
+  readonly node: Netns;
+  readonly otherNode: Netns;
+  readonly pod: Netns;
+
+  constructor() {
+    try {
+      this.bpfRoot = mountBpffs(this.cleanup);
+      this.cgroup = makeCgroup(this.cleanup);
+      const lan = new Netns("lan", this.cleanup);
+      this.client = new Netns("client", this.cleanup);
+      this.node = new Netns("node", this.cleanup);
+      this.otherNode = new Netns("other", this.cleanup);
+      this.pod = new Netns("pod", this.cleanup);
+      this.#wire(lan);
+    } catch (error) {
+      this.cleanup.run();
+      throw error;
+    }
+  }
+
+  #wire(lan: Netns): void {
+    lan.ip("link", "add", "lan0", "type", "bridge");
+    lan.ip("link", "set", "lan0", "up");
+    for (const [index, [netns, address]] of [
+      [this.client, CLIENT] as const,
+      [this.node, NODE] as const,
+      [this.otherNode, OTHER_NODE] as const,
+    ].entries()) {
+      connect(netns, "eth0", lan, `port${index}`);
+      lan.ip("link", "set", `port${index}`, "master", "lan0");
+      netns.ip("address", "add", `${address}/24`, "dev", "eth0");
+    }
+    connect(this.node, "pod0", this.pod, "eth0");
+    this.pod.ip("address", "add", `${POD}/32`, "dev", "eth0");
+    this.pod.ip("route", "add", "169.254.1.1", "dev", "eth0", "scope", "link");
+    this.pod.ip("route", "add", "default", "via", "169.254.1.1");
+    this.node.ip("address", "add", "169.254.1.1/32", "dev", "pod0");
+    this.node.ip("route", "add", POD, "dev", "pod0");
+    this.node.ip("route", "add", "10.244.2.0/24", "via", OTHER_NODE);
+    this.otherNode.ip("address", "add", `${OTHER_POD}/32`, "dev", "lo");
+    this.otherNode.ip("route", "add", "10.244.1.0/24", "via", NODE);
+    this.client.ip("route", "add", "default", "via", NODE);
+    for (const node of [this.node, this.otherNode]) {
+      node.sysctl("net.ipv4.ip_forward", "1");
+      // As strict as distributions are, so that a packet on a wrong road is seen.
+      node.sysctl("net.ipv4.conf.all.rp_filter", "1");
+      node.sysctl("net.ipv4.conf.eth0.rp_filter", "1");
+    }
+  }
+
+  /** A datapath in our node's namespace, closed with the world. */
+  datapath(sizes: Partial<MapSizes> = testSizes): Datapath {
+    const datapath = new Datapath({
+      bpfRoot: this.bpfRoot,
+      cgroupRoot: this.cgroup,
+      objectsDir: objectsDir(),
+      sizes,
+    });
+    this.cleanup.add(() => datapath.close());
+    return datapath;
+  }
+
+  attach(datapath: Datapath, devices: readonly string[] = ["eth0"]) {
+    return this.node.inside(() => datapath.attach(devices));
+  }
+
+  /** A talker; one that is `served` runs in the cgroup that socket load balancing is attached to. */
+  talker(netns: Netns, served = false): Talker {
+    return new Talker(netns, this.cleanup, served ? this.cgroup : undefined);
+  }
+}
+
+let nextId = 1;
+let nextCell = 0;
+
+/** Writes one Service port in the order that is safe, and returns its selection. */
+export function serve(
+  datapath: Datapath,
+  frontend: { address: string; port: number; protocol: Protocol; scope?: "cluster" | "external" },
+  backends: readonly { address: string; port: number }[],
+): number {
+  const { protocol, scope = "external" } = frontend;
+  const selection = nextId++ % 256;
+  const ids = backends.map((backend) => {
+    const id = nextId++ % 256;
+    datapath.apply({ kind: "write-backend", id, backend: { ...backend, protocol } });
+    return id;
+  });
+  datapath.apply({ kind: "write-extent", offset: nextCell, backendIds: ids });
+  datapath.apply({
+    kind: "flip-selection",
+    id: selection,
+    selection: { offset: nextCell, count: ids.length, generation: 1 },
+  });
+  nextCell += ids.length;
+  datapath.apply({
+    kind: "upsert-frontend",
+    key: { address: frontend.address, port: frontend.port, protocol },
+    entry: { selection, service: selection, scope },
+  });
+  return selection;
+}

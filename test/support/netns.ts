@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Network namespaces, private bpffs mounts and cgroups for tests: made, entered, and always taken down.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import koffi from "koffi";
+
+const setns = koffi.load("libc.so.6").func("int setns(int fd, int type)");
+const CLONE_NEWNET = 0x40000000;
+
+/** Throws unless these tests can run here. */
+export function requireRoot(): void {
+  if (process.getuid?.() !== 0)
+    throw new Error("these tests load BPF programs and make network namespaces: run as root");
+}
+
+export const sh = (...argv: string[]): string => {
+  const [program = "", ...args] = argv;
+  return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+};
+
+/** Everything to take down, newest first; also runs when the process ends with something left. */
+export class Cleanup {
+  readonly #steps: (() => void)[] = [];
+  readonly #onExit = (): void => this.run();
+
+  constructor() {
+    process.once("exit", this.#onExit);
+  }
+
+  add(step: () => void): void {
+    this.#steps.push(step);
+  }
+
+  /** Runs every step even when some fail, then throws what failed. */
+  run(): void {
+    const failures: unknown[] = [];
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    process.off("exit", this.#onExit);
+    if (failures.length > 0) throw new AggregateError(failures, "taking down a test's world failed");
+  }
+}
+
+let made = 0;
+
+/** A named network namespace. */
+export class Netns {
+  readonly name: string;
+
+  constructor(label: string, cleanup: Cleanup) {
+    requireRoot();
+    this.name = `sp${process.pid}-${made++}-${label}`;
+    sh("ip", "netns", "add", this.name);
+    cleanup.add(() => sh("ip", "netns", "del", this.name));
+    this.ip("link", "set", "lo", "up");
+  }
+
+  get path(): string {
+    return `/run/netns/${this.name}`;
+  }
+
+  ip(...args: string[]): string {
+    return sh("ip", "-n", this.name, ...args);
+  }
+
+  run(...argv: string[]): string {
+    return sh("nsenter", `--net=${this.path}`, ...argv);
+  }
+
+  sysctl(name: string, value: string): void {
+    this.run("sh", "-c", `echo ${value} > /proc/sys/${name.replaceAll(".", "/")}`);
+  }
+
+  /** Runs a synchronous function with this thread in the namespace. */
+  inside<T>(run: () => T): T {
+    const home = openSync("/proc/thread-self/ns/net", "r");
+    const there = openSync(this.path, "r");
+    try {
+      if (Number(setns(there, CLONE_NEWNET)) !== 0) throw new Error(`entering ${this.name}: errno ${koffi.errno()}`);
+      return run();
+    } finally {
+      const back = Number(setns(home, CLONE_NEWNET));
+      closeSync(home);
+      closeSync(there);
+      if (back !== 0) process.abort();
+    }
+  }
+
+  /** Starts a program in the namespace (not by `ip netns exec`, which hides /sys/fs/cgroup), and in a cgroup when one is given. */
+  start(argv: readonly string[], cgroup?: string): ChildProcess {
+    const enter = cgroup === undefined ? "" : `echo $$ > ${cgroup}/cgroup.procs && `;
+    return spawn("nsenter", [`--net=${this.path}`, "sh", "-c", `${enter}exec "$@"`, "sh", ...argv], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+  }
+}
+
+/** Joins two namespaces by a veth pair. */
+export function connect(a: Netns, aDevice: string, b: Netns, bDevice: string): void {
+  a.ip("link", "add", aDevice, "type", "veth", "peer", "name", bDevice, "netns", b.name);
+  a.ip("link", "set", aDevice, "up");
+  b.ip("link", "set", bDevice, "up");
+}
+
+/** A bpffs of its own, gone with the test. */
+export function mountBpffs(cleanup: Cleanup): string {
+  requireRoot();
+  const path = mkdtempSync(join(tmpdir(), "sansproxy-bpffs-"));
+  cleanup.add(() => rmdirSync(path));
+  sh("mount", "-t", "bpf", "bpf", path);
+  cleanup.add(() => sh("umount", path));
+  return path;
+}
+
+/** Where this machine mounts cgroup2. */
+export function cgroup2Mount(): string {
+  const line = readFileSync("/proc/mounts", "utf8")
+    .split("\n")
+    .find((mount) => mount.split(" ")[2] === "cgroup2");
+  const path = line?.split(" ")[1];
+  if (path === undefined) throw new Error("cgroup2 is not mounted on this machine; mount it to run these tests");
+  return path;
+}
+
+/** A cgroup of its own; every process in it must have ended before the cleanup. */
+export function makeCgroup(cleanup: Cleanup): string {
+  const path = join(cgroup2Mount(), `sansproxy-test-${process.pid}-${made++}`);
+  mkdirSync(path);
+  cleanup.add(() => {
+    // A process that a failed test left behind is ended by the cgroup's own means.
+    if (readFileSync(join(path, "cgroup.procs"), "utf8") !== "") writeFileSync(join(path, "cgroup.kill"), "1");
+    for (let attempt = 0; ; attempt++) {
+      try {
+        rmdirSync(path);
+        return;
+      } catch (error) {
+        if (attempt === 50) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      }
+    }
+  });
+  return path;
+}
