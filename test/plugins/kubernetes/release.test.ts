@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type ApiServer, startApiServer } from "../fixtures/api-server.ts";
 import type { Plugin } from "../fixtures/plugin.ts";
@@ -110,20 +111,40 @@ describe("a release", () => {
     expect((await release().check(nameless, checked)).inputs["name"]).toBe(checked["name"]);
   });
 
-  test("that helm records but cannot finish keeps its state, and the next update repairs it", async () => {
+  const waitForever = (): void =>
     writeFileSync(
-      join(chart, "templates/job.yaml"),
-      'apiVersion: v1\nkind: Pod\nmetadata: {name: "never", annotations: {"helm.sh/hook": post-install}}\nspec: {containers: [{name: a, image: b}]}\n',
+      join(chart, "templates/pod.yaml"),
+      'apiVersion: v1\nkind: Pod\nmetadata: {name: "{{ .Release.Name }}", annotations: {"helm.sh/hook": post-install}}\nspec: {containers: [{name: a, image: b}]}\n',
     );
+  const repaired = async (provider: Plugin<ProviderClient>, name: string): Promise<Dict> => {
+    rmSync(join(chart, "templates/pod.yaml"));
+    const resource = new Resource(provider, "kubernetes:helm.sh/v3:Release", "demo");
+    const { inputs: checked } = await resource.check(inputs(name));
+    const state = { id: `default/${name}`, inputs: checked, outputs: checked };
+    return (await resource.update(state, inputs(name))).outputs["status"] as Dict;
+  };
+
+  test("that helm records but cannot finish keeps its state, and the next update repairs it", async () => {
+    waitForever();
     const failed: unknown = await release()
       .create(inputs("seventh", { timeout: 1 }))
       .catch((error: unknown) => error);
     expect(failed).toMatchObject({ details: expect.stringContaining("helm has recorded it as failed") as string });
     expect(initializationError(failed)).toContain("default/seventh");
-    rmSync(join(chart, "templates/job.yaml"));
-    const { inputs: checked } = await release().check(inputs("seventh"));
-    const state = { id: "default/seventh", inputs: checked, outputs: checked };
-    expect((await release().update(state, inputs("seventh"))).outputs["status"]).toMatchObject({ status: "deployed" });
+    expect(await repaired(plugin, "seventh")).toMatchObject({ status: "deployed" });
+  });
+
+  test("whose installation is cancelled keeps its state as well, and is not stuck", async () => {
+    waitForever();
+    await using own = await startProvider("kubernetes", { PATH: `${path()}:${process.env["PATH"]}` });
+    await configure(own, { kubeconfig: new Secret(api.kubeconfig) });
+    const failing = new Resource(own, "kubernetes:helm.sh/v3:Release", "demo")
+      .create(inputs("eighth"))
+      .catch((error: unknown) => error);
+    await expect.poll(() => api.kubectl("get", "pods", "--output=name"), { timeout: 30_000 }).toContain("pod/eighth");
+    await own.call(own.client.cancel, new emptyProto.Empty());
+    expect(initializationError(await failing)).toContain("default/eighth");
+    expect(await repaired(plugin, "eighth")).toMatchObject({ status: "deployed" });
   });
 });
 
