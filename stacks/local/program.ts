@@ -66,6 +66,6 @@ export function localStack(stack: string, settings: Settings, preparations: Prep
 /** The stack as its configuration says. */
 export async function program(): Promise<Record<string, unknown>> {
   const settings = readSettings(new pulumi.Config("sansproxy"));
-  const stateFolder = join(import.meta.dirname, "..", "..", ".sansproxy");
+  const stateFolder = process.env.SANSPROXY_HOME || join(import.meta.dirname, "..", "..", ".sansproxy");
   return localStack(pulumi.getStack(), settings, readPreparations(stateFolder));
 }

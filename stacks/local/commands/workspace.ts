@@ -8,12 +8,13 @@ import { delimiter, join } from "node:path";
 import { run } from "../host/exec.ts";
 import { clone, cloneDirectory, repository } from "../host/paths.ts";
 
-/** Name of the Pulumi stack, and of the machines' stack. */
-export const stackName = "local";
+/** Name of the Pulumi stack, and of the machines' stack: another name makes a second one beside it on the same box. */
+export const stackName = process.env.SANSPROXY_STACK || "local";
 
 /** What Pulumi has to be told: where its state is, how secrets are locked, and to fetch nothing. */
 export function pulumiSettings(): Record<string, string> {
   return {
+    SANSPROXY_HOME: cloneDirectory,
     PULUMI_HOME: clone.pulumiHome,
     PULUMI_BACKEND_URL: `file://${clone.state}`,
     PULUMI_CONFIG_PASSPHRASE_FILE: clone.passphrase,

@@ -14,7 +14,7 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** The clone's own folder: keys, state, kubeconfig. Never committed, readable by its owner only. */
-export const cloneDirectory = join(repository, ".sansproxy");
+export const cloneDirectory = resolve(process.env.SANSPROXY_HOME || join(repository, ".sansproxy"));
 
 export const clone = {
   env: join(cloneDirectory, "env"),
