@@ -12,9 +12,10 @@ import {
   scriptInput,
   shellWord,
 } from "../../components/internal/bare-metal/scripts.ts";
+import { openSeal, sealKey } from "../../components/internal/bare-metal/sealed.ts";
 import { settled } from "./recorded-program.ts";
 
-const steps: HostStep[] = ["preflight", "claim", "prepare", "init", "admit", "join", "member"];
+const steps: HostStep[] = ["preflight", "claim", "prepare", "init", "admit", "join", "member", "seal"];
 
 const sound = {
   HOST_NAME: "worker-1",
@@ -120,5 +121,25 @@ describe("preflight", () => {
     } finally {
       server.close();
     }
+  });
+});
+
+describe("a secret of the control plane", () => {
+  const key = sealKey("-----BEGIN PRIVATE KEY-----");
+
+  it("leaves the host sealed, and can be opened with the SSH key only", async () => {
+    const variables = { ...sound, SEALED: "test", SEAL_KEY: key, SECRET: "client-key-data: c2VjcmV0" };
+    const input = (await settled(scriptInput("seal", variables))).replace(
+      '"run_$1"',
+      'reveal_test() { printf "%s" "$SECRET"; }\n"run_$1"',
+    );
+    const sealed = execFileSync("bash", ["-euo", "pipefail", "-s", "--", "create"], { input, encoding: "utf8" });
+    expect(sealed).not.toContain("c2VjcmV0");
+    expect(openSeal(sealed, key)).toBe("client-key-data: c2VjcmV0\n");
+    expect(() => openSeal(sealed, sealKey("another"))).toThrow(/could not be opened/);
+  });
+
+  it("is refused when the output is something else", () => {
+    expect(() => openSeal("permission denied", key)).toThrow(/could not be opened with the cluster's SSH key/);
   });
 });

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a Pulumi program against a monitor that records what the engine would be told, and refuses what it does not know.
 
+import { execFileSync } from "node:child_process";
 import * as pulumi from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
+import { sealKey } from "../../components/internal/bare-metal/sealed.ts";
+import { privateKey } from "./bare-metal-args.ts";
 
 /** A resource as the engine would be told about it. Secret values are instances of Secret. */
 export interface RecordedResource {
@@ -88,9 +91,19 @@ users:
     client-key-data: VEhFLUFETUlOLUtFWQ==
 `;
 
+/** Seals a text as a host does. */
+function sealedByOpenssl(input: string): string {
+  const options = ["enc", "-aes-256-cbc", "-pbkdf2", "-iter", "10000", "-md", "sha256", "-a", "-A"];
+  return execFileSync("openssl", [...options, "-pass", "env:SEAL_KEY"], {
+    input,
+    encoding: "utf8",
+    env: { ...process.env, SEAL_KEY: sealKey(privateKey) },
+  });
+}
+
 function stdoutOf(name: string): string {
-  if (name.endsWith("-kubeconfig")) return adminKubeconfig;
-  if (name.endsWith("-token")) return `${bootstrapToken}\n${certificateKey}\n`;
+  if (name.endsWith("-kubeconfig")) return sealedByOpenssl(adminKubeconfig);
+  if (name.endsWith("-token")) return sealedByOpenssl(`${bootstrapToken}\n${certificateKey}\n`);
   if (name.startsWith("machine-"))
     return '{"name":"m","hostKey":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJ"}\n';
   if (name.startsWith("verification")) return JSON.stringify(verificationReport);

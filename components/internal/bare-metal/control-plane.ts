@@ -52,12 +52,12 @@ export function controlPlane(
     },
     { parent, dependsOn: [prepared], ...undoneOnHost(host) },
   );
-  const reader = secretReader(`${name}-kubeconfig`, connection, "cat /etc/kubernetes/admin.conf", {
+  const adminKubeconfig = secretReader(`${name}-kubeconfig`, "kubeconfig", connection, variables, context.privateKey, {
     parent,
     dependsOn: [init],
   });
   const kubeconfig = pulumi
-    .all([pulumi.secret(reader.stdout), cluster])
+    .all([adminKubeconfig, cluster])
     .apply(([text, known]) => pointKubeconfigAt(text, known.endpointHost, known.endpointPort));
   return { context, init, kubeconfig, caCertHash: pulumi.unsecret(kubeconfig.apply(caCertHash)) };
 }

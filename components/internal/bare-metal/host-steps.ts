@@ -17,6 +17,8 @@ export interface HostContext {
   readonly prefix: string;
   readonly connection: types.input.remote.ConnectionArgs;
   readonly variables: ScriptVariables;
+  /** The SSH key of all hosts. Secret. */
+  readonly privateKey: pulumi.Output<string>;
 }
 
 const minimumMemoryMib: Readonly<Record<string, number>> = { "control-plane": 1700, worker: 512 };
@@ -50,6 +52,7 @@ export function hostContexts(
   return inputs.hosts.map((host) => ({
     host,
     prefix: `${name}-${host.name}`,
+    privateKey: pulumi.secret(args.privateKey),
     connection: sshConnection(
       {
         host: host.address,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host's way into the cluster and out again: a token of its own, admitted only while it joins, then a member.
 
-import { remote } from "@pulumi/command";
+import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { ControlPlane } from "./control-plane.ts";
 import { apiBindPort } from "./control-plane.ts";
 import { type HostContext, undoneOnHost } from "./host-steps.ts";
 import { authority, joinConfiguration, type KubeadmCluster, uploadCertsConfiguration } from "./kubeadm-config.ts";
-import { remoteStep } from "./remote-step.ts";
+import { remoteStep, secretReader } from "./remote-step.ts";
 
 /** The steps by which others wait for a joined host. */
 export interface JoinedNode {
@@ -46,26 +46,16 @@ export function joinNode(
     variables: { ...controlPlane.context.variables, JOIN_NAME: host.name, JOIN_ROLE: host.role },
   };
 
-  const generate = "{ kubeadm token generate; kubeadm certs certificate-key; }";
-  const token = new remote.Command(
+  const credentials = secretReader(
     `${prefix}-token`,
-    {
-      connection: controlPlane.context.connection,
-      create: generate,
-      addPreviousOutputInEnv: false,
-      logging: remote.Logging.None,
-    },
-    {
-      ...identity,
-      dependsOn: [controlPlane.init],
-      additionalSecretOutputs: ["stdout", "stderr"],
-      // The token is this host's for ever: no other input may make a new one.
-      ignoreChanges: ["connection", "create"],
-    },
-  );
-  const credentials = pulumi.secret(token.stdout).apply((text) => {
-    const [bootstrapToken = "", certificateKey = ""] = text.trim().split(/\s+/);
-    return { token: bootstrapToken, certificateKey };
+    "credentials",
+    onControlPlane.connection,
+    onControlPlane.variables,
+    context.privateKey,
+    { ...identity, dependsOn: [controlPlane.init] },
+  ).apply((text) => {
+    const [token = "", certificateKey = ""] = text.trim().split(/\s+/);
+    return { token, certificateKey };
   });
   const kubeadmJoin = pulumi
     .all([args.cluster, host.address, credentials, controlPlane.caCertHash])
@@ -84,7 +74,6 @@ export function joinNode(
       step: "admit",
       connection: onControlPlane.connection,
       seconds: admitSeconds + 60,
-      silent: false,
       variables: {
         ...onControlPlane.variables,
         ADMIT_SECONDS: admitSeconds,

@@ -68,10 +68,10 @@ check_clock() {
 check_programs() {
   local program missing=()
   [ "$PACKAGE_SOURCE" = bundle ] || return 0
-  for program in containerd runc ip nsenter mount iptables tc ethtool flock gzip tar sha256sum; do
+  for program in containerd runc ip nsenter mount iptables tc ethtool flock gzip tar sha256sum openssl; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
-  [ ${#missing[@]} -eq 0 ] || problem "an air-gapped bundle brings Kubernetes only, and these programs are missing: ${missing[*]}; install the packages containerd runc iproute2 iptables ethtool util-linux containernetworking-plugins."
+  [ ${#missing[@]} -eq 0 ] || problem "an air-gapped bundle brings Kubernetes only, and these programs are missing: ${missing[*]}; install the packages containerd runc iproute2 iptables ethtool util-linux openssl containernetworking-plugins."
 }
 
 check_kube_proxy() {

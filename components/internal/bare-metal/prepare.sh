@@ -45,7 +45,7 @@ keep_foreign_routes() {
 install_packages() {
   local keyring=/etc/apt/keyrings/kubernetes.asc list=/etc/apt/sources.list.d/sansproxy-kubernetes.list fingerprint wanted
   logged apt-base apt-get update -q || refuse "apt-get update failed; see the lines above and correct the host's package sources."
-  logged apt-tools apt-get install -y -q --no-install-recommends ca-certificates curl gpg containerd runc containernetworking-plugins iproute2 iptables conntrack ethtool socat util-linux ||
+  logged apt-tools apt-get install -y -q --no-install-recommends ca-certificates curl gpg openssl containerd runc containernetworking-plugins iproute2 iptables conntrack ethtool socat util-linux ||
     refuse "the distribution's packages could not be installed; see the lines above."
   install -d -m 0755 /etc/apt/keyrings
   curl -fsSL --max-time 60 "$APT_REPOSITORY/Release.key" -o "$keyring.new" ||

@@ -2,8 +2,9 @@
 // One step on one host as a resource: script on standard input, bounded in time, safe to repeat.
 
 import { remote, type types } from "@pulumi/command";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { type HostStep, type ScriptVariables, scriptCommand, scriptInput } from "./scripts.ts";
+import { openSeal, sealKey } from "./sealed.ts";
 
 /** What a step needs beside its name. */
 export interface RemoteStep {
@@ -41,17 +42,29 @@ export function remoteStep(name: string, args: RemoteStep, options: pulumi.Custo
   );
 }
 
-/** A command that only reads, so that running it again on an update gives the same output; its output is secret. */
+/** What the control plane is asked for: its administrator's kubeconfig, or a fresh token and certificate key. */
+export type Sealed = "kubeconfig" | "credentials";
+
+/** Reads a secret of the control plane; running it again, on an update, gives an output of the same worth. */
 export function secretReader(
   name: string,
+  sealed: Sealed,
   connection: types.input.remote.ConnectionArgs,
-  command: string,
+  variables: ScriptVariables,
+  privateKey: pulumi.Output<string>,
   options: pulumi.CustomResourceOptions,
-): remote.Command {
-  const create = `timeout -k 10 60 $([ "$(id -u)" -eq 0 ] || echo sudo -n) ${command}`;
-  return new remote.Command(
+): pulumi.Output<string> {
+  const key = privateKey.apply(sealKey);
+  const reader = remoteStep(
     name,
-    { connection, create, update: create, addPreviousOutputInEnv: false, logging: remote.Logging.None },
+    {
+      step: "seal",
+      connection,
+      seconds: 60,
+      silent: true,
+      variables: { ...variables, SEALED: sealed, SEAL_KEY: key },
+    },
     { additionalSecretOutputs: ["stdout", "stderr"], ...options },
   );
+  return pulumi.secret(pulumi.all([reader.stdout, key]).apply(([text, opened]) => openSeal(text, opened)));
 }

@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { packageRoot } from "../package-root.ts";
 
 /** The steps that run on a host; each is a file of this folder. */
-export type HostStep = "preflight" | "claim" | "prepare" | "init" | "admit" | "join" | "member";
+export type HostStep = "preflight" | "claim" | "prepare" | "init" | "admit" | "join" | "member" | "seal";
 
 /** A script's variables. A secret value makes the whole text secret. */
 export type ScriptVariables = Readonly<Record<string, pulumi.Input<string | number>>>;
