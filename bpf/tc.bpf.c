@@ -4,7 +4,6 @@
 #include "lib/frontend.h"
 #include "lib/nat.h"
 
-#define BACKEND_CONFLICT_TRIES 4
 #define PACKET_FOR_US 0
 
 /* Rewrites a packet as its flow says, and sends it on its way. */
@@ -30,21 +29,18 @@ static __always_inline bool is_local(const struct address *address)
 }
 
 /*
- * Fills in the way to one backend. Local: only the destination changes and the answer passes our egress. Elsewhere:
- * the source becomes ours too, so that the answer comes back here.
+ * Fills in the way to a backend. Here: the client keeps its address, and its port unless it uses that for another
+ * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
+ * comes back to this node.
  */
 static __noinline int remember_service_flow(struct __sk_buff *skb, const struct node_config *config,
 					    const struct flow_key *key, struct flow *flow)
 {
-	flow->rewritten.source = key->tuple.source;
-	flow->rewritten.source_port = key->tuple.source_port;
-	if (is_local(&flow->rewritten.destination)) {
-		flow->action = FLOW_TO_STACK;
-		return flow_remember(key, flow);
-	}
-	flow->action = FLOW_FORWARD;
-	flow->rewritten.source = config->masquerade_v4;
-	return nat_remember(skb, key, flow, key->tuple.source_port);
+	bool local = is_local(&flow->rewritten.destination);
+
+	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
+	flow->rewritten.source = local ? key->tuple.source : config->masquerade_v4;
+	return nat_remember(skb, key, flow, key->tuple.source_port, !local);
 }
 
 static __always_inline int begin_service_flow(struct __sk_buff *skb,
@@ -58,30 +54,27 @@ static __always_inline int begin_service_flow(struct __sk_buff *skb,
 		.seen = flow_now(),
 		.flags = FLOW_ORIGINAL | FLOW_SERVICE,
 	};
-	int result = REMEMBER_CONFLICT;
 	const struct backend *backend;
 
-	for (int try = 0; try < BACKEND_CONFLICT_TRIES && result == REMEMBER_CONFLICT; try++) {
-		switch (backend_choose(frontend, bpf_get_prandom_u32(), &flow.backend, &backend)) {
-		case CHOICE_MADE:
-			break;
-		case CHOICE_NO_ENDPOINT:
-			/* The stack refuses on our own address better than silence does. */
-			if (node_address_flags(&packet->tuple.destination) & ADDRESS_OWN)
-				return pass(COUNT_NO_ENDPOINT_PASSED);
-			return drop(COUNT_DROP_NO_ENDPOINT);
-		case CHOICE_ABSENT:
-			return drop(COUNT_DROP_ABSENT_BACKEND);
-		}
-		flow.rewritten.destination = backend->address;
-		flow.rewritten.destination_port = backend->port;
-		result = remember_service_flow(skb, config, key, &flow);
+	switch (backend_choose(frontend, bpf_get_prandom_u32(), &flow.backend, &backend)) {
+	case CHOICE_MADE:
+		break;
+	case CHOICE_NO_ENDPOINT:
+		/* The stack refuses on our own address better than silence does. */
+		if (node_address_flags(&packet->tuple.destination) & ADDRESS_OWN)
+			return pass(COUNT_NO_ENDPOINT_PASSED);
+		return drop(COUNT_DROP_NO_ENDPOINT);
+	case CHOICE_ABSENT:
+		return drop(COUNT_DROP_ABSENT_BACKEND);
 	}
-	if (result == REMEMBER_CONFLICT)
-		return drop(flow.action == FLOW_FORWARD ? COUNT_DROP_NO_FREE_PORT
-							: COUNT_DROP_FLOW_CONFLICT);
-	if (result == REMEMBER_FULL)
+	flow.rewritten.destination = backend->address;
+	flow.rewritten.destination_port = backend->port;
+	switch (remember_service_flow(skb, config, key, &flow)) {
+	case REMEMBER_CONFLICT:
+		return drop(COUNT_DROP_NO_FREE_PORT);
+	case REMEMBER_FULL:
 		return drop(COUNT_DROP_STATE_FULL);
+	}
 	count(COUNT_NEW_SERVICE_FLOW);
 	return carry_out(skb, packet, &flow);
 }
@@ -180,7 +173,7 @@ static __always_inline int begin_masquerade(struct __sk_buff *skb, const struct 
 	};
 
 	flow.rewritten.source = config->masquerade_v4;
-	switch (nat_remember(skb, key, &flow, kept)) {
+	switch (nat_remember(skb, key, &flow, kept, true)) {
 	case REMEMBER_CONFLICT:
 		return drop(COUNT_DROP_NO_FREE_PORT);
 	case REMEMBER_FULL:

@@ -15,7 +15,6 @@ export const counterNames = [
   "drop_no_endpoint",
   "drop_absent_backend",
   "drop_no_free_port",
-  "drop_flow_conflict",
   "drop_no_route",
   "drop_too_big",
   "drop_ttl_exceeded",

@@ -10,7 +10,7 @@
 
 #define NAT_PORT_FIRST 32768
 #define NAT_PORT_COUNT 32768
-/* The sender's own port is kept where it is free, unless it is privileged. */
+/* The sender's own port is kept where it is free, unless it is privileged and would become ours. */
 #define NAT_PORT_KEPT_FROM 1024
 #define NAT_TRIES 16
 
@@ -41,20 +41,21 @@ static __always_inline bool nat_port_has_socket(struct __sk_buff *skb, const str
 }
 
 /*
- * Chooses flow->rewritten.source_port and enters the flow. `kept` is the port to try first, 0 for none.
- * REMEMBER_CONFLICT means that no free port was found in NAT_TRIES.
+ * Chooses flow->rewritten.source_port and enters the flow. `kept` is the port to try first, 0 for none. `ours` says that
+ * the source is an address of this node, so that its sockets and privileged ports count. REMEMBER_CONFLICT means that no
+ * free port was found in NAT_TRIES.
  */
 static __noinline int nat_remember(struct __sk_buff *skb, const struct flow_key *key,
-				   struct flow *flow, __be16 kept)
+				   struct flow *flow, __be16 kept, bool ours)
 {
 	__be16 port = kept;
 	int result;
 
-	if (bpf_ntohs(kept) < NAT_PORT_KEPT_FROM)
+	if (!kept || (ours && bpf_ntohs(kept) < NAT_PORT_KEPT_FROM))
 		port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
 	for (int try = 0; try < NAT_TRIES; try++) {
 		flow->rewritten.source_port = port;
-		if (!nat_port_has_socket(skb, flow, key->protocol)) {
+		if (!ours || !nat_port_has_socket(skb, flow, key->protocol)) {
 			result = flow_remember(key, flow);
 			if (result != REMEMBER_CONFLICT)
 				return result;

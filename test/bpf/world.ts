@@ -121,8 +121,8 @@ export class World {
   }
 }
 
-let nextId = 1;
-let nextCell = 0;
+/** What `serve` has used of each datapath: ids of selections and backends, and arena cells. */
+const used = new WeakMap<Datapath, { ids: number; cells: number }>();
 
 /** Writes one Service port in the order that is safe, and returns its selection. */
 export function serve(
@@ -131,19 +131,21 @@ export function serve(
   backends: readonly { address: string; port: number }[],
 ): number {
   const { protocol, scope = "external" } = frontend;
-  const selection = nextId++ % 256;
+  const next = used.get(datapath) ?? { ids: 1, cells: 0 };
+  used.set(datapath, next);
+  const selection = next.ids++;
   const ids = backends.map((backend) => {
-    const id = nextId++ % 256;
+    const id = next.ids++;
     datapath.apply({ kind: "write-backend", id, backend: { ...backend, protocol } });
     return id;
   });
-  datapath.apply({ kind: "write-extent", offset: nextCell, backendIds: ids });
+  datapath.apply({ kind: "write-extent", offset: next.cells, backendIds: ids });
   datapath.apply({
     kind: "flip-selection",
     id: selection,
-    selection: { offset: nextCell, count: ids.length, generation: 1 },
+    selection: { offset: next.cells, count: ids.length, generation: 1 },
   });
-  nextCell += ids.length;
+  next.cells += ids.length;
   datapath.apply({
     kind: "upsert-frontend",
     key: { address: frontend.address, port: frontend.port, protocol },

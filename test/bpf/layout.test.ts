@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes that user space writes are the bytes that the compiled programs read.
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { formatAddress, parseAddress, parseCidr } from "../../agent/maps/address.ts";
+import { counterNames } from "../../agent/maps/counters.ts";
+import { ABI, defaultEntries, mapShapes } from "../../agent/maps/map-table.ts";
+import { encodeNodeConfig, networkEntries } from "../../agent/maps/node-layout.ts";
+import {
+  decodeBackend,
+  decodeFrontend,
+  decodeFrontendKey,
+  decodeSelection,
+  encodeBackend,
+  encodeFrontend,
+  encodeFrontendKey,
+  encodeSelection,
+} from "../../agent/maps/service-layout.ts";
+import { BpfObject } from "../../agent/shell/kernel/libbpf.ts";
+import { network, objectsDir } from "./world.ts";
+
+interface BtfType {
+  readonly id: number;
+  readonly kind: string;
+  readonly name: string;
+  readonly size?: number;
+  readonly members?: readonly { readonly name: string; readonly bits_offset: number }[];
+  readonly values?: readonly { readonly name: string; readonly val: number }[];
+}
+
+const objects = ["socket_lb.bpf.o", "tc.bpf.o"].map((file) => join(objectsDir(), file));
+
+const btf = objects.map((object) => {
+  const json = execFileSync("bpftool", ["-j", "btf", "dump", "file", object], { encoding: "utf8" });
+  return (JSON.parse(json) as { types: BtfType[] }).types;
+});
+
+/** Offsets of a struct's members in bytes, and its size, as each object that knows it was compiled. */
+function structs(name: string): Record<string, number>[] {
+  const found = btf
+    .map((types) => types.find((type) => type.kind === "STRUCT" && type.name === name))
+    .filter((type) => type !== undefined);
+  return found.map((type) => ({
+    ...Object.fromEntries((type.members ?? []).map((member) => [member.name, member.bits_offset / 8])),
+    size: type.size ?? -1,
+  }));
+}
+
+const layouts: Record<string, Record<string, number>> = {
+  address: { word: 0, size: 16 },
+  frontend_key: { address: 0, port: 16, protocol: 18, kind: 19, size: 20 },
+  frontend: { selection: 0, service: 4, flags: 8, size: 12 },
+  selection: { offset: 0, count: 4, generation: 6, size: 8 },
+  backend: { address: 0, port: 16, protocol: 18, flags: 19, reserved: 20, size: 24 },
+  node_config: { masquerade_v4: 0, masquerade_v6: 16, node_port_first: 32, node_port_last: 34, flags: 36, size: 40 },
+  network_key: { prefix_bits: 0, address: 4, size: 20 },
+};
+
+test.each(Object.entries(layouts))("struct %s lies in the objects as user space writes it", (name, layout) => {
+  const found = structs(name);
+  expect(found.length).toBeGreaterThan(0);
+  for (const struct of found) expect(struct).toEqual(layout);
+});
+
+test.each(objects)(
+  "every map of %s has the shape that user space expects, and a name that the kernel keeps",
+  (path) => {
+    const object = new BpfObject(path);
+    try {
+      expect(Object.fromEntries(object.maps())).toEqual(mapShapes(defaultEntries));
+      for (const name of object.maps().keys()) expect(name.length).toBeLessThanOrEqual(15);
+    } finally {
+      object.close();
+    }
+  },
+);
+
+test("the counters have the names that the programs count by", () => {
+  // An enum that a program only uses for its values is not in BTF; its source is.
+  const source = execFileSync(
+    "sed",
+    ["-n", "/^enum counter {/,/^};/p", join(import.meta.dirname, "../../bpf/maps.h")],
+    {
+      encoding: "utf8",
+    },
+  );
+  const names = [...source.matchAll(/^\tCOUNT_([A-Z_]+)/gm)].map((match) => match[1]?.toLowerCase());
+  expect(names).toEqual([...counterNames]);
+});
+
+test("the ABI version is the one of maps.h", () => {
+  const source = execFileSync("grep", ["SANSPROXY_ABI =", join(import.meta.dirname, "../../bpf/maps.h")], {
+    encoding: "utf8",
+  });
+  expect(source).toContain(`SANSPROXY_ABI = ${ABI},`);
+});
+
+const port = fc.integer({ min: 1, max: 65_535 });
+const protocol = fc.constantFrom(6 as const, 17 as const);
+const address = fc.oneof(
+  fc.ipV4(),
+  fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => formatAddress(Buffer.from(bytes))),
+);
+const u32 = fc.integer({ min: 0, max: 0xffffffff });
+const u16 = fc.integer({ min: 0, max: 0xffff });
+
+describe("what is encoded is decoded again", () => {
+  test("frontend keys, wildcards among them", () => {
+    const key = fc.record({ address: fc.oneof(address, fc.constantFrom("*4", "*6")), port, protocol });
+    fc.assert(
+      fc.property(key, (key) => {
+        expect(decodeFrontendKey(encodeFrontendKey(key))).toEqual(key);
+      }),
+    );
+  });
+
+  test("frontends", () => {
+    const entry = fc.record({ selection: u32, service: u32, scope: fc.constantFrom("cluster", "external") });
+    fc.assert(
+      fc.property(entry, (entry) => {
+        const typed = { ...entry, scope: entry.scope === "external" ? ("external" as const) : ("cluster" as const) };
+        expect(decodeFrontend(encodeFrontend(typed))).toEqual(typed);
+      }),
+    );
+  });
+
+  test("selections", () => {
+    const selection = fc.record({ offset: u32, count: u16, generation: u16 });
+    fc.assert(
+      fc.property(selection, (value) => {
+        expect(decodeSelection(encodeSelection(value))).toEqual(value);
+      }),
+    );
+  });
+
+  test("backends", () => {
+    const backend = fc.record({ address, port, protocol });
+    fc.assert(
+      fc.property(backend, (value) => {
+        expect(decodeBackend(encodeBackend(value))).toEqual(value);
+      }),
+    );
+  });
+});
+
+test("a NodePort wildcard never meets a frontend of the address 0.0.0.0", () => {
+  const wildcard = encodeFrontendKey({ address: "*4", port: 30_000, protocol: 6 });
+  expect(wildcard.equals(encodeFrontendKey({ address: "0.0.0.0", port: 30_000, protocol: 6 }))).toBe(false);
+});
+
+test.each([
+  ["10.96.0.1", "00000000000000000000ffff0a600001"],
+  ["::ffff:10.96.0.1", "00000000000000000000ffff0a600001"],
+  ["fd00::1", "fd000000000000000000000000000001"],
+  ["::", "00000000000000000000000000000000"],
+  ["2001:db8:0:0:1:0:0:1", "20010db8000000000001000000000001"],
+])("address %s is %s", (text, hex) => {
+  expect(parseAddress(text).toString("hex")).toBe(hex);
+});
+
+test.each(["10.96.0", "10.96.0.256", "010.0.0.1", "fd00:::1", "1:2:3", "::1::", "", "*4"])(
+  "%j is refused as an address",
+  (text) => expect(() => parseAddress(text)).toThrow(/is not an IPv4 or IPv6 address/),
+);
+
+test.each(["10.0.0.0", "10.0.0.0/33", "fd00::/129"])("%j is refused as a CIDR", (text) =>
+  expect(() => parseCidr(text)).toThrow(RangeError),
+);
+
+test("a node's pod network inside a network that is not masqueraded carries both facts", () => {
+  const entries = networkEntries(network);
+  const key = (hex: string) => entries.get(hex)?.readUInt32LE(0);
+  expect(key("7800000000000000000000000000ffff0af40100".padStart(40, "0"))).toBe(3);
+  expect(key("7000000000000000000000000000ffff0af40000".padStart(40, "0"))).toBe(2);
+  expect(encodeNodeConfig(network).subarray(0, 16)).toEqual(parseAddress(network.masqueradeAddress));
+});

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tc programs packet by packet: what goes in, the verdict, what comes out, and what is counted.
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import type { CounterName } from "../../agent/maps/counters.ts";
+import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
+import { build, type PacketSpec, read, type Seen } from "./packet.ts";
+import { CLIENT, NODE, network, OTHER_POD, POD, serve, TCP, UDP, World } from "./world.ts";
+
+const NEXT = -1;
+const DROP = 2;
+const REDIRECT = 7;
+const ELSEWHERE = "203.0.113.7";
+const VIP = "192.0.2.10";
+const ABSENT_ADDRESS = "192.0.2.99";
+const UNROUTED_POD = "198.51.100.1";
+
+// Flow state must not leak from one case to the next: each has a world of its own.
+let world: World;
+let datapath: Datapath;
+
+beforeEach(() => {
+  world?.cleanup.run();
+  world = new World();
+  world.node.ip("route", "add", "203.0.113.0/24", "via", CLIENT);
+  datapath = world.datapath();
+  datapath.configure(network);
+  for (const protocol of [TCP, UDP]) {
+    serve(datapath, { address: "*4", port: 30_001, protocol }, [{ address: POD, port: 8080 }]);
+    serve(datapath, { address: "*4", port: 30_002, protocol }, [{ address: OTHER_POD, port: 8080 }]);
+    serve(datapath, { address: "*4", port: 30_003, protocol }, []);
+    serve(datapath, { address: VIP, port: 80, protocol }, [{ address: OTHER_POD, port: 8080 }]);
+    serve(datapath, { address: VIP, port: 81, protocol }, []);
+    serve(datapath, { address: VIP, port: 82, protocol, scope: "cluster" }, [{ address: POD, port: 8080 }]);
+    serve(datapath, { address: VIP, port: 83, protocol }, [{ address: UNROUTED_POD, port: 8080 }]);
+  }
+});
+
+afterAll(() => world.cleanup.run());
+
+interface Outcome extends Seen {
+  readonly verdict: number;
+  readonly counted: Partial<Record<CounterName, number>>;
+}
+
+/** Runs one packet through a program as if it were at the node's eth0. */
+function run(program: "node_ingress" | "node_egress", spec: PacketSpec | Buffer): Outcome {
+  const fd = datapath.programs().get(program);
+  if (fd === undefined) throw new Error(`no program ${program}`);
+  const frame = Buffer.isBuffer(spec) ? spec : build(spec);
+  const link = JSON.parse(world.node.ip("-j", "link", "show", "eth0"))[0] as { ifindex: number; address: string };
+  Buffer.from(link.address.replaceAll(":", ""), "hex").copy(frame, 0);
+  // struct __sk_buff: only ifindex is set.
+  const context = Buffer.alloc(192);
+  context.writeUInt32LE(link.ifindex, 40);
+  const before = datapath.counters();
+  const { verdict, packet } = world.node.inside(() => programTestRun(fd, frame, context));
+  const counted = Object.fromEntries(
+    Object.entries(datapath.counters())
+      .map(([name, value]) => [name, Number(value - (before[name] ?? 0n))] as const)
+      .filter(([, value]) => value !== 0),
+  );
+  return { verdict, counted, ...read(packet) };
+}
+
+const ingress = (spec: PacketSpec): Outcome => run("node_ingress", spec);
+const egress = (spec: PacketSpec): Outcome => run("node_egress", spec);
+
+const fromClient = (protocol: "tcp" | "udp", destination: string, port: number): PacketSpec => ({
+  source: CLIENT,
+  sourcePort: 5000,
+  destination,
+  destinationPort: port,
+  protocol,
+  flags: "S",
+});
+
+describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
+  test("to a NodePort with a backend here gets a new destination and climbs the stack; the answer is turned back", () => {
+    expect(ingress(fromClient(protocol, NODE, 30_001))).toEqual({
+      verdict: NEXT,
+      from: `${CLIENT}:5000`,
+      to: `${POD}:8080`,
+      ttl: 64,
+      payload: "payload",
+      checksums: "right",
+      counted: { new_service_flow: 1, rewritten: 1 },
+    });
+    const answer = { protocol, source: POD, sourcePort: 8080, destination: CLIENT, destinationPort: 5000, flags: "SA" };
+    expect(egress(answer)).toMatchObject({
+      verdict: NEXT,
+      from: `${NODE}:30001`,
+      to: `${CLIENT}:5000`,
+      ttl: 64,
+      checksums: "right",
+      counted: { rewritten: 1 },
+    });
+  });
+
+  test("to a backend elsewhere leaves from our address with one hop less; the answer is redirected to the client", () => {
+    expect(ingress(fromClient(protocol, VIP, 80))).toEqual({
+      verdict: REDIRECT,
+      from: `${NODE}:5000`,
+      to: `${OTHER_POD}:8080`,
+      ttl: 63,
+      payload: "payload",
+      checksums: "right",
+      counted: { new_service_flow: 1, forwarded: 1 },
+    });
+    const answer = { protocol, source: OTHER_POD, sourcePort: 8080, destination: NODE, destinationPort: 5000 };
+    expect(ingress({ ...answer, flags: "SA" })).toMatchObject({
+      verdict: REDIRECT,
+      from: `${VIP}:80`,
+      to: `${CLIENT}:5000`,
+      ttl: 63,
+      checksums: "right",
+      counted: { forwarded: 1 },
+    });
+  });
+
+  test("without endpoints is left to the stack on our own address, and dropped on another", () => {
+    expect(ingress(fromClient(protocol, NODE, 30_003))).toMatchObject({
+      verdict: NEXT,
+      to: `${NODE}:30003`,
+      counted: { no_endpoint_passed: 1 },
+    });
+    expect(ingress(fromClient(protocol, VIP, 81))).toMatchObject({ verdict: DROP, counted: { drop_no_endpoint: 1 } });
+  });
+
+  test.each([
+    ["a cluster-only frontend", VIP, 82],
+    ["a NodePort nobody has", NODE, 30_777],
+    ["a NodePort on an address that is not ours", "10.77.0.3", 30_001],
+    ["an ordinary port of ours", NODE, 22],
+  ])("to %s passes untouched", (_, address, port) => {
+    expect(ingress(fromClient(protocol, address, port))).toMatchObject({
+      verdict: NEXT,
+      from: `${CLIENT}:5000`,
+      to: `${address}:${port}`,
+      counted: {},
+    });
+  });
+
+  test("with its last hop used up is dropped", () => {
+    expect(ingress({ ...fromClient(protocol, VIP, 80), ttl: 1 })).toMatchObject({
+      verdict: DROP,
+      counted: { drop_ttl_exceeded: 1 },
+    });
+  });
+
+  test("to a backend that no route leads to is dropped", () => {
+    expect(ingress(fromClient(protocol, VIP, 83))).toMatchObject({ verdict: DROP, counted: { drop_no_route: 1 } });
+  });
+
+  test("with IPv4 options is translated behind them", () => {
+    expect(ingress({ ...fromClient(protocol, NODE, 30_001), optionWords: 2 })).toMatchObject({
+      to: `${POD}:8080`,
+      checksums: "right",
+    });
+  });
+
+  test("in fragments passes untouched", () => {
+    for (const fragment of [0x2000, 0x00b9]) {
+      expect(ingress({ ...fromClient(protocol, NODE, 30_001), fragment })).toMatchObject({
+        verdict: NEXT,
+        to: `${NODE}:30001`,
+        counted: { fragment_passed: 1 },
+      });
+    }
+  });
+
+  test("of a pod that leaves the cluster gets our address; the answer finds the pod", () => {
+    const leaves = { protocol, source: POD, sourcePort: 6000, destination: ELSEWHERE, destinationPort: 53, flags: "S" };
+    expect(egress(leaves)).toMatchObject({
+      verdict: NEXT,
+      from: `${NODE}:6000`,
+      to: `${ELSEWHERE}:53`,
+      checksums: "right",
+      counted: { new_masquerade_flow: 1, rewritten: 1 },
+    });
+    const answer = { protocol, source: ELSEWHERE, sourcePort: 53, destination: NODE, destinationPort: 6000 };
+    expect(ingress({ ...answer, flags: "SA" })).toMatchObject({
+      verdict: NEXT,
+      from: `${ELSEWHERE}:53`,
+      to: `${POD}:6000`,
+      checksums: "right",
+    });
+  });
+
+  test.each([
+    ["another pod", OTHER_POD],
+    ["another node", "10.77.0.3"],
+  ])("of a pod to %s keeps its source", (_, destination) => {
+    const stays = { protocol, source: POD, sourcePort: 6000, destination, destinationPort: 53, flags: "S" };
+    expect(egress(stays)).toMatchObject({ verdict: NEXT, from: `${POD}:6000`, counted: {} });
+  });
+
+  test("of two pods with one port gets two ports of ours", () => {
+    const leaves = { protocol, sourcePort: 6000, destination: ELSEWHERE, destinationPort: 53, flags: "S" };
+    const ports = ["10.244.1.5", "10.244.1.6"].map((source) => egress({ ...leaves, source }).from);
+    expect(new Set(ports).size).toBe(2);
+    for (const port of ports) expect(port).toMatch(/^10\.77\.0\.2:/);
+  });
+});
+
+test("a UDP checksum of zero stays zero", () => {
+  const spec = { ...fromClient("udp", NODE, 30_001), noChecksum: true };
+  expect(ingress(spec)).toMatchObject({ to: `${POD}:8080`, checksums: "absent" });
+});
+
+test("an ICMP echo of a pod leaves with our address, and its answer finds the pod", () => {
+  expect(
+    egress({ protocol: "icmp", source: POD, sourcePort: 7, destination: ELSEWHERE, flags: "request" }),
+  ).toMatchObject({
+    verdict: NEXT,
+    from: expect.stringMatching(/^10\.77\.0\.2:/),
+    checksums: "right",
+    counted: { new_masquerade_flow: 1 },
+  });
+  const asked = egress({ protocol: "icmp", source: POD, sourcePort: 7, destination: ELSEWHERE, flags: "request" });
+  expect(asked.counted).toEqual({ rewritten: 1 });
+  const id = Number(asked.from.split(":")[1]);
+  expect(
+    ingress({ protocol: "icmp", source: ELSEWHERE, sourcePort: id, destination: NODE, flags: "reply" }),
+  ).toMatchObject({
+    verdict: NEXT,
+    to: `${POD}:7`,
+    checksums: "right",
+  });
+});
+
+test("TCP in mid-stream of a pod without state is not given another source", () => {
+  const answer = {
+    protocol: "tcp",
+    source: POD,
+    sourcePort: 8080,
+    destination: ELSEWHERE,
+    destinationPort: 4000,
+  } as const;
+  expect(egress({ ...answer, flags: "A" })).toMatchObject({ verdict: NEXT, from: `${POD}:8080`, counted: {} });
+});
+
+test("a closed connection's port may begin a new one with another backend", () => {
+  const packet = fromClient("tcp", NODE, 30_001);
+  expect(ingress(packet).counted).toMatchObject({ new_service_flow: 1 });
+  expect(ingress(packet).counted).toEqual({ rewritten: 1 });
+  expect(ingress({ ...packet, flags: "FA" }).counted).toEqual({ rewritten: 1 });
+  expect(ingress(packet).counted).toMatchObject({ new_service_flow: 1 });
+});
+
+test("a selection whose backends are absent drops, and says so", () => {
+  const selection = serve(datapath, { address: ABSENT_ADDRESS, port: 80, protocol: TCP }, [{ address: POD, port: 1 }]);
+  const state = datapath.read();
+  const [id = 0] = state.extents.get(state.selections.get(selection)?.offset ?? -1) ?? [];
+  datapath.apply({ kind: "clear-backend", id });
+  expect(ingress(fromClient("tcp", ABSENT_ADDRESS, 80))).toMatchObject({
+    verdict: DROP,
+    counted: { drop_absent_backend: 1 },
+  });
+});
+
+test.each([
+  ["IPv6", Buffer.concat([Buffer.alloc(12), Buffer.from([0x86, 0xdd, 0x60]), Buffer.alloc(60)])],
+  ["ARP", Buffer.concat([Buffer.alloc(12), Buffer.from([0x08, 0x06]), Buffer.alloc(46)])],
+  ["a cut TCP header", build(fromClient("tcp", NODE, 30_001)).subarray(0, 14 + 20 + 10)],
+  [
+    "an IPv4 header that lies about its length",
+    Buffer.concat([Buffer.alloc(12), Buffer.from([8, 0, 0x4f]), Buffer.alloc(45)]),
+  ],
+])("%s passes as it is", (_, frame) => {
+  const before = Buffer.from(frame);
+  const fd = datapath.programs().get("node_ingress") ?? -1;
+  const { verdict, packet } = programTestRun(fd, frame, Buffer.alloc(192));
+  expect(verdict).toBe(NEXT);
+  expect(packet.equals(before)).toBe(true);
+});
+
+test("the verifier walks each program within bounds", () => {
+  const walked = [...datapath.programs().keys()].map((name) => [
+    name,
+    datapath.describeProgram(name).verifiedInstructions,
+  ]);
+  console.log("verified instructions:", Object.fromEntries(walked));
+  for (const [name, instructions] of walked) {
+    expect([name, Number(instructions) > 0 && Number(instructions) < 250_000]).toEqual([name, true]);
+  }
+});
