@@ -14,6 +14,7 @@ import { MappedArray } from "./mapped-array.ts";
 import { configureNode } from "./node-tables.ts";
 import { type ProgramInfo, programInfo } from "./object-info.ts";
 import { Pins } from "./pins.ts";
+import { requirePreconditions } from "./preconditions.ts";
 import { ServiceTables } from "./service-tables.ts";
 import { close } from "./syscall.ts";
 
@@ -55,6 +56,7 @@ export class Datapath implements Kernel {
   readonly #tables: ServiceTables;
 
   constructor(options: DatapathOptions) {
+    requirePreconditions(options);
     const sizes = { ...defaultEntries, ...options.sizes };
     this.capacity = sizes;
     this.#cgroup = findCgroup2(options.cgroupRoot);

@@ -9,6 +9,11 @@ import { close, openPinned, pin } from "./syscall.ts";
 
 const BPFFS_MAGIC = 0xcafe4a11;
 
+export function requireBpffs(path: string): void {
+  if (existsSync(path) && statfsSync(path).type === BPFFS_MAGIC) return;
+  throw new KernelError(`${path} is not a bpffs; mount one there: mount -t bpf bpf ${path}`);
+}
+
 /** One tree of pins: `maps` in a folder for each group, `programs` and `links` flat. */
 export class Pins {
   readonly #root: string;
@@ -16,9 +21,7 @@ export class Pins {
   readonly #shapes: Readonly<Record<MapName, MapShape>>;
 
   constructor(bpfRoot: string, sizes: MapEntries) {
-    if (!existsSync(bpfRoot) || statfsSync(bpfRoot).type !== BPFFS_MAGIC) {
-      throw new KernelError(`${bpfRoot} is not a bpffs; mount one there: mount -t bpf bpf ${bpfRoot}`);
-    }
+    requireBpffs(bpfRoot);
     this.#root = join(bpfRoot, "sansproxy");
     this.#folders = mapFolders(sizes);
     this.#shapes = mapShapes(sizes);
