@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps one route for each other node's pods, by way of that node; its own routing protocol number tells ours from others'.
 
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import type { PodRoute } from "../core/node-network.ts";
+import { type RunIp, runIp } from "./run-ip.ts";
 
 /** Marks our routes in `ip route show`; not registered in iproute2's rt_protos. */
 export const ROUTE_PROTOCOL = 157;
-
-export type RunIp = (args: readonly string[]) => Promise<string>;
 
 export interface RouteChanges {
   readonly added: readonly string[];
@@ -16,19 +13,6 @@ export interface RouteChanges {
   /** One sentence for each route that could not be set. */
   readonly failures: readonly string[];
 }
-
-const execute = promisify(execFile);
-const IP_TIMEOUT_MS = 10_000;
-
-export const runIp: RunIp = async (args) => {
-  try {
-    const { stdout } = await execute("ip", [...args], { timeout: IP_TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 });
-    return stdout;
-  } catch (error) {
-    const { stderr, message } = error as { stderr?: string; message: string };
-    throw new Error(`ip ${args.join(" ")}: ${stderr?.trim() || message}`);
-  }
-};
 
 interface ShownRoute {
   readonly dst: string;

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { parseIp } from "../core/ip-address.ts";
 import { errorText } from "./log.ts";
+import { type RunIp, runIp } from "./run-ip.ts";
 
 /** This machine is not set up as the agent needs it; trying again alone does not help. */
 export class PreconditionError extends Error {
@@ -72,10 +73,11 @@ export function defaultRouteDevice(procNet = "/proc/net"): string | undefined {
 }
 
 /** The smallest MTU of the devices: what a pod's packet may have without being fragmented on the way. */
-export async function smallestMtu(devices: readonly string[], sysClassNet = "/sys/class/net"): Promise<number> {
-  const sizes = await Promise.all(
-    devices.map(async (device) => Number(await readFile(`${sysClassNet}/${device}/mtu`, "utf8"))),
-  );
+export async function smallestMtu(devices: readonly string[], run: RunIp = runIp): Promise<number> {
+  // Not from /sys, which may show another network namespace's devices.
+  const links = JSON.parse(await run(["-j", "link", "show"])) as { readonly ifname: string; readonly mtu: number }[];
+  const sizes = links.filter(({ ifname }) => devices.includes(ifname)).map(({ mtu }) => mtu);
+  if (sizes.length !== devices.length) throw new Error(`the devices ${devices.join(", ")} are not all there any more`);
   return Math.min(...sizes);
 }
 

@@ -5,9 +5,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Collection, Node } from "../core/kubernetes-objects.ts";
 import { ownNode, podRoutes } from "../core/node-network.ts";
 import { Backoff } from "./backoff.ts";
-import { type RunIp, runIp, syncDirectRoutes } from "./direct-routes.ts";
+import { syncDirectRoutes } from "./direct-routes.ts";
 import { errorText, type Log } from "./log.ts";
 import { installPodNetwork, removePodNetwork } from "./pod-network.ts";
+import { type RunIp, runIp } from "./run-ip.ts";
 
 export interface NodeSetupOptions {
   readonly nodeName: string;

@@ -63,10 +63,15 @@ test("finds the default route of the lowest metric", () => {
   expect(defaultRouteDevice(root)).toBeUndefined();
 });
 
-test("takes the smallest MTU", async () => {
-  file("eth0/mtu", "1500\n");
-  file("eth1/mtu", "1400\n");
-  expect(await smallestMtu(["eth0", "eth1"], root)).toBe(1400);
+test("takes the smallest MTU of the devices, and none when one of them has gone", async () => {
+  const links = [
+    { ifname: "lo", mtu: 65_536 },
+    { ifname: "eth0", mtu: 1500 },
+    { ifname: "eth1", mtu: 1400 },
+  ];
+  const ip = async () => JSON.stringify(links);
+  expect(await smallestMtu(["eth0", "eth1"], ip)).toBe(1400);
+  await expect(smallestMtu(["eth0", "eth2"], ip)).rejects.toThrow("eth0, eth2 are not all there");
 });
 
 test("says how to let the node forward when it does not", async () => {

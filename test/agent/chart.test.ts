@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks the Helm chart: rights and limits of the DaemonSet, values in Cilium's words, and what is refused before installing.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { parseConfig } from "../../agent/config.ts";
+import { program } from "../plugins/fixtures/programs.ts";
+
+const REPOSITORY = join(import.meta.dirname, "../..");
+const CHART = join(REPOSITORY, "agent/chart");
+const CILIUM_VALUES = join(REPOSITORY, "../shared/cilium/values-1.20.0.yaml");
+const GOOD = ["k8sServiceHost=192.0.2.10", "ipv4NativeRoutingCIDR=10.244.0.0/16"];
+
+const file = (path: string): string => readFileSync(path, "utf8");
+const values = parse(file(join(CHART, "values.yaml"))) as Record<string, unknown>;
+
+const leaves = (value: unknown, path = ""): string[] =>
+  typeof value === "object" && value !== null && !path.startsWith("resources")
+    ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key))
+    : [path];
+
+/** A reason to skip, or undefined. */
+const helmMissing = ((): string | undefined => {
+  try {
+    program("helm");
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+})();
+
+const render = (...settings: string[]): string => {
+  const set = settings.flatMap((setting) => ["--set", setting]);
+  try {
+    const command = ["template", "sansproxy", CHART, "-n", "kube-system", ...set];
+    return execFileSync(program("helm"), command, { encoding: "utf8", stdio: "pipe" });
+  } catch (error) {
+    return (error as { stderr: string }).stderr;
+  }
+};
+
+interface Rendered {
+  readonly kind: string;
+  // biome-ignore lint/suspicious/noExplicitAny: objects of many kinds, looked at field by field
+  readonly [field: string]: any;
+}
+const objects = (): Rendered[] => parseAllDocuments(render(...GOOD)).map((document) => document.toJS() as Rendered);
+const ofKind = (kind: string): Rendered => {
+  const found = objects().find((object) => object.kind === kind);
+  if (!found) throw new Error(`the chart renders no ${kind}`);
+  return found;
+};
+
+test("its version is the package's", () => {
+  const { version } = JSON.parse(file(join(REPOSITORY, "package.json"))) as { version: string };
+  expect(parse(file(join(CHART, "Chart.yaml")))).toMatchObject({ version, appVersion: version });
+});
+
+test("its schema names exactly the values that values.yaml documents, and refuses all others at every level", () => {
+  const schema = JSON.parse(file(join(CHART, "values.schema.json"))) as Record<string, unknown>;
+  const named = (node: Record<string, unknown>, path: string): string[] => {
+    const properties = node["properties"] as Record<string, Record<string, unknown>> | undefined;
+    if (!properties || path === "resources") return [path];
+    expect(node["additionalProperties"], path).toBe(false);
+    return Object.entries(properties).flatMap(([key, inner]) => named(inner, path ? `${path}.${key}` : key));
+  };
+  const ours = leaves(values).map((path) => (path.startsWith("resources") ? "resources" : path));
+  expect(new Set(named(schema, "").filter((path) => path !== "global"))).toEqual(new Set(ours));
+});
+
+test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs ../shared/cilium)", () => {
+  const known = parse(file(CILIUM_VALUES)) as Record<string, unknown>;
+  const exists = (path: string): boolean => {
+    let node: unknown = known;
+    for (const key of path.split(".")) {
+      if (typeof node !== "object" || node === null || !(key in node)) return false;
+      node = (node as Record<string, unknown>)[key];
+    }
+    return true;
+  };
+  // Cilium's chart takes it, but lists no default.
+  const unlisted = ["nodePort.range"];
+  const ours = leaves(values).filter((path) => !path.startsWith("resources"));
+  const unknown = ours.filter((path) => !exists(path) && !unlisted.includes(path));
+  expect(unknown).toEqual([]);
+});
+
+describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (skipped: ${helmMissing})` : ""}`, () => {
+  test("it passes helm's own strict lint", () => {
+    const set = GOOD.flatMap((setting) => ["--set", setting]);
+    const text = execFileSync(program("helm"), ["lint", "--strict", CHART, ...set], { encoding: "utf8" });
+    expect(text).toContain("0 chart(s) failed");
+  });
+
+  test("the agent understands the configuration it is given", () => {
+    const config = JSON.parse(ofKind("ConfigMap")["data"]["config.json"]);
+    expect(parseConfig(config, "node-1")).toMatchObject({
+      apiServer: { host: "192.0.2.10", port: 6443 },
+      http: { host: "0.0.0.0", port: 10256 },
+    });
+  });
+
+  test("the agent may only read three kinds of objects", () => {
+    expect(ofKind("ClusterRole")["rules"]).toEqual([
+      { apiGroups: [""], resources: ["services", "nodes"], verbs: ["get", "list", "watch"] },
+      { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
+    ]);
+  });
+
+  test("the agent has three capabilities and is confined otherwise", () => {
+    const { spec } = ofKind("DaemonSet")["spec"].template;
+    expect(spec.securityContext).toEqual({ seccompProfile: { type: "RuntimeDefault" } });
+    expect(spec.containers[0].securityContext).toEqual({
+      privileged: false,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsUser: 0,
+      runAsGroup: 0,
+      capabilities: { drop: ["ALL"], add: ["BPF", "NET_ADMIN", "PERFMON"] },
+    });
+    expect(spec.hostPID).toBeUndefined();
+  });
+
+  test("the agent runs on every node before anything else, without cluster DNS, one at a time when it is updated", () => {
+    const { template, updateStrategy } = ofKind("DaemonSet")["spec"];
+    expect(updateStrategy).toEqual({ type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } });
+    expect(template.spec).toMatchObject({
+      hostNetwork: true,
+      dnsPolicy: "Default",
+      priorityClassName: "system-node-critical",
+      tolerations: [{ operator: "Exists" }],
+    });
+  });
+
+  test("a changed configuration restarts the agents", () => {
+    const checksum = (text: string) => /checksum\/config: (\w+)/.exec(text)?.[1];
+    expect(checksum(render(...GOOD))).toMatch(/^[0-9a-f]{64}$/);
+    expect(checksum(render(...GOOD, "autoDirectNodeRoutes=true"))).not.toBe(checksum(render(...GOOD)));
+  });
+
+  const refused: [setting: string, said: RegExp][] = [
+    ["kubeProxyReplacement=false", /kubeProxyReplacement = false: .*set it to true/],
+    ["k8sServiceHost=", /k8sServiceHost is empty: set it to the API server's host/],
+    ["k8sServiceHost=https://192.0.2.10", /give the host alone/],
+    ["ipv4NativeRoutingCIDR=", /ipv4NativeRoutingCIDR is empty: set it to the pods' network/],
+    ["bpf.masquerade=false", /bpf.masquerade = false with enableIPv4Masquerade = true/],
+    ["routingMode=tunnel", /routingMode.*must be 'native'/],
+    ["ipam.mode=cluster-pool", /ipam\/mode.*must be 'kubernetes'/],
+    ["loadBalancer.mode=dsr", /additional properties 'loadBalancer' not allowed/],
+    ["bpf.masqerade=true", /additional properties 'masqerade' not allowed/],
+  ];
+  test.each(refused)("%s is refused with the remedy, and nothing is rendered", (setting, said) => {
+    const text = render(...GOOD, setting);
+    expect(text).toMatch(said);
+    expect(text).not.toContain("kind:");
+  });
+});
