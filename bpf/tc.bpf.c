@@ -152,9 +152,17 @@ static __always_inline bool needs_source(const struct node_config *config,
 		.hook = FLOW_AT_INGRESS,
 	};
 
+	struct flow *owner;
+
 	*kept = 0;
-	if (address_equal(&packet->tuple.source, &config->masquerade_v4))
-		return bpf_map_lookup_elem(&flows, &answer) != NULL;
+	if (address_equal(&packet->tuple.source, &config->masquerade_v4)) {
+		owner = bpf_map_lookup_elem(&flows, &answer);
+		if (owner && flow_expired(owner, packet->protocol, flow_now())) {
+			flow_forget(&answer, owner);
+			return false;
+		}
+		return owner != NULL;
+	}
 	*kept = packet->tuple.source_port;
 	return (config->flags & NODE_MASQUERADE) &&
 	       (network_flags(&packet->tuple.source) & NETWORK_LOCAL_PODS) &&
@@ -208,10 +216,12 @@ int node_egress(struct __sk_buff *skb)
 	}
 	key = flow_key(&packet, FLOW_AT_EGRESS);
 	flow = bpf_map_lookup_elem(&flows, &key);
-	if (flow) {
+	if (flow && flow_holds(flow, &packet)) {
 		flow_refresh(&key, flow, &packet);
 		return carry_out(skb, &packet, flow);
 	}
+	if (flow)
+		flow_forget(&key, flow);
 	if (packet.begins && needs_source(config, &packet, &kept))
 		return begin_masquerade(skb, config, &packet, &key, kept);
 	return VERDICT_NEXT;

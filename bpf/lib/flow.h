@@ -135,12 +135,23 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 	return 0;
 }
 
-/* Whether a packet of a known flow still goes where the flow goes; TCP in mid-stream always does. */
+/*
+ * Whether a packet of a known flow still belongs to it. TCP in mid-stream always does; a SYN against the direction of
+ * its flow never does; a new packet of a Service's flow does while its backend exists.
+ */
 static __always_inline bool flow_holds(const struct flow *flow, const struct packet *packet)
 {
-	if (!(flow->flags & FLOW_SERVICE) || !(flow->flags & FLOW_ORIGINAL) || !packet->begins)
+	bool tcp = packet->protocol == IPPROTO_TCP;
+
+	if (flow->action == FLOW_UNTOUCHED)
+		return !flow_expired(flow, packet->protocol, flow_now());
+	if (!packet->begins)
 		return true;
-	if (packet->protocol == IPPROTO_TCP && (flow->flags & FLOW_CLOSING))
+	if (!(flow->flags & FLOW_ORIGINAL))
+		return !tcp;
+	if (!(flow->flags & FLOW_SERVICE))
+		return true;
+	if (tcp && (flow->flags & FLOW_CLOSING))
 		return false;
 	return backend_is(flow->backend, &flow->rewritten.destination,
 			  flow->rewritten.destination_port, packet->protocol);

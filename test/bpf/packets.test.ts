@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tc programs packet by packet: what goes in, the verdict, what comes out, and what is counted.
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { CounterName } from "../../agent/maps/counters.ts";
+import { defaultEntries, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
-import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
+import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
+import { close, openPinned, programTestRun } from "../../agent/shell/kernel/syscall.ts";
 import { build, type PacketSpec, read, type Seen } from "./packet.ts";
-import { CLIENT, NODE, network, OTHER_POD, POD, serve, TCP, UDP, World } from "./world.ts";
+import { CLIENT, NODE, network, OTHER_POD, POD, serve, TCP, testSizes, UDP, World } from "./world.ts";
 
 const NEXT = -1;
 const DROP = 2;
@@ -15,14 +18,15 @@ const VIP = "192.0.2.10";
 const ABSENT_ADDRESS = "192.0.2.99";
 const UNROUTED_POD = "198.51.100.1";
 
-// Flow state must not leak from one case to the next: each has a world of its own.
 let world: World;
 let datapath: Datapath;
+let flows: HashMap;
+let link: { readonly ifindex: number; readonly address: string };
 
-beforeEach(() => {
-  world?.cleanup.run();
+beforeAll(() => {
   world = new World();
   world.node.ip("route", "add", "203.0.113.0/24", "via", CLIENT);
+  link = JSON.parse(world.node.ip("-j", "link", "show", "eth0"))[0];
   datapath = world.datapath();
   datapath.configure(network);
   for (const protocol of [TCP, UDP]) {
@@ -34,6 +38,16 @@ beforeEach(() => {
     serve(datapath, { address: VIP, port: 82, protocol, scope: "cluster" }, [{ address: POD, port: 8080 }]);
     serve(datapath, { address: VIP, port: 83, protocol }, [{ address: UNROUTED_POD, port: 8080 }]);
   }
+  const sizes = { ...defaultEntries, ...testSizes };
+  const fd = openPinned(join(world.bpfRoot, "sansproxy", mapFolders(sizes).flows, "flows"));
+  if (fd === undefined) throw new Error("the flows are not pinned");
+  world.cleanup.add(() => close(fd));
+  flows = new HashMap("flows", fd, mapShapes(sizes).flows);
+});
+
+// What one case did to the flows must not reach the next.
+beforeEach(() => {
+  for (const [key] of [...flows.walk()]) flows.delete(key);
 });
 
 afterAll(() => world.cleanup.run());
@@ -48,7 +62,6 @@ function run(program: "node_ingress" | "node_egress", spec: PacketSpec | Buffer)
   const fd = datapath.programs().get(program);
   if (fd === undefined) throw new Error(`no program ${program}`);
   const frame = Buffer.isBuffer(spec) ? spec : build(spec);
-  const link = JSON.parse(world.node.ip("-j", "link", "show", "eth0"))[0] as { ifindex: number; address: string };
   Buffer.from(link.address.replaceAll(":", ""), "hex").copy(frame, 0);
   // struct __sk_buff: only ifindex is set.
   const context = Buffer.alloc(192);
@@ -246,6 +259,54 @@ test("a closed connection's port may begin a new one with another backend", () =
   expect(ingress(packet).counted).toEqual({ rewritten: 1 });
   expect(ingress({ ...packet, flags: "FA" }).counted).toEqual({ rewritten: 1 });
   expect(ingress(packet).counted).toMatchObject({ new_service_flow: 1 });
+});
+
+test("a direction that was lost comes back with the next packets of the other", async () => {
+  const packet = fromClient("tcp", NODE, 30_001);
+  ingress(packet);
+  const HOOK_OFFSET = 37;
+  const answers = [...flows.walk()].filter(([key]) => key.readUInt8(HOOK_OFFSET) === 1);
+  expect(answers.length).toBe(1);
+  for (const [key] of answers) flows.delete(key);
+  // State is written at most every few seconds.
+  await vi.waitFor(
+    () => {
+      ingress({ ...packet, flags: "A" });
+      expect([...flows.walk()].length).toBe(2);
+    },
+    { timeout: 15_000, interval: 200 },
+  );
+  const answer = { source: POD, sourcePort: 8080, destination: CLIENT, destinationPort: 5000, flags: "A" };
+  expect(egress({ protocol: "tcp", ...answer })).toMatchObject({ from: `${NODE}:30001`, counted: { rewritten: 1 } });
+}, 20_000);
+
+test("a SYN that comes where answers were expected is a new connection to us, not an answer", () => {
+  const leaves = {
+    protocol: "tcp",
+    source: POD,
+    sourcePort: 6000,
+    destination: ELSEWHERE,
+    destinationPort: 53,
+  } as const;
+  expect(egress({ ...leaves, flags: "S" }).counted).toMatchObject({ new_masquerade_flow: 1 });
+  const comes = {
+    protocol: "tcp",
+    source: ELSEWHERE,
+    sourcePort: 53,
+    destination: NODE,
+    destinationPort: 6000,
+  } as const;
+  expect(ingress({ ...comes, flags: "S" })).toMatchObject({ verdict: NEXT, to: `${NODE}:6000`, counted: {} });
+});
+
+test("many flows to one remote endpoint each get a port of their own", () => {
+  const seen = new Set<string>();
+  for (let index = 0; index < 300; index++) {
+    const source = `10.244.1.${1 + (index % 250)}`;
+    const packet = { source, sourcePort: 6000 + Math.floor(index / 250), destination: ELSEWHERE, destinationPort: 53 };
+    seen.add(egress({ protocol: "udp", ...packet }).from);
+  }
+  expect(seen.size).toBe(300);
 });
 
 test("a selection whose backends are absent drops, and says so", () => {
