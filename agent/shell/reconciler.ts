@@ -21,7 +21,7 @@ export interface ReconcilerOptions {
   readonly resourceVersions: () => Readonly<Record<string, string>>;
   /** Node-wide facts for the programs; undefined while they are not known. */
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
-  /** Attaches the programs; called once the first full sync is in the maps, and again at each resync. */
+  /** Attaches the programs; called once the first sync has been through, and again at each resync. */
   readonly attach: () => { readonly attached: readonly string[] };
   readonly log: Log;
   readonly metrics: Metrics;
@@ -80,6 +80,7 @@ export class Reconciler {
   #resyncAt = 0;
   /** The facts last given to the kernel; empty when they must be given again. */
   #configuredAs = "";
+  #attached = false;
   #ready = false;
   #status: Omit<SyncStatus, "ready" | "stuck"> = {
     reason: "waiting for the API server's first complete lists",
@@ -159,7 +160,8 @@ export class Reconciler {
       const desired = desiredState(snapshot, this.#options.nodeName);
       const next = plan(mirror, desired, this.#options.kernel.capacity, now());
       const failed = await this.#execute(mirror, next.operations);
-      if (failed === 0) this.#attachOnce();
+      this.#attachOnce();
+      if (failed === 0) this.#becomeReady();
       this.#report(mirror, next, failed, resourceVersions);
       if (failed > 0) return now() + this.#backoff.nextMs();
       this.#backoff.reset();
@@ -185,7 +187,7 @@ export class Reconciler {
         for (const [map, count] of Object.entries(drift)) metrics.drift.inc({ map }, count);
       }
       this.#configuredAs = "";
-      if (this.#ready) this.#reattach();
+      if (this.#attached) this.#reattach();
     } else {
       this.#mirror = new KernelMirror(read, now());
       log.info("read the maps", { frontends: read.frontends.size, backends: read.backends.size });
@@ -197,13 +199,15 @@ export class Reconciler {
   #configure(snapshot: Snapshot): void {
     const network = this.#options.network(snapshot);
     if (!network) throw new Error(`Node ${this.#options.nodeName} is not known with an IPv4 InternalIP yet`);
-    const facts = JSON.stringify(network);
-    if (facts === this.#configuredAs) return;
+    const text = JSON.stringify(network);
+    if (text === this.#configuredAs) return;
     const writes = this.#options.kernel.configure(network);
-    this.#configuredAs = facts;
+    this.#configuredAs = text;
     if (writes > 0) {
       this.#options.metrics.writes.inc({ operation: "configure" }, writes);
-      this.#options.log.info("configured the node's network facts", { writes, ...network });
+      const { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses } = network;
+      const facts = { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses: clusterNodeAddresses.length };
+      this.#options.log.info("configured the node's network facts", { writes, ...facts });
     }
   }
 
@@ -231,9 +235,15 @@ export class Reconciler {
     return failed;
   }
 
+  /** After the first pass, also when some writes failed: one Service in trouble must not keep the others from being served. */
   #attachOnce(): void {
-    if (this.#ready) return;
+    if (this.#attached) return;
     this.#options.attach();
+    this.#attached = true;
+  }
+
+  #becomeReady(): void {
+    if (this.#ready) return;
     this.#ready = true;
     this.#options.metrics.ready.set(1);
     this.#options.log.info("ready: the first full sync is in the kernel");

@@ -125,6 +125,7 @@ test("keeps a failed write pending, counts it by reason, serves the rest, and re
     reason: "1 writes to the kernel have failed and are being retried",
   });
   expect(kernel.model.lookup(B)).toHaveLength(1);
+  expect(kernel.attachments).toBe(1);
   expect((await value("sansproxy_failed_writes_total"))[0]).toMatchObject({ labels: { reason: "E2BIG" } });
   kernel.refuses = () => false;
   await ready();
