@@ -1,43 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
 // Installs what serves Services in a cluster that has no kube-proxy, before its workers have joined.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { agentValues, chosenValues } from "./internal/agent-values.ts";
-import type { DatapathOptions } from "./internal/datapath-options.ts";
+import { apiServerConfigMap } from "./internal/cilium/values.ts";
+import { agentEngine } from "./internal/datapath-agent.ts";
+import { ciliumEngine, predictedMaps } from "./internal/datapath-cilium.ts";
 import {
-  combinationProblems,
-  type DatapathCluster,
-  derivedValuesRule,
-  engineRule,
-  type Values,
-  valueAt,
-} from "./internal/datapath-rules.ts";
-import { type InputProblem, refuseProblems } from "./internal/input-errors.ts";
-import { packageRoot, packageVersion } from "./internal/package-root.ts";
-import { schemaProblems, type ValuesSchema } from "./internal/values-schema.ts";
+  type DatapathChoice,
+  type DatapathEngine,
+  type DatapathFacts,
+  hasOutput,
+  type KnownFacts,
+} from "./internal/datapath-engine.ts";
+import type { DatapathOptions, ExpectedLoad } from "./internal/datapath-options.ts";
+import { engineRule } from "./internal/datapath-rules.ts";
+import { knownNow, refuseProblems } from "./internal/input-errors.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
 export type {
+  BandwidthManagerOptions,
   BpfOptions,
   CniOptions,
   DatapathOptions,
+  EniOptions,
+  ExpectedLoad,
   ImageOptions,
   IpamOptions,
+  LoadBalancerOptions,
+  MaglevOptions,
   NodePortOptions,
+  OperatorOptions,
   SocketLbOptions,
+  SwitchOptions,
 } from "./internal/datapath-options.ts";
 
 /** Inputs of Datapath. */
 export interface DatapathArgs extends DatapathOptions {
   /** The cluster that gets the datapath. */
   cluster: KubernetesCluster;
-  /** What serves Services: `agent`, this package's own datapath. */
+  /** What serves Services: `agent`, this package's own datapath, or `cilium`, the upstream chart. */
   engine: string;
+  /**
+   * How Cilium runs. Bare metal: `native` (one network segment) or `tunnel`; EKS: `eni` (private subnets with NAT),
+   * `eni-masquerading`, `chaining` (beside AWS' VPC CNI) or `overlay`; GKE: `self-managed`. Cilium only.
+   * @default "native" or "tunnel" as the nodes' network allows, "eni" or, with the platform's CNI, "chaining", "self-managed"
+   */
+  mode?: pulumi.Input<string>;
+  /**
+   * Version of Cilium's chart. Cilium only.
+   * @default "1.20.0"
+   */
+  version?: pulumi.Input<string>;
+  /**
+   * Where Cilium's chart is: a repository (`https://...`), a registry (`oci://...`), or a local folder or archive for closed
+   * networks. Cilium only.
+   * @default "https://helm.cilium.io/"
+   */
+  chartSource?: pulumi.Input<string>;
+  /**
+   * Oldest kernel of the nodes, such as `6.8`; what needs a newer one is refused. Cilium only.
+   * @default unknown
+   */
+  minimumKernelVersion?: pulumi.Input<string>;
+  /**
+   * What the cluster will hold: Cilium's maps are sized by it, and what does not fit is refused. Cilium only.
+   * @default unknown, with the chart's sizes
+   */
+  expected?: ExpectedLoad;
   /** Values for the chart, merged last, over the options above. */
-  // biome-ignore lint/suspicious/noExplicitAny: chart values are a tree of anything, checked against the chart's schema.
+  // biome-ignore lint/suspicious/noExplicitAny: chart values are a tree of anything, checked against the chart's keys.
   helmValues?: pulumi.Input<{ [key: string]: any }>;
   /**
    * How long, in seconds, the installation of the chart's objects may take.
@@ -46,7 +78,7 @@ export interface DatapathArgs extends DatapathOptions {
   timeoutSeconds?: pulumi.Input<number>;
 }
 
-const chartPath = join(packageRoot, "agent", "chart");
+const engines: Readonly<Record<string, DatapathEngine>> = { agent: agentEngine, cilium: ciliumEngine };
 
 /** The part of the cluster that serves Services. */
 export class Datapath extends pulumi.ComponentResource {
@@ -54,23 +86,16 @@ export class Datapath extends pulumi.ComponentResource {
   readonly effectiveValues: pulumi.Output<{ [key: string]: unknown }>;
   /** Name of the Helm release; known when its objects are in the cluster, not when its agents are ready. */
   readonly releaseName: pulumi.Output<string>;
+  /** Memory, in MiB, that Cilium's maps of Services and connections take on a node; absent with the engine `agent`. */
+  readonly predictedMapMemoryMib?: pulumi.Output<number>;
 
   constructor(name: string, args: DatapathArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { cluster, engine, helmValues, timeoutSeconds, ...options } = args;
+    const { cluster, engine: engineName, timeoutSeconds, ...chosen } = args;
     const what = `Datapath "${name}"`;
-    const schema = readSchema();
-    const factsOf = (podCidrs: readonly string[]): DatapathCluster => ({
-      platform: cluster.platform,
-      podCidrs,
-      capabilities: cluster.capabilities,
-    });
-    const check = (podCidrs: readonly string[], chosen: Values, typed: Values): void =>
-      refuseProblems(what, problemsOf(engine, factsOf(podCidrs), chosen, typed, schema));
-    if (!hasOutput(options) && !hasOutput(helmValues) && !hasOutput(cluster.podCidrs)) {
-      check(cluster.podCidrs as string[], options as Values, (helmValues ?? {}) as Values);
-    } else {
-      refuseProblems(what, engineRule(engine));
-    }
+    refuseProblems(what, engineRule(engineName));
+    const engine = engines[engineName] as DatapathEngine;
+    const choiceInput = choiceOf(chosen);
+    if (!hasOutput(choiceInput)) refuseProblems(what, engine.problems(choiceInput, factsNow(cluster)));
     super("sansproxy:index:Datapath", name, {}, opts);
 
     const provider = new kubernetes.Provider(
@@ -78,79 +103,126 @@ export class Datapath extends pulumi.ComponentResource {
       { kubeconfig: pulumi.secret(cluster.kubeconfig), clusterIdentifier: cluster.name, deleteUnreachable: true },
       { parent: this },
     );
-    this.effectiveValues = pulumi
-      .all([
-        cluster.apiServerHost,
-        cluster.apiServerPort,
-        cluster.podCidrs,
-        pulumi.output(options) as pulumi.Output<unknown>,
-        pulumi.output(helmValues ?? {}) as pulumi.Output<unknown>,
-      ])
-      .apply(([host, port, podCidrs, known, typed]) => {
-        check(podCidrs, known as Values, typed as Values);
-        const chosen = chosenValues(factsOf(podCidrs), known as Values, typed as Values, { imageTag: packageVersion });
-        return agentValues(chosen, { host, port });
+    const within = {
+      parent: this,
+      provider,
+      ...(opts?.deletedWith === undefined ? {} : { deletedWith: opts.deletedWith }),
+    };
+    const choice = pulumi.output(choiceInput as unknown) as pulumi.Output<DatapathChoice>;
+    // A cloud's API server has no address before the cluster exists: values that refer to it can be read in a preview.
+    const byReference = engineName === "cilium" && cluster.platform !== "bare-metal";
+    const facts = knownFacts(cluster, byReference);
+    this.effectiveValues = pulumi.all([choice, facts]).apply(([known, of]) => {
+      refuseProblems(what, engine.problems(known, of));
+      return engine.values(known, of);
+    });
+    const dependsOn = [
+      ...asList(opts?.dependsOn),
+      ...(byReference ? [apiServerHost(name, what, cluster, engine, choice, within)] : []),
+    ];
+    if (engineName === "cilium") {
+      this.predictedMapMemoryMib = pulumi.all([choice, this.effectiveValues]).apply(([known, values]) => {
+        const { mib, sentence } = predictedMaps(known, values);
+        void pulumi.log.info(`${what}: ${sentence}`, this);
+        return mib;
       });
+    }
+    const place = choice.apply((known) => engine.chart(known));
+    // What a chart of this kind has no need of is left out of the inputs when it is known to be undefined.
+    const version = place.apply((known) => known.version) as pulumi.Output<string>;
+    const repositoryOpts = place.apply(({ repository }) =>
+      repository === undefined ? undefined : { repo: repository },
+    ) as pulumi.Output<{ repo: string }>;
     // Waiting for Pods here would wait for nodes that join later: readiness is Verification's to judge.
     const release = new kubernetes.helm.v3.Release(
       `${name}-release`,
       {
-        name: "sansproxy",
+        name: engine.releaseName,
         namespace: "kube-system",
-        chart: chartPath,
+        chart: place.chart,
+        version,
+        repositoryOpts,
         values: this.effectiveValues,
         skipAwait: true,
         atomic: false,
         timeout: timeoutSeconds ?? 900,
       },
-      { parent: this, provider, ...(opts?.deletedWith === undefined ? {} : { deletedWith: opts.deletedWith }) },
+      { ...within, dependsOn },
     );
     this.releaseName = release.name;
-    this.registerOutputs({ effectiveValues: this.effectiveValues, releaseName: this.releaseName });
+    this.registerOutputs({
+      effectiveValues: this.effectiveValues,
+      releaseName: this.releaseName,
+      ...(this.predictedMapMemoryMib === undefined ? {} : { predictedMapMemoryMib: this.predictedMapMemoryMib }),
+    });
   }
 }
 
-function readSchema(): ValuesSchema {
-  return JSON.parse(readFileSync(join(chartPath, "values.schema.json"), "utf8")) as ValuesSchema;
+type Dependencies = pulumi.ComponentResourceOptions["dependsOn"];
+
+/** What this component waits for, its release has to wait for: a child does not do so by itself. */
+function asList(dependsOn: Dependencies): pulumi.Input<pulumi.Resource>[] {
+  if (dependsOn === undefined) return [];
+  return (Array.isArray(dependsOn) ? dependsOn : [dependsOn]) as pulumi.Input<pulumi.Resource>[];
 }
 
-/** What is wrong with the options and Helm values, once all of them are known: one problem for each place. */
-function problemsOf(
-  engine: string,
-  cluster: DatapathCluster,
-  options: Values,
-  helmValues: Values,
-  schema: ValuesSchema,
-): InputProblem[] {
-  const chosen = chosenValues(cluster, options, helmValues, { imageTag: packageVersion });
-  const combinations = combinationProblems(chosen, cluster).map((problem) => ({
-    ...problem,
-    propertyPath:
-      valueAt(helmValues, problem.propertyPath) === undefined
-        ? problem.propertyPath
-        : `helmValues.${problem.propertyPath}`,
-  }));
-  // A rule says more about a place than the schema does.
-  const byPlace = new Map(
-    [
-      ...engineRule(engine),
-      ...derivedValuesRule("", options),
-      ...derivedValuesRule("helmValues.", helmValues),
-      ...schemaProblems(schema, "", withoutDerived(options)),
-      ...schemaProblems(schema, "helmValues", withoutDerived(helmValues)),
-      ...combinations,
-    ].map((problem) => [problem.propertyPath, problem]),
+/** The inputs, told apart: beside the chart's values, options as values, and values as they are. */
+function choiceOf(chosen: Omit<DatapathArgs, "cluster" | "engine" | "timeoutSeconds">): DatapathChoice {
+  const { helmValues, mode, version, chartSource, minimumKernelVersion, expected, ...options } = chosen;
+  return {
+    settings: { mode, version, chartSource, minimumKernelVersion, expected },
+    options: options as DatapathChoice["options"],
+    helmValues: (helmValues ?? {}) as DatapathChoice["helmValues"],
+  };
+}
+
+/** What is known of the cluster while the program runs. */
+function factsNow(cluster: KubernetesCluster): DatapathFacts {
+  return {
+    platform: cluster.platform,
+    capabilities: cluster.capabilities,
+    podCidrs: knownNow(cluster.podCidrs),
+    serviceCidrs: knownNow(cluster.serviceCidrs),
+    apiServerHost: knownNow(cluster.apiServerHost),
+    apiServerPort: knownNow(cluster.apiServerPort),
+  };
+}
+
+/** What the values are made of; no host where they only refer to it. */
+function knownFacts(cluster: KubernetesCluster, byReference: boolean): pulumi.Output<KnownFacts> {
+  const { platform, capabilities } = cluster;
+  const late = byReference ? [undefined, undefined] : [cluster.apiServerHost, cluster.serviceCidrs];
+  return pulumi
+    .all([cluster.podCidrs, cluster.apiServerPort, late[0] as pulumi.Input<string>, late[1] as pulumi.Input<string[]>])
+    .apply(([podCidrs, apiServerPort, apiServerHost, serviceCidrs]) => ({
+      platform,
+      capabilities,
+      podCidrs,
+      apiServerPort,
+      apiServerHost,
+      serviceCidrs,
+    }));
+}
+
+/** The ConfigMap that tells the agents the API server's host, when that is known and right. */
+function apiServerHost(
+  name: string,
+  what: string,
+  cluster: KubernetesCluster,
+  engine: DatapathEngine,
+  choice: pulumi.Output<DatapathChoice>,
+  opts: pulumi.CustomResourceOptions,
+): kubernetes.core.v1.ConfigMap {
+  const host = pulumi.all([choice, knownFacts(cluster, false)]).apply(([known, facts]) => {
+    refuseProblems(what, engine.problems(known, facts));
+    return facts.apiServerHost ?? "";
+  });
+  return new kubernetes.core.v1.ConfigMap(
+    `${name}-api-server`,
+    {
+      metadata: { name: apiServerConfigMap.name, namespace: "kube-system" },
+      data: { [apiServerConfigMap.key]: host },
+    },
+    opts,
   );
-  return [...byPlace.values()];
-}
-
-/** The derived values have a problem of their own, which says more than their type would. */
-function withoutDerived(values: Values): Values {
-  const { k8sServiceHost: _host, k8sServicePort: _port, ...rest } = values;
-  return rest;
-}
-
-function hasOutput(value: unknown): boolean {
-  if (pulumi.Output.isInstance(value) || value instanceof Promise) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(hasOutput);
 }

@@ -21,6 +21,12 @@ export interface KubernetesClusterCapabilities {
   nativeRouting: boolean;
   /** The platform brings its own CNI plugin. */
   ownsCni: boolean;
+  /**
+   * The platform runs the nodes with a datapath of its own that cannot be replaced: EKS Auto Mode and Fargate, GKE Autopilot
+   * and Dataplane V2.
+   * @default false
+   */
+  fixedDatapath?: boolean;
 }
 
 /** A Kubernetes cluster without kube-proxy, as data. */

@@ -26,7 +26,7 @@ export function mergeValues(under: Values, over: Values): Values {
 }
 
 /** Where Debian's and Ubuntu's package containernetworking-plugins puts them, and BareMetalCluster's containerd looks. */
-const distributionCniPlugins = "/usr/lib/cni";
+export const distributionCniPlugins = "/usr/lib/cni";
 
 /** The values that the cluster determines. */
 function clusterValues(cluster: DatapathCluster, imageTag: string): Values {

@@ -10,22 +10,127 @@ export interface SocketLbOptions {
    * @default true
    */
   enabled?: pulumi.Input<boolean>;
+  /**
+   * Translate at the socket on the host only, and in packets for pods, as Istio, KubeVirt, Kata and gVisor need it. Cilium only.
+   * @default false
+   */
+  hostNamespaceOnly?: pulumi.Input<boolean>;
 }
 
 /** What is done by BPF instead of netfilter. */
 export interface BpfOptions {
   /**
    * Masquerade pods' traffic that leaves the cluster.
-   * @default true
+   * @default true, but false where the mode masquerades nothing (`eni`, `chaining`)
    */
   masquerade?: pulumi.Input<boolean>;
+  /**
+   * Send pods' packets through the host's network stack. Cilium only.
+   * @default false
+   */
+  hostLegacyRouting?: pulumi.Input<boolean>;
+  /**
+   * Pods' devices: `veth`, `netkit`, `netkit-l2` or `auto`; netkit needs kernel 6.8. Cilium only.
+   * @default "veth"
+   */
+  datapathMode?: pulumi.Input<string>;
+  /**
+   * Entries in each of the Service maps. Cilium only.
+   * @default what `expected` needs, and 65536 at least
+   */
+  lbMapMax?: pulumi.Input<number>;
+  /**
+   * Part of a node's memory, 0 to 1, by which the maps of connections are sized. Cilium only.
+   * @default 0.0025
+   */
+  mapDynamicSizeRatio?: pulumi.Input<number>;
+  /**
+   * Take the memory of all maps at the start, for less latency. Cilium only.
+   * @default false
+   */
+  preallocateMaps?: pulumi.Input<boolean>;
+}
+
+/** How Services' traffic is spread and sent. Cilium only. */
+export interface LoadBalancerOptions {
+  /**
+   * `snat`: answers come back through the node that was asked; `dsr`: they go to the client directly; `hybrid`: DSR for TCP.
+   * @default "dsr" in mode `native`, else "snat"
+   */
+  mode?: pulumi.Input<string>;
+  /**
+   * `random` or `maglev`.
+   * @default "maglev" in mode `native`, else "random"
+   */
+  algorithm?: pulumi.Input<string>;
+  /**
+   * XDP on the devices: `disabled`, `best-effort` or `native`.
+   * @default "best-effort" in mode `native`, else "disabled"
+   */
+  acceleration?: pulumi.Input<string>;
+  /**
+   * How DSR tells a backend the Service's address: `opt` (IP option), `geneve` or `ipip`.
+   * @default "opt"
+   */
+  dsrDispatch?: pulumi.Input<string>;
+  /**
+   * Respect topology hints and `trafficDistribution`, as kube-proxy does.
+   * @default true
+   */
+  serviceTopology?: pulumi.Input<boolean>;
+}
+
+/** Maglev's tables. Cilium only. */
+export interface MaglevOptions {
+  /**
+   * Entries of a table, a prime that the agent knows: 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or 131071.
+   * @default 16381
+   */
+  tableSize?: pulumi.Input<number>;
+}
+
+/** Pods' egress bandwidth. Cilium only. */
+export interface BandwidthManagerOptions {
+  /** @default true in mode `native`, else false */
+  enabled?: pulumi.Input<boolean>;
+  /**
+   * BBR for pods; needs kernel 5.18.
+   * @default false
+   */
+  bbr?: pulumi.Input<boolean>;
+}
+
+/** AWS' network interfaces. Cilium only. */
+export interface EniOptions {
+  /** @default true in modes `eni` and `eni-masquerading` */
+  enabled?: pulumi.Input<boolean>;
+  /**
+   * Give nodes prefixes of 16 addresses; only for nodes that join later.
+   * @default false
+   */
+  awsEnablePrefixDelegation?: pulumi.Input<boolean>;
+}
+
+/** A part of Cilium that is on or off. */
+export interface SwitchOptions {
+  /** @default false */
+  enabled?: pulumi.Input<boolean>;
+}
+
+/** Cilium's operator. */
+export interface OperatorOptions {
+  /**
+   * Replicas, each on a node of its own.
+   * @default 2, and 1 when one node is expected
+   */
+  replicas?: pulumi.Input<number>;
 }
 
 /** Where pod addresses come from. */
 export interface IpamOptions {
   /**
-   * `kubernetes`: from each Node's `spec.podCIDR`.
-   * @default "kubernetes"
+   * `kubernetes`: from each Node's `spec.podCIDR`; Cilium also `eni` and `cluster-pool`.
+   * @default "kubernetes", and for Cilium what its mode needs
    */
   mode?: pulumi.Input<string>;
 }
@@ -56,6 +161,11 @@ export interface CniOptions {
    * @default the chart's
    */
   binPath?: pulumi.Input<string>;
+  /**
+   * Put other plugins' configurations out of the way. Cilium only.
+   * @default true, and false in mode `chaining`
+   */
+  exclusive?: pulumi.Input<boolean>;
 }
 
 /** The agent's image. */
@@ -82,8 +192,8 @@ export interface DatapathOptions {
   /** Where pod addresses come from. */
   ipam?: IpamOptions;
   /**
-   * `native`: pods' packets travel between nodes as they are.
-   * @default "native"
+   * `native`: pods' packets travel between nodes as they are; Cilium also `tunnel`.
+   * @default "native", and for Cilium what its mode needs
    */
   routingMode?: pulumi.Input<string>;
   /**
@@ -98,11 +208,11 @@ export interface DatapathOptions {
   ipv4NativeRoutingCIDR?: pulumi.Input<string>;
   /**
    * Masquerade IPv4 traffic of pods that leaves the cluster.
-   * @default true
+   * @default true, but false in Cilium's modes `eni` and `chaining`
    */
   enableIPv4Masquerade?: pulumi.Input<boolean>;
   /**
-   * Network devices that face the outside, separated by blanks.
+   * Network devices that face the outside, separated by blanks (Cilium: by commas).
    * @default the device of the default route and of the Node's address
    */
   devices?: pulumi.Input<string>;
@@ -117,4 +227,81 @@ export interface DatapathOptions {
   cni?: CniOptions;
   /** The agent's image. */
   image?: ImageOptions;
+  /** How Services' traffic is spread and sent. Cilium only. */
+  loadBalancer?: LoadBalancerOptions;
+  /** Maglev's tables. Cilium only. */
+  maglev?: MaglevOptions;
+  /**
+   * `vxlan` or `geneve`. Cilium only.
+   * @default "vxlan" in modes `tunnel` and `overlay`
+   */
+  tunnelProtocol?: pulumi.Input<string>;
+  /**
+   * Keep pods' traffic out of netfilter's connection tracking. Cilium only.
+   * @default true in mode `native`, else false
+   */
+  installNoConntrackIptablesRules?: pulumi.Input<boolean>;
+  /** Pods' egress bandwidth. Cilium only. */
+  bandwidthManager?: BandwidthManagerOptions;
+  /**
+   * Bytes of the largest packet on the nodes' network; 0 finds it out. Cilium only.
+   * @default 0
+   */
+  MTU?: pulumi.Input<number>;
+  /** IPv6. Cilium only. */
+  ipv6?: SwitchOptions;
+  /** AWS' network interfaces. Cilium only. */
+  eni?: EniOptions;
+  /** Gateway API, served by Cilium's Envoy. Cilium only. */
+  gatewayAPI?: SwitchOptions;
+  /** Cilium's operator. */
+  operator?: OperatorOptions;
+  /**
+   * Minor version whose defaults stay in force: the one that was installed first. Cilium only.
+   * @default "1.20"
+   */
+  upgradeCompatibility?: pulumi.Input<string>;
+  /**
+   * Key of the taint that nodes are born with and that Cilium removes. Cilium only.
+   * @default "node.cilium.io/agent-not-ready"
+   */
+  agentNotReadyTaintKey?: pulumi.Input<string>;
+}
+
+/** What the cluster will hold, for the size of Cilium's maps. */
+export interface ExpectedLoad {
+  /** Services of all types. */
+  services: pulumi.Input<number>;
+  /** Endpoints of all Services together: a pod behind two Services counts twice. */
+  endpoints: pulumi.Input<number>;
+  /**
+   * Ports of a Service, on average.
+   * @default 1
+   */
+  portsPerService?: pulumi.Input<number>;
+  /**
+   * How many of the Services are of type NodePort or LoadBalancer.
+   * @default 0
+   */
+  exposedServices?: pulumi.Input<number>;
+  /**
+   * Addresses of one node on which NodePorts answer.
+   * @default 1
+   */
+  addressesPerNode?: pulumi.Input<number>;
+  /**
+   * Nodes.
+   * @default unknown
+   */
+  nodes?: pulumi.Input<number>;
+  /**
+   * Memory of the smallest node, in MiB.
+   * @default 8192
+   */
+  nodeMemoryMib?: pulumi.Input<number>;
+  /**
+   * Memory, in MiB, that the maps may take on a node.
+   * @default a quarter of nodeMemoryMib
+   */
+  mapMemoryBudgetMib?: pulumi.Input<number>;
 }

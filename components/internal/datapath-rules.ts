@@ -23,14 +23,17 @@ export function valueAt(values: Values, path: string): unknown {
 }
 
 export function engineRule(engine: string): InputProblem[] {
-  if (engine === "agent") return [];
-  if (engine === "cilium") {
-    return problem(
-      "engine",
-      '"cilium" comes with a later release; use "agent", which is this package\'s own datapath.',
-    );
-  }
-  return problem("engine", `"${engine}" is not an engine; use "agent".`);
+  if (engine === "agent" || engine === "cilium") return [];
+  return problem("engine", `"${engine}" is not an engine; use "agent", this package's own datapath, or "cilium".`);
+}
+
+/** What Cilium's installation takes beside its values means nothing to the agent's. */
+export function agentSettingsRule(settings: Values): InputProblem[] {
+  return Object.entries(settings).flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : problem(name, 'is for the engine "cilium", and the engine is "agent"; leave it out, or change the engine.'),
+  );
 }
 
 export function derivedValuesRule(prefix: string, values: Values): InputProblem[] {
@@ -39,7 +42,7 @@ export function derivedValuesRule(prefix: string, values: Values): InputProblem[
     .flatMap((key) =>
       problem(
         `${prefix}${key}`,
-        `is ${JSON.stringify(values[key])}, and it is derived from the cluster, so that it is right on every node; leave it out and set the cluster's controlPlaneEndpoint.`,
+        `is ${JSON.stringify(values[key])}, and it is derived from the cluster, so that it is right on every node; leave it out, and where it is wrong correct the cluster (on bare metal: its controlPlaneEndpoint).`,
       ),
     );
 }

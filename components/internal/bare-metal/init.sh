@@ -40,7 +40,7 @@ run_create() {
   write_configuration
   if ! logged init timeout -k 30 "$INIT_SECONDS" kubeadm init --config /etc/sansproxy/kubeadm/init.yaml \
     --skip-token-print --skip-certificate-key-print; then
-    journalctl -u kubelet -n 15 --no-pager -o cat 2>/dev/null | redact >&2 || true
+    kubelet_complaints
     cp /var/log/sansproxy/init.log /var/log/sansproxy/init-failed.log 2>/dev/null || true
     reset_host
     refuse "kubeadm init did not succeed within $INIT_SECONDS seconds and was taken back; the lines above say why (whole log: /var/log/sansproxy/init-failed.log on the host)."

@@ -44,7 +44,7 @@ run_create() {
   (umask 077 && mkdir -p /run/sansproxy && printf '%s' "$KUBEADM_JOIN" >"$configuration")
   trap 'rm -f /run/sansproxy/join.yaml' EXIT
   if ! logged join timeout -k 30 "$JOIN_SECONDS" kubeadm join --config "$configuration"; then
-    journalctl -u kubelet -n 15 --no-pager -o cat 2>/dev/null | redact >&2 || true
+    kubelet_complaints
     cp /var/log/sansproxy/join.log /var/log/sansproxy/join-failed.log 2>/dev/null || true
     reset_host
     refuse "kubeadm join did not succeed within $JOIN_SECONDS seconds and was taken back; the lines above say why (whole log: /var/log/sansproxy/join-failed.log on the host). Run the update again: the host gets a fresh admission."

@@ -43,3 +43,8 @@ logged() {
 }
 
 admin() { kubectl --kubeconfig "$admin_kubeconfig" --request-timeout=30s "$@"; }
+
+# The kubelet's own last complaints, which say more than a program that waited for it.
+kubelet_complaints() {
+  journalctl -u kubelet -n 400 --no-pager -o cat 2>/dev/null | grep -E '^[EF][0-9]{4} |[Ff]ailed' | cut -c 1-300 | tail -n 8 | redact >&2 || true
+}

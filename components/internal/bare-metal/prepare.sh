@@ -32,6 +32,14 @@ set_kernel() {
   sysctl -q -p /etc/sysctl.d/90-sansproxy.conf || refuse "forwarding could not be turned on (sysctl -p /etc/sysctl.d/90-sansproxy.conf failed); allow it in this host's kernel settings."
 }
 
+# The kernel's default of 128 is used up by a few dozen containers, and the kubelet then ends with "too many open files".
+allow_inotify() {
+  local key=fs.inotify.max_user_instances now
+  now=$(sysctl -n "$key")
+  printf '%s\n' "$key = $((now > 1024 ? now : 1024))" >>/etc/sysctl.d/90-sansproxy.conf
+  [ "$now" -ge 1024 ] || sysctl -q -w "$key=1024" || say "$key could not be raised to 1024; going on with $now"
+}
+
 # systemd-networkd deletes the routes that the datapath adds, unless it is told to leave them.
 keep_foreign_routes() {
   local file=/etc/systemd/networkd.conf.d/90-sansproxy.conf
@@ -178,6 +186,7 @@ run_create() {
   take_host_lock
   turn_swap_off
   set_kernel
+  allow_inotify
   keep_foreign_routes
   if [ "$PACKAGE_SOURCE" = bundle ]; then
     check_bundle

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// All rules for an installation of Cilium, and the place at which the user wrote what breaks one.
+
+import { derivedValuesRule, nodePortRangeRule, type Values, valueAt } from "../datapath-rules.ts";
+import type { InputProblem } from "../input-errors.ts";
+import { keyProblems } from "./known-keys.ts";
+import type { CiliumSetting } from "./modes.ts";
+import * as node from "./node-rules.ts";
+import * as routing from "./routing-rules.ts";
+import * as service from "./service-rules.ts";
+import * as setting from "./setting-rules.ts";
+import { chosenCiliumValues } from "./values.ts";
+
+type Rule = (values: Values, setting: CiliumSetting) => InputProblem[];
+
+const rangeRule: Rule = (values) => (valueAt(values, "nodePort.range") === undefined ? [] : nodePortRangeRule(values));
+
+/** Rules about where Cilium is to run: without them, values have no meaning. */
+const settingRules: readonly Rule[] = [setting.fixedDatapathRule, setting.modeRule];
+
+const rules: readonly Rule[] = [
+  setting.nativeSegmentRule,
+  setting.versionRule,
+  setting.chartSourceRule,
+  setting.apiServerHostRule,
+  setting.apiServerPortRule,
+  setting.loadRule,
+  setting.frontendCountRule,
+  setting.lbMapSizeRule,
+  setting.mapMemoryRule,
+  service.replacementRule,
+  service.socketRule,
+  service.gatewayApiRule,
+  service.balancingModeRule,
+  service.algorithmRule,
+  service.accelerationRule,
+  service.dsrDispatchRule,
+  service.noBackendRule,
+  service.dsrRoutingRule,
+  service.dsrGeneveRule,
+  service.dsrCloudRule,
+  service.xdpPlatformRule,
+  service.maglevRule,
+  service.maglevSeedRule,
+  service.ciliumHealthAddressRule,
+  rangeRule,
+  routing.bpfMasqueradeRule,
+  routing.masqueradeInterfacesRule,
+  routing.chainingExclusiveRule,
+  routing.chainingMasqueradeRule,
+  routing.chainingModeRule,
+  routing.routingModeRule,
+  routing.cloudRoutingRule,
+  routing.tunnelProtocolRule,
+  routing.nativeCidrRule,
+  routing.directRoutesRule,
+  routing.ipamRule,
+  routing.eniRule,
+  routing.eniIpv6Rule,
+  routing.podPoolRule,
+  routing.noConntrackRule,
+  routing.gkeRule,
+  node.datapathModeRule,
+  node.netkitKernelRule,
+  node.netkitTproxyRule,
+  node.netkitHostRoutingRule,
+  node.oldestKernelRule,
+  node.bbrRule,
+  node.bigTcpRule,
+  node.mtuRule,
+  node.mapLimitsRule,
+  node.natSizeRule,
+  node.mapRatioRule,
+  node.operatorReplicasRule,
+  node.pinnedImageRule,
+  node.imageDigestRule,
+  node.taintKeyRule,
+  node.upgradeCompatibilityRule,
+];
+
+/** The third road on which a user could give the API server's address. */
+function hostReferenceRule(prefix: string, values: Values): InputProblem[] {
+  if (values["k8sServiceHostRef"] === undefined) return [];
+  return [
+    {
+      propertyPath: `${prefix}k8sServiceHostRef`,
+      reason: "is derived from the cluster, as k8sServiceHost is, and the two exclude each other; leave it out.",
+    },
+  ];
+}
+
+const withoutDerived = (values: Values): Values => {
+  const { k8sServiceHost: _host, k8sServicePort: _port, k8sServiceHostRef: _reference, ...rest } = values;
+  return rest;
+};
+
+/** The keys are those of chart 1.20; a later one may have more. */
+export function knowsKeys({ version }: CiliumSetting): boolean {
+  return version.startsWith("1.20.");
+}
+
+/** What is wrong with an installation: one problem for each place. */
+export function ciliumProblems(of: CiliumSetting, options: Values, helmValues: Values): InputProblem[] {
+  const impossible = settingRules.flatMap((rule) => rule({}, of));
+  if (impossible.length > 0) return impossible;
+  // A misspelled or mistyped value is not looked at further: a rule would only repeat it.
+  const malformed = [
+    ...derivedValuesRule("", options),
+    ...hostReferenceRule("", options),
+    ...derivedValuesRule("helmValues.", helmValues),
+    ...hostReferenceRule("helmValues.", helmValues),
+    ...keyProblems("", withoutDerived(options)),
+    ...(knowsKeys(of) ? keyProblems("helmValues.", withoutDerived(helmValues)) : []),
+  ];
+  const chosen = chosenCiliumValues(of, options, helmValues);
+  const broken = rules
+    .flatMap((rule) => rule(chosen, of))
+    .map((problem) =>
+      valueAt(helmValues, problem.propertyPath) === undefined
+        ? problem
+        : { ...problem, propertyPath: `helmValues.${problem.propertyPath}` },
+    );
+  const byPlace = new Map<string, InputProblem>();
+  for (const problem of [...malformed, ...broken]) {
+    if (!byPlace.has(problem.propertyPath)) byPlace.set(problem.propertyPath, problem);
+  }
+  return [...byPlace.values()];
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules for what stands beside Cilium's values: platform, mode, version, chart, API server, expected load.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { contains, parseCidr } from "../cidr.ts";
+import { type Values, valueAt } from "../datapath-rules.ts";
+import type { InputProblem } from "../input-errors.ts";
+import { nearestName } from "../nearest-name.ts";
+import { type CiliumSetting, platformModes, tunedVersion } from "./modes.ts";
+import { defaultLbMapMax, demandOf, largestFrontendCount, largestMap, mapMemory, totalMib } from "./sizing.ts";
+
+const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
+
+export function fixedDatapathRule(_values: Values, { cluster }: CiliumSetting): InputProblem[] {
+  if (cluster.capabilities.fixedDatapath !== true) return [];
+  return problem(
+    "engine",
+    `is "cilium", and this cluster's platform (${cluster.platform}) runs its nodes with a datapath of its own and admits no other, as EKS Auto Mode, Fargate, GKE Autopilot and Dataplane V2 do; leave Datapath out, or create the cluster with nodes of your own.`,
+  );
+}
+
+export function modeRule(_values: Values, { cluster, mode }: CiliumSetting): InputProblem[] {
+  const modes = platformModes(cluster.platform);
+  if (modes.length === 0) {
+    return problem(
+      "cluster.platform",
+      `is "${cluster.platform}"; Cilium's values are made for bare-metal, eks and gke.`,
+    );
+  }
+  if (modes.includes(mode)) return [];
+  const near = nearestName(mode, modes);
+  return problem(
+    "mode",
+    `is "${mode}", and Cilium on ${cluster.platform} has the modes ${modes.map((name) => `"${name}"`).join(", ")}; ${near === undefined ? "use one of these." : `did you mean "${near}"?`}`,
+  );
+}
+
+export function nativeSegmentRule(_values: Values, { cluster, mode }: CiliumSetting): InputProblem[] {
+  if (cluster.platform !== "bare-metal" || mode !== "native" || cluster.capabilities.nativeRouting) return [];
+  return problem(
+    "mode",
+    'is "native", and the cluster\'s nodes do not share a network segment; use "tunnel" or leave it out.',
+  );
+}
+
+export function versionRule(_values: Values, { version }: CiliumSetting): InputProblem[] {
+  const match = /^(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?$/.exec(version);
+  if (match === null) {
+    return problem(
+      "version",
+      `is "${version}", and a chart is installed by one exact version, so that every update installs the same; write it as "${tunedVersion}".`,
+    );
+  }
+  if (Number(match[1]) === 1 && Number(match[2]) >= 20) return [];
+  return problem(
+    "version",
+    `is "${version}", and the values are made for charts from 1.20.0 on; use "${tunedVersion}".`,
+  );
+}
+
+/** The version that a folder with a chart says it has. */
+function folderVersion(folder: string): string | undefined {
+  const file = join(folder, "Chart.yaml");
+  if (!existsSync(file)) return undefined;
+  const version = (parse(readFileSync(file, "utf8")) as { version?: unknown } | null)?.version;
+  return version === undefined ? undefined : String(version);
+}
+
+export function chartSourceRule(_values: Values, { chartSource, version }: CiliumSetting): InputProblem[] {
+  const path = "chartSource";
+  if (/^(https|oci):\/\/[^/\s]+(\/\S*)?$/.test(chartSource)) return [];
+  if (/^\w+:\/\//.test(chartSource)) {
+    return problem(
+      path,
+      `is "${chartSource}"; a chart comes from a repository (https://...), a registry (oci://...), or a local folder or archive.`,
+    );
+  }
+  if (!existsSync(chartSource)) {
+    return problem(
+      path,
+      `is "${chartSource}", and there is no such folder or archive; write https://..., oci://..., or the path of the unpacked chart.`,
+    );
+  }
+  if (!statSync(chartSource).isDirectory()) {
+    if (/\.(tgz|tar\.gz)$/.test(chartSource)) return [];
+    return problem(path, `is "${chartSource}", which is neither a folder nor a .tgz archive; name one of these.`);
+  }
+  const found = folderVersion(chartSource);
+  if (found === undefined)
+    return problem(
+      path,
+      `is "${chartSource}", a folder with no Chart.yaml that says its version; name the chart's own folder.`,
+    );
+  if (found === version) return [];
+  return problem(
+    path,
+    `is "${chartSource}", a chart of version ${found}, and version is "${version}"; make them agree.`,
+  );
+}
+
+export function apiServerHostRule(_values: Values, { cluster }: CiliumSetting): InputProblem[] {
+  const host = cluster.apiServerHost;
+  const path = "cluster.apiServerHost";
+  if (host === undefined) return [];
+  if (host === "") {
+    return problem(
+      path,
+      "is empty, and without it agent and operator wait for each other for ever; give the address that a node reaches with no Service routing.",
+    );
+  }
+  if (host === "auto") {
+    return problem(
+      path,
+      'is "auto", which looks into the running cluster and so cannot be previewed; give the address itself.',
+    );
+  }
+  if (!/^[0-9A-Za-z.:-]+$/.test(host) || host.includes("://")) {
+    return problem(path, `is "${host}"; write the host alone, without scheme, port and path.`);
+  }
+  const services = (cluster.serviceCidrs ?? []).find((text) => {
+    const network = parseCidr(text);
+    return network !== undefined && contains(network, host);
+  });
+  if (services === undefined) return [];
+  return problem(
+    path,
+    `is "${host}", an address of a Service (${services}), which only answers once Cilium runs; give the API server's own address.`,
+  );
+}
+
+export function apiServerPortRule(_values: Values, { cluster }: CiliumSetting): InputProblem[] {
+  const port = cluster.apiServerPort;
+  if (port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65535)) return [];
+  return problem("cluster.apiServerPort", `is ${port}, which is not a port; use a whole number from 1 to 65535.`);
+}
+
+export function loadRule(_values: Values, { load }: CiliumSetting): InputProblem[] {
+  if (load === undefined) return [];
+  const wrong = Object.entries(load).find(
+    ([, value]) => value !== undefined && !(Number.isFinite(value) && value >= 0),
+  );
+  if (wrong !== undefined)
+    return problem(`expected.${wrong[0]}`, `is ${wrong[1]}, which is not a number of things; use 0 or more.`);
+  if (load.exposedServices <= load.services) return [];
+  return problem(
+    "expected.exposedServices",
+    `is ${load.exposedServices}, more than all ${load.services} Services; count them in expected.services too.`,
+  );
+}
+
+export function frontendCountRule(values: Values, setting: CiliumSetting): InputProblem[] {
+  const { load } = setting;
+  if (load === undefined || loadRule(values, setting).length > 0) return [];
+  const { frontends } = demandOf(load);
+  if (frontends <= largestFrontendCount) return [];
+  return problem(
+    "expected.services",
+    `needs ${frontends} frontends (every address and port of a Service is one), and Cilium has ids for ${largestFrontendCount}; expect fewer Services, ports or exposed Services, or use the engine "agent", which has no such limit.`,
+  );
+}
+
+export function lbMapSizeRule(values: Values, setting: CiliumSetting): InputProblem[] {
+  const { load } = setting;
+  if (load === undefined || loadRule(values, setting).length > 0) return [];
+  const { entries, lbMapMax } = demandOf(load);
+  const size = Number(valueAt(values, "bpf.lbMapMax") ?? defaultLbMapMax);
+  if (lbMapMax > largestMap) {
+    return problem(
+      "expected.endpoints",
+      `needs Service maps of ${lbMapMax} entries, and the agent makes ${largestMap} at most; expect fewer endpoints, or use the engine "agent".`,
+    );
+  }
+  if (entries <= size) return [];
+  return problem(
+    "bpf.lbMapMax",
+    `is ${size}, and the expected Services need ${entries} entries, so some would not be served; set it to ${lbMapMax} or leave it out.`,
+  );
+}
+
+export function mapMemoryRule(values: Values, setting: CiliumSetting): InputProblem[] {
+  const { load } = setting;
+  if (load === undefined || loadRule(values, setting).length > 0 || frontendCountRule(values, setting).length > 0)
+    return [];
+  const maps = mapMemory(values, load);
+  const total = totalMib(maps);
+  if (total <= load.mapMemoryBudgetMib) return [];
+  const [largest] = [...maps].sort((a, b) => b.bytes - a.bytes);
+  return problem(
+    "expected.mapMemoryBudgetMib",
+    `is ${load.mapMemoryBudgetMib} MiB on a node of ${load.nodeMemoryMib} MiB, and the maps would take ${total} MiB (most of it "${largest?.map}" with ${largest?.entries} entries); raise it, use larger nodes, or lower ${largest?.map === "Maglev tables" ? "maglev.tableSize" : "bpf.mapDynamicSizeRatio or bpf.lbMapMax"}.`,
+  );
+}

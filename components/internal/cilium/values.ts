@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The chart values of Cilium: a tuned set for each platform and mode, then the user's options, then his Helm values.
+
+import { distributionCniPlugins, mergeValues } from "../agent-values.ts";
+import { parseCidr } from "../cidr.ts";
+import type { Values } from "../datapath-rules.ts";
+import type { CiliumSetting } from "./modes.ts";
+import { defaultLbMapMax, demandOf } from "./sizing.ts";
+
+/** What every installation needs: no kube-proxy, health checks for load balancers, changes that take effect. */
+function baseValues({ load }: CiliumSetting): Values {
+  const demand = load === undefined ? undefined : demandOf(load);
+  return {
+    kubeProxyReplacement: true,
+    kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
+    socketLB: { enabled: true },
+    loadBalancer: { mode: "snat", algorithm: "random", serviceTopology: true },
+    ...(demand === undefined || demand.lbMapMax === defaultLbMapMax ? {} : { bpf: { lbMapMax: demand.lbMapMax } }),
+    rollOutCiliumPods: true,
+    operator: { rollOutPods: true, replicas: load?.nodes === 1 ? 1 : 2 },
+    upgradeCompatibility: "1.20",
+    hubble: { tls: { auto: { method: "cronJob" } } },
+  };
+}
+
+const bpfMasquerade: Values = {
+  enableIPv4Masquerade: true,
+  bpf: { masquerade: true, hostLegacyRouting: false },
+};
+
+/** The agent refuses to start with BPF masquerade where nothing is masqueraded. */
+const noMasquerade: Values = { enableIPv4Masquerade: false, bpf: { masquerade: false } };
+
+const podCidr = ({ cluster }: CiliumSetting): Values => {
+  const network = cluster.podCidrs?.find((text) => parseCidr(text)?.family === 4);
+  return network === undefined ? {} : { ipv4NativeRoutingCIDR: network };
+};
+
+const tunnel: Values = { ...bpfMasquerade, routingMode: "tunnel", tunnelProtocol: "vxlan" };
+
+const eni: Values = {
+  eni: { enabled: true },
+  ipam: { mode: "eni" },
+  routingMode: "native",
+  cni: { exclusive: true },
+};
+
+const bareMetal: Values = {
+  ipam: { mode: "kubernetes" },
+  k8s: { requireIPv4PodCIDR: true },
+  cni: { binPath: distributionCniPlugins },
+};
+
+const tuned: Readonly<Record<string, (setting: CiliumSetting) => Values>> = {
+  "bare-metal/tunnel": () => ({ ...bareMetal, ...tunnel }),
+  "bare-metal/native": (setting) => ({
+    ...bareMetal,
+    ...bpfMasquerade,
+    routingMode: "native",
+    autoDirectNodeRoutes: true,
+    ...podCidr(setting),
+    loadBalancer: { mode: "dsr", algorithm: "maglev", acceleration: "best-effort" },
+    installNoConntrackIptablesRules: true,
+    bandwidthManager: { enabled: true },
+  }),
+  "eks/eni": (setting) => ({ ...eni, ...noMasquerade, ...podCidr(setting) }),
+  "eks/eni-masquerading": (setting) => ({ ...eni, ...bpfMasquerade, ...podCidr(setting) }),
+  "eks/chaining": () => ({
+    ...noMasquerade,
+    cni: { chainingMode: "aws-cni", exclusive: false },
+    routingMode: "native",
+    endpointRoutes: { enabled: true },
+  }),
+  "eks/overlay": ({ cluster }) => ({
+    ...tunnel,
+    ipam: {
+      mode: "cluster-pool",
+      operator: {
+        clusterPoolIPv4PodCIDRList: (cluster.podCidrs ?? []).filter((text) => parseCidr(text)?.family !== 6),
+      },
+    },
+    cni: { exclusive: true },
+  }),
+  "gke/self-managed": (setting) => ({
+    ...bpfMasquerade,
+    gke: { enabled: true },
+    ipam: { mode: "kubernetes" },
+    routingMode: "native",
+    ...podCidr(setting),
+    // /opt/cni/bin is read-only on Container-Optimized OS, and gke.enabled does not change it.
+    cni: { binPath: "/home/kubernetes/bin" },
+  }),
+};
+
+/** The values that the platform and the mode determine. */
+export function tunedValues(setting: CiliumSetting): Values {
+  const ofMode = tuned[`${setting.cluster.platform}/${setting.mode}`];
+  return mergeValues(baseValues(setting), ofMode === undefined ? {} : ofMode(setting));
+}
+
+/** The complete values, without the API server's address. */
+export function chosenCiliumValues(setting: CiliumSetting, options: Values, helmValues: Values): Values {
+  return mergeValues(mergeValues(tunedValues(setting), options), helmValues);
+}
+
+/** The ConfigMap that carries the API server's host where the values should not. */
+export const apiServerConfigMap = { name: "cilium-api-server", key: "host" } as const;
+
+/** The complete values; without a host they refer to the ConfigMap, so that they are the same before the host is known. */
+export function ciliumValues(chosen: Values, api: { readonly host?: string; readonly port: number }): Values {
+  const host = api.host === undefined ? { k8sServiceHostRef: { ...apiServerConfigMap } } : { k8sServiceHost: api.host };
+  return { ...chosen, ...host, k8sServicePort: api.port };
+}

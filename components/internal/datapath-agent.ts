@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine "agent": this package's own datapath, installed from the chart that comes with it.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { agentValues, chosenValues } from "./agent-values.ts";
+import type { DatapathChoice, DatapathEngine, DatapathFacts } from "./datapath-engine.ts";
+import {
+  agentSettingsRule,
+  combinationProblems,
+  type DatapathCluster,
+  derivedValuesRule,
+  type Values,
+  valueAt,
+} from "./datapath-rules.ts";
+import type { InputProblem } from "./input-errors.ts";
+import { packageRoot, packageVersion } from "./package-root.ts";
+import { schemaProblems, type ValuesSchema } from "./values-schema.ts";
+
+const chartPath = join(packageRoot, "agent", "chart");
+const defaults = { imageTag: packageVersion };
+
+function readSchema(): ValuesSchema {
+  return JSON.parse(readFileSync(join(chartPath, "values.schema.json"), "utf8")) as ValuesSchema;
+}
+
+const clusterOf = ({ platform, capabilities, podCidrs }: DatapathFacts): DatapathCluster | undefined =>
+  podCidrs === undefined ? undefined : { platform, capabilities, podCidrs };
+
+/** The derived values have a problem of their own, which says more than their type would. */
+function withoutDerived(values: Values): Values {
+  const { k8sServiceHost: _host, k8sServicePort: _port, ...rest } = values;
+  return rest;
+}
+
+function combinations({ options, helmValues }: DatapathChoice, cluster: DatapathCluster): InputProblem[] {
+  return combinationProblems(chosenValues(cluster, options, helmValues, defaults), cluster).map((problem) => ({
+    ...problem,
+    propertyPath:
+      valueAt(helmValues, problem.propertyPath) === undefined
+        ? problem.propertyPath
+        : `helmValues.${problem.propertyPath}`,
+  }));
+}
+
+/** The engine "agent". */
+export const agentEngine: DatapathEngine = {
+  releaseName: "sansproxy",
+
+  problems(choice, facts) {
+    const { settings, options, helmValues } = choice;
+    const cluster = clusterOf(facts);
+    const schema = readSchema();
+    // A rule says more about a place than the schema does.
+    const byPlace = new Map(
+      [
+        ...agentSettingsRule(settings),
+        ...derivedValuesRule("", options),
+        ...derivedValuesRule("helmValues.", helmValues),
+        ...schemaProblems(schema, "", withoutDerived(options)),
+        ...schemaProblems(schema, "helmValues", withoutDerived(helmValues)),
+        ...(cluster === undefined ? [] : combinations(choice, cluster)),
+      ].map((problem) => [problem.propertyPath, problem]),
+    );
+    return [...byPlace.values()];
+  },
+
+  values({ options, helmValues }, { platform, capabilities, podCidrs, apiServerHost, apiServerPort }) {
+    const chosen = chosenValues({ platform, capabilities, podCidrs }, options, helmValues, defaults);
+    return agentValues(chosen, { host: apiServerHost ?? "", port: apiServerPort });
+  },
+
+  chart: () => ({ chart: chartPath }),
+};

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine "cilium": the upstream chart of one exact version, with values tuned for the platform and the mode.
+
+import { type CiliumSetting, defaultMode, tunedVersion, upstreamRepository } from "./cilium/modes.ts";
+import { ciliumProblems } from "./cilium/rules.ts";
+import { assumedNodeMemoryMib, type Load, mapMemory, totalMib } from "./cilium/sizing.ts";
+import { chosenCiliumValues, ciliumValues } from "./cilium/values.ts";
+import type { DatapathChoice, DatapathEngine, DatapathFacts } from "./datapath-engine.ts";
+import type { Values } from "./datapath-rules.ts";
+
+function loadOf(expected: Values | undefined): Load | undefined {
+  if (expected === undefined) return undefined;
+  const number = (key: string, otherwise: number): number => Number(expected[key] ?? otherwise);
+  const nodeMemoryMib = number("nodeMemoryMib", assumedNodeMemoryMib);
+  return {
+    services: number("services", Number.NaN),
+    endpoints: number("endpoints", Number.NaN),
+    portsPerService: number("portsPerService", 1),
+    exposedServices: number("exposedServices", 0),
+    addressesPerNode: number("addressesPerNode", 1),
+    nodes: expected["nodes"] === undefined ? undefined : Number(expected["nodes"]),
+    nodeMemoryMib,
+    mapMemoryBudgetMib: number("mapMemoryBudgetMib", nodeMemoryMib / 4),
+  };
+}
+
+const textOf = (settings: Values, key: string, otherwise: string): string => String(settings[key] ?? otherwise);
+
+function settingOf({ settings }: DatapathChoice, cluster: DatapathFacts): CiliumSetting {
+  const kernel = settings["minimumKernelVersion"];
+  return {
+    cluster,
+    mode: textOf(settings, "mode", defaultMode(cluster)),
+    version: textOf(settings, "version", tunedVersion),
+    chartSource: textOf(settings, "chartSource", upstreamRepository),
+    kernel: kernel === undefined ? undefined : String(kernel),
+    load: loadOf(settings["expected"] as Values | undefined),
+  };
+}
+
+/** The engine "cilium". */
+export const ciliumEngine: DatapathEngine = {
+  releaseName: "cilium",
+
+  problems: (choice, facts) => ciliumProblems(settingOf(choice, facts), choice.options, choice.helmValues),
+
+  values(choice, facts) {
+    const chosen = chosenCiliumValues(settingOf(choice, facts), choice.options, choice.helmValues);
+    const { apiServerHost, apiServerPort } = facts;
+    return ciliumValues(chosen, {
+      port: apiServerPort,
+      ...(apiServerHost === undefined ? {} : { host: apiServerHost }),
+    });
+  },
+
+  chart({ settings }) {
+    const source = textOf(settings, "chartSource", upstreamRepository);
+    const version = textOf(settings, "version", tunedVersion);
+    if (source.startsWith("https://")) return { chart: "cilium", version, repository: source };
+    if (source.startsWith("oci://")) return { chart: source, version };
+    // A folder or an archive is of one version.
+    return { chart: source };
+  },
+};
+
+/** What the maps of these values take on a node, and the sentence that says so. */
+export function predictedMaps({ settings }: DatapathChoice, values: Values): { mib: number; sentence: string } {
+  const load = loadOf(settings["expected"] as Values | undefined);
+  const maps = mapMemory(values, load);
+  const mib = totalMib(maps);
+  const largest = [...maps]
+    .sort((a, b) => b.bytes - a.bytes)
+    .slice(0, 3)
+    .map(({ map, bytes, entries }) => `${map} ${Math.ceil(bytes / 2 ** 20)} MiB for ${entries} entries`);
+  const node = load === undefined ? `${assumedNodeMemoryMib} MiB (assumed)` : `${load.nodeMemoryMib} MiB`;
+  const fill = load === undefined ? "with full Service maps" : "under the expected load";
+  return {
+    mib,
+    sentence: `Cilium's maps take about ${mib} MiB on a node of ${node} ${fill}; the largest: ${largest.join(", ")}.`,
+  };
+}
