@@ -3,6 +3,7 @@
 
 import { Command } from "commander";
 import { down } from "./commands/down.ts";
+import { e2e } from "./commands/e2e.ts";
 import { buildBpf, kubectl, pulumi, test } from "./commands/passed-through.ts";
 import { status } from "./commands/status.ts";
 import { prepare, up } from "./commands/up.ts";
@@ -64,6 +65,11 @@ program
 
 passing("kubectl", "talk to the cluster: kubectl -- get nodes", kubectl);
 passing("pulumi", "run pulumi with this clone's state and plugins: pulumi -- stack output", pulumi);
+passing(
+  "e2e",
+  "judge the stack by Kubernetes' own network tests: e2e -- [--focus REGEX] [--conformance] [--list]",
+  e2e,
+);
 passing("test", "run all tests, or the stages that are named", test);
 
 try {

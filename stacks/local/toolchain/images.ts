@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the images of Kubernetes itself, of pause and of agnhost, each once for its content.
 
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { cp, mkdir, readFile, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { debianTree } from "../host/debian.ts";
 import { run } from "../host/exec.ts";
-import { withLock } from "../host/lock.ts";
-import { cacheDirectory } from "../host/paths.ts";
-import { step } from "../host/progress.ts";
-import { sha256, writeImage } from "./archive.ts";
-import type { Found } from "./build.ts";
+import { writeImage } from "./archive.ts";
+import { type Found, moduleFolder } from "./build.ts";
+import { cachedArchive, keyOf, place } from "./image-cache.ts";
 import { kubernetesVersion, type ProgramName } from "./programs.ts";
 
 export type Role = "control-plane" | "worker";
@@ -62,77 +58,50 @@ const pauseImage = `${registry}/pause:3.10.2`;
 const agnhostImage = `${registry}/e2e-test-images/agnhost:2.63.0`;
 /** What the Kubernetes tests call inside an agnhost container, beside agnhost itself. */
 const agnhostPackages = ["netcat-openbsd", "curl", "wget", "dnsutils", "iputils-ping", "iperf", "iproute2"];
+/** Files of agnhost's own sources that its published image carries: the certificate of its TLS servers. */
+const agnhostFiles = ["porter/localhost.crt", "porter/localhost.key"];
 
 /** All images that are not ours, as archives in the cache. */
 export async function kubernetesImages(programs: ReadonlyMap<ProgramName, Found>): Promise<ImageFile[]> {
   const images: ImageFile[] = [];
   for (const { image, program, entrypoint, path, roles } of programImages) {
     const binary = required(programs, program).path;
-    const file = await cachedImage(image, await keyOf([binary], [image, path, ...entrypoint]), async (tree) => {
+    const key = await keyOf([binary], [image, path, ...entrypoint]);
+    const file = await cachedArchive(image, key, async (tree, target) => {
       await place(binary, join(tree, path));
-      return entrypoint;
+      await writeImage(tree, image, { entrypoint }, target);
     });
     images.push({ name: image, file, roles });
   }
   images.push({ name: pauseImage, file: await makePause(), roles: everywhere });
-  images.push({ name: agnhostImage, file: await makeAgnhost(required(programs, "agnhost").path), roles: everywhere });
+  images.push({ name: agnhostImage, file: await makeAgnhost(programs), roles: everywhere });
   return images;
 }
 
 async function makePause(): Promise<string> {
   const source = join(import.meta.dirname, "pause/pause.c");
-  return await cachedImage(pauseImage, await keyOf([source], [pauseImage]), async (tree) => {
+  return await cachedArchive(pauseImage, await keyOf([source], [pauseImage]), async (tree, target) => {
     await run("gcc", ["-Os", "-static", "-s", "-Wall", "-Werror", "-o", join(tree, "pause"), source]);
-    return ["/pause"];
+    await writeImage(tree, pauseImage, { entrypoint: ["/pause"] }, target);
   });
 }
 
-async function makeAgnhost(binary: string): Promise<string> {
-  const key = await keyOf([binary], [agnhostImage, ...agnhostPackages]);
-  return await cachedImage(agnhostImage, key, async (tree, note) => {
+/** agnhost with all that its published image has beside it and that Kubernetes' network tests call. */
+async function makeAgnhost(programs: ReadonlyMap<ProgramName, Found>): Promise<string> {
+  const agnhost = required(programs, "agnhost").path;
+  const coredns = required(programs, "coredns").path;
+  const key = await keyOf([agnhost, coredns], [agnhostImage, ...agnhostPackages, ...agnhostFiles]);
+  return await cachedArchive(agnhostImage, key, async (tree, target, note) => {
     await rm(tree, { recursive: true });
     await debianTree(tree, agnhostPackages, note);
-    await place(binary, join(tree, "agnhost"));
-    return ["/agnhost"];
+    await place(agnhost, join(tree, "agnhost"));
+    await symlink("agnhost", join(tree, "agnhost-2"));
+    await place(coredns, join(tree, "coredns"));
+    await mkdir(join(tree, "uploads"), { mode: 0o777 });
+    const sources = join(await moduleFolder("kubernetes", "k8s.io/kubernetes"), "test/images/agnhost");
+    for (const file of agnhostFiles) await place(join(sources, file), join(tree, file.replace(/^.*\//, "")));
+    await writeImage(tree, agnhostImage, { entrypoint: ["/agnhost"], command: ["pause"] }, target);
   });
-}
-
-type Fill = (tree: string, note: (text: string) => void) => Promise<readonly string[]>;
-
-/** The archive of an image; `fill` writes its files and returns its entry point when it is not in the cache yet. */
-async function cachedImage(image: string, key: string, fill: Fill): Promise<string> {
-  const short = image.replace(/^.*\//, "").replace(":", "-");
-  const target = join(cacheDirectory(), "images", `${short}-${key}.tar.gz`);
-  if (existsSync(target)) return target;
-  await withLock(target, async () => {
-    if (existsSync(target)) return;
-    const tree = `${target}.tree-${process.pid}`;
-    try {
-      await mkdir(tree, { recursive: true });
-      await step(`image ${image}`, async (note) => {
-        const entrypoint = await fill(tree, note);
-        const command = image === agnhostImage ? { command: ["pause"] } : {};
-        await writeImage(tree, image, { entrypoint, ...command }, `${target}.whole-${process.pid}`);
-      });
-      await rename(`${target}.whole-${process.pid}`, target);
-    } finally {
-      await rm(tree, { recursive: true, force: true });
-    }
-  });
-  return target;
-}
-
-async function place(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  await cp(from, to, { dereference: true });
-}
-
-/** A program's path in the cache names its version and pins; any other file counts with its bytes. */
-async function keyOf(files: readonly string[], words: readonly string[]): Promise<string> {
-  const hash = createHash("sha256").update(JSON.stringify(words));
-  for (const file of files) hash.update(file.startsWith(cacheDirectory()) ? file : await sha256(file));
-  hash.update(await readFile(join(import.meta.dirname, "archive.ts")));
-  return hash.digest("hex").slice(0, 12);
 }
 
 function required(programs: ReadonlyMap<ProgramName, Found>, name: ProgramName): Found {

@@ -9,8 +9,10 @@ export interface Program {
   readonly package: string;
   /** Linker settings that stamp the version. */
   readonly stamps: readonly string[];
-  /** Arguments that make the program say its version, and what it says when it can be used. */
-  readonly check: { readonly args: readonly string[]; readonly usable: (output: string) => boolean };
+  /** Arguments that make the program say its version, and what it says when it can be used; absent: it cannot say. */
+  readonly check?: { readonly args: readonly string[]; readonly usable: (output: string) => boolean };
+  /** True for a package's tests, which Go compiles into a program of their own. */
+  readonly tests?: boolean;
 }
 
 export const kubernetesVersion = "v1.36.3";
@@ -33,14 +35,18 @@ export const atLeast = (least: string) => (output: string) => {
   return minor > wantedMinor || (minor === wantedMinor && patch >= wantedPatch);
 };
 
-function kubernetes(name: string, path = `cmd/${name}`, check = ["--version"]): Program {
+function kubernetes(name: string, path = `cmd/${name}`, check: readonly string[] = ["--version"]): Program {
+  return { ...silent(name, path), check: { args: check, usable: says(kubernetesVersion.slice(1)) } };
+}
+
+/** A program of Kubernetes that does not say its version: an official one is never recognized. */
+function silent(name: string, path: string): Program {
   return {
     name,
     version: kubernetesVersion,
     module: "kubernetes",
     package: `k8s.io/kubernetes/${path}`,
     stamps: kubernetesStamps,
-    check: { args: check, usable: says(kubernetesVersion.slice(1)) },
   };
 }
 
@@ -68,8 +74,10 @@ export const programs = {
   "kube-controller-manager": kubernetes("kube-controller-manager"),
   "kube-scheduler": kubernetes("kube-scheduler"),
   "kube-proxy": kubernetes("kube-proxy"),
-  // agnhost has a version of its own, which its binary does not say: an official one is never recognized.
-  agnhost: { ...kubernetes("agnhost", "test/images/agnhost"), check: { args: ["--version"], usable: () => false } },
+  agnhost: silent("agnhost", "test/images/agnhost"),
+  // Kubernetes' own end-to-end tests, and a server that one of them starts in a pod.
+  "e2e.test": { ...kubernetes("e2e.test", "test/e2e"), module: "e2e", tests: true },
+  "regression-issue-74839": silent("regression-issue-74839", "test/images/regression-issue-74839"),
   etcd: {
     name: "etcd",
     version: "v3.6.8",
