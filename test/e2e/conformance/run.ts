@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run e2e`: judges the local stack by Kubernetes' own network tests and writes a report of them.
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Command } from "commander";
+import { stackName } from "../../../stacks/local/commands/workspace.ts";
+import { clone, cloneDirectory } from "../../../stacks/local/host/paths.ts";
+import { obtain } from "../../../stacks/local/toolchain/build.ts";
+import { kubernetesVersion } from "../../../stacks/local/toolchain/programs.ts";
+import { testImages } from "../../../stacks/local/toolchain/test-images.ts";
+import { fitCluster, kubectlWith } from "./cluster-fit.ts";
+import { importImages } from "./machine-images.ts";
+import { Progress } from "./progress.ts";
+import { closingLine, count, junit, markdown, type Outcome } from "./report.ts";
+import { runAll } from "./schedule.ts";
+import { type Selection, select } from "./selection.ts";
+import { listTests, type Suite } from "./suite.ts";
+
+interface Options {
+  readonly focus?: string;
+  readonly conformance: boolean;
+  readonly list: boolean;
+  readonly processes: number;
+}
+
+const folder = join(cloneDirectory, "e2e");
+
+async function main(options: Options): Promise<number> {
+  const program = (await obtain(["e2e.test"])).get("e2e.test")?.path;
+  if (program === undefined) throw new Error("The test program e2e.test was not obtained.");
+  const focus = options.focus === undefined ? undefined : regularExpression(options.focus);
+  const selection = select(await listTests(program), { focus, conformance: options.conformance, dualStack: false });
+  if (options.list) return list(selection);
+  const total = selection.parallel.length + selection.serial.length;
+  if (total === 0) throw new Error(`No test is selected${focus === undefined ? "" : ` by --focus ${options.focus}`}.`);
+  if (!existsSync(clone.kubeconfig)) throw new Error("There is no cluster to test: bring it up with `npm run up`.");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const suite: Suite = { program, kubeconfig: clone.kubeconfig, kubectl: join(clone.bin, "kubectl"), folder };
+  await importImages(stackName, folder, await testImages());
+  const outcome = await runFitted(suite, selection, options.processes);
+  await writeFile(join(folder, "report.md"), markdown(outcome));
+  await writeFile(join(folder, "junit.xml"), junit(outcome));
+  const counts = count(outcome);
+  process.stdout.write(
+    `\nreport: ${join(folder, "report.md")}, ${join(folder, "junit.xml")}\n${closingLine(counts)}\n`,
+  );
+  return counts.failed === 0 ? 0 : 1;
+}
+
+async function runFitted(suite: Suite, selection: Selection, processes: number): Promise<Outcome> {
+  const controller = new AbortController();
+  const interrupt = () => controller.abort();
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  const putBack = await fitCluster(kubectlWith(suite.kubectl, suite.kubeconfig));
+  const startedAt = new Date();
+  try {
+    const progress = new Progress(selection.parallel.length + selection.serial.length);
+    const results = await runAll(suite, selection, processes, progress, controller.signal);
+    const seconds = (Date.now() - startedAt.getTime()) / 1000;
+    const { notPossible } = selection;
+    return { kubernetesVersion, startedAt: startedAt.toISOString(), seconds, results, notPossible };
+  } finally {
+    await putBack();
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+}
+
+function list({ parallel, serial, notPossible }: Selection): number {
+  const lines = [
+    ...parallel,
+    ...serial,
+    ...notPossible.map(({ name, reason }) => `${name}  (not possible: ${reason})`),
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+  return 0;
+}
+
+function regularExpression(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new Error(`--focus ${text} is no regular expression: ${(error as Error).message}`);
+  }
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`--processes ${text} is no whole number above 0.`);
+}
+
+const command = new Command("e2e")
+  .description("Judges the local stack by Kubernetes' own network tests.")
+  .option("--focus <regex>", "run the [sig-network] tests whose names match, instead of those about Services")
+  .option("--conformance", "only those that every conformant cluster has to pass", false)
+  .option("--list", "print the names of the selected tests and end", false)
+  .option("--processes <n>", "tests that run side by side; [Serial] ones never do", wholeNumber, 3);
+
+try {
+  process.exitCode = await main(command.parse().opts<Options>());
+} catch (error) {
+  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
