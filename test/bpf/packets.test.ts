@@ -2,6 +2,7 @@
 // The tc programs packet by packet: what goes in, the verdict, what comes out, and what is counted.
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Operation } from "../../agent/core/operation.ts";
 import type { CounterName } from "../../agent/maps/counters.ts";
 import { defaultEntries, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
@@ -297,6 +298,45 @@ test("a SYN that comes where answers were expected is a new connection to us, no
     destinationPort: 6000,
   } as const;
   expect(ingress({ ...comes, flags: "S" })).toMatchObject({ verdict: NEXT, to: `${NODE}:6000`, counted: {} });
+});
+
+test("a change of backends cut anywhere still finds a backend for every new flow", () => {
+  const key = { address: "192.0.2.50", port: 80, protocol: TCP };
+  const backend = (id: number, address: string): Operation => ({
+    kind: "write-backend",
+    id,
+    backend: { address, port: 8080, protocol: TCP },
+  });
+  const flip = (offset: number, generation: number): Operation => ({
+    kind: "flip-selection",
+    id: 240,
+    selection: { offset, count: 2, generation },
+  });
+  const first: Operation[] = [
+    backend(241, POD),
+    backend(242, OTHER_POD),
+    { kind: "write-extent", offset: 900, backendIds: [241, 242] },
+    flip(900, 1),
+    { kind: "upsert-frontend", key, entry: { selection: 240, service: 240, scope: "external" } },
+  ];
+  const change: Operation[] = [
+    backend(243, "10.244.1.7"),
+    { kind: "write-extent", offset: 902, backendIds: [242, 243] },
+    flip(902, 2),
+    { kind: "clear-backend", id: 241 },
+  ];
+  for (const operation of first) datapath.apply(operation);
+  const reached = new Set<string>();
+  for (const [step, operation] of change.entries()) {
+    datapath.apply(operation);
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const packet = { ...fromClient("tcp", key.address, key.port), sourcePort: 10_000 + step * 100 + attempt };
+      const { verdict, to } = ingress(packet);
+      expect(verdict).not.toBe(DROP);
+      if (step === change.length - 1) reached.add(to);
+    }
+  }
+  expect([...reached].sort()).toEqual(["10.244.1.7:8080", `${OTHER_POD}:8080`]);
 });
 
 test("many flows to one remote endpoint each get a port of their own", () => {
