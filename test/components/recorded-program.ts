@@ -115,6 +115,7 @@ const known: Readonly<Record<string, (name: string) => Record<string, unknown>>>
   "command:remote:CopyToRemote": () => ({}),
   "command:local:Command": (name) => ({ stdout: stdoutOf(name), stderr: "" }),
   "pulumi:providers:kubernetes": () => ({}),
+  "kubernetes:core/v1:ConfigMap": () => ({}),
   "kubernetes:helm.sh/v3:Release": () => ({}),
 };
 
