@@ -80,8 +80,8 @@ function readReport(path: string): Counts {
 const stages: readonly Stage[] = [
   check("lint", "format, lint and import rules (Biome)", bin("biome"), "check", "."),
   check("types", "TypeScript, strict", bin("tsc"), "-p", "."),
-  tier("unit", "agent, components and stacks, without a kernel or a cluster"),
   check("toolchain", "programs, images and plugins, built or found", node, "stacks/local/cli.ts", "prepare"),
+  tier("unit", "agent, components and stacks, without a cluster"),
   check("c-format", "format of the BPF programs", node, "test/support/clang-format.ts"),
   tier("bpf", "programs loaded and run in this kernel"),
   tier("plugins", "Pulumi's engine with the offline plugins"),

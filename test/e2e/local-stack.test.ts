@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole road on a real cluster: up, interrupted and gone on with, unchanged, used, changed, and down without a trace.
+
+import { type AddressInfo, createServer } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hostnameOf, Load } from "./load.ts";
+import { type Outcome, outcome, StackUnderTest } from "./stack-under-test.ts";
+import { links, mounts, tracesOf } from "./traces.ts";
+import { hostClients, webServers } from "./workloads.ts";
+
+const stack = new StackUnderTest();
+const box = { links: links(), mounts: mounts() };
+const replicas = 20;
+let addresses: Record<string, string> = {};
+let nodePort = { tcp: 0, udp: 0 };
+
+/** Waits for a condition with a name; the state last seen is told when it never comes. */
+async function until<T>(what: string, probe: () => T | undefined, timeoutMs = 120_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = probe();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs / 1000} s`);
+    await new Promise((resume) => setTimeout(resume, 500));
+  }
+}
+
+function readyNodes(): string[] {
+  const { items } = JSON.parse(stack.kubectl("get", "nodes", "--output", "json"));
+  return items
+    .filter((node: NodeObject) => node.status.conditions.some((c) => c.type === "Ready" && c.status === "True"))
+    .map((node: NodeObject) => node.metadata.name)
+    .sort();
+}
+
+interface NodeObject {
+  readonly metadata: { readonly name: string };
+  readonly status: {
+    readonly conditions: readonly { readonly type: string; readonly status: string }[];
+    readonly addresses: readonly { readonly type: string; readonly address: string }[];
+  };
+}
+
+/** Name of the Pod of `app` on each node. */
+function podsByNode(app: string, namespace = "default"): Map<string, string> {
+  const label = namespace === "default" ? `app=${app}` : `app.kubernetes.io/name=${app}`;
+  const { items } = JSON.parse(
+    stack.kubectl("get", "pods", "--namespace", namespace, "--selector", label, "--output", "json"),
+  );
+  return new Map(
+    items.map((pod: { metadata: { name: string }; spec: { nodeName: string } }) => [
+      pod.spec.nodeName,
+      pod.metadata.name,
+    ]),
+  );
+}
+
+function seconds({ seconds: taken }: Outcome): string {
+  return `${taken.toFixed(0)} s`;
+}
+
+beforeAll(async () => {
+  await stack.run("down");
+  expect(tracesOf("test", "sansproxyt"), "an earlier run's traces").toEqual([]);
+});
+
+afterAll(async () => {
+  await stack.remove();
+});
+
+describe("the local stack", () => {
+  test("refuses networks that overlap before anything is made", async () => {
+    const refused = await stack.up("-c", "sansproxy:podCidr=10.96.0.0/16");
+    expect(refused.code).not.toBe(0);
+    expect(refused.text).toMatch(/overlap/);
+    expect(tracesOf("test", "sansproxyt")).toEqual([]);
+  });
+
+  test("an update interrupted by Ctrl-C ends in order, and the next one goes on to the green end", async () => {
+    const interrupted = stack.startUp("-c", "sansproxy:podCidr=10.244.0.0/16");
+    const ended = outcome(interrupted);
+    let seen = "";
+    interrupted.stdout?.on("data", (chunk) => {
+      seen += chunk;
+    });
+    interrupted.stderr?.on("data", (chunk) => {
+      seen += chunk;
+    });
+    await until("the first machine is made", () => (/machine-\S+ created/.test(seen) ? true : undefined), 600_000);
+    interrupted.kill("SIGINT");
+    expect((await ended).code).not.toBe(0);
+
+    const gone = await stack.up();
+    expect(gone.code, gone.text.slice(-4000)).toBe(0);
+    for (const name of ["cp-1", "worker-1", "worker-2"]) expect(gone.text).toContain(name);
+    expect(gone.text).toContain("npm run kubectl -- get nodes");
+    console.log(`up after an interrupted one: ${seconds(gone)}`);
+  });
+
+  test("shows three Ready nodes and no kube-proxy anywhere", () => {
+    expect(readyNodes()).toEqual(["cp-1", "worker-1", "worker-2"]);
+    const { items } = JSON.parse(stack.kubectl("get", "nodes", "--output", "json")) as { items: NodeObject[] };
+    addresses = Object.fromEntries(
+      items.map((node) => [
+        node.metadata.name,
+        node.status.addresses.find(({ type }) => type === "InternalIP")?.address ?? "",
+      ]),
+    );
+    expect(stack.kubectl("get", "daemonsets,pods,configmaps", "--all-namespaces")).not.toContain("kube-proxy");
+    for (const address of Object.values(addresses)) {
+      expect(stack.ssh(address, "ps -e -o comm=")).not.toContain("kube-proxy");
+      expect(stack.ssh(address, "iptables-save; nft list ruleset")).not.toMatch(/KUBE-(SVC|SERVICES)/);
+    }
+  });
+
+  test("keeps the key out of what Pulumi shows and stores in plain", () => {
+    const body = stack.privateKey().split("\n").slice(1, 3);
+    for (const line of body) expect(stack.state()).not.toContain(line);
+    expect(stack.state()).not.toMatch(/client-key-data: [A-Za-z0-9+/]{40}/);
+  });
+
+  test("an unchanged update reports no changes", async () => {
+    const again = await stack.up("--expect-no-changes");
+    expect(again.code, again.text.slice(-4000)).toBe(0);
+    console.log(`up again, unchanged: ${seconds(again)}`);
+  });
+
+  test("serves 20 Pods behind one name, from each node and by NodePort from the box", async () => {
+    stack.apply(...webServers(replicas), hostClients());
+    stack.kubectl("rollout", "status", "deployment/web", "daemonset/host-client", "--timeout=180s");
+    const service = JSON.parse(stack.kubectl("get", "service", "web", "--output", "json"));
+    const portOf = (protocol: string) =>
+      service.spec.ports.find((port: { protocol: string }) => port.protocol === protocol).nodePort;
+    nodePort = { tcp: portOf("TCP"), udp: portOf("UDP") };
+    for (const clients of [podsByNode("host-client"), podsByNode("web")]) {
+      expect(clients.size).toBeGreaterThanOrEqual(2);
+      for (const pod of clients.values()) {
+        stack.kubectl("exec", pod, "--", "/agnhost", "connect", "web.default.svc.cluster.local:80", "--timeout=5s");
+      }
+    }
+    const answered = new Set<string>();
+    for (const address of Object.values(addresses)) {
+      for (let turn = 0; turn < 100; turn++) answered.add(await hostnameOf(address, nodePort.tcp));
+    }
+    expect(answered.size).toBe(replicas);
+  });
+
+  test("lets a Pod reach the box as its node", async () => {
+    const sources: string[] = [];
+    const server = createServer((socket) => {
+      sources.push(socket.remoteAddress ?? "");
+      socket.end();
+    });
+    await new Promise<void>((listening) => server.listen(0, stack.boxAddress, listening));
+    const { port } = server.address() as AddressInfo;
+    try {
+      for (const [node, pod] of podsByNode("web")) {
+        const before = sources.length;
+        stack.kubectl("exec", pod, "--", "/agnhost", "connect", `${stack.boxAddress}:${port}`, "--timeout=5s");
+        await until("the connection arrives", () => sources[before]);
+        expect(sources.slice(before)).toEqual([addresses[node]]);
+      }
+    } finally {
+      server.close();
+    }
+  });
+
+  test("goes on serving while an agent is killed; it comes back and writes nothing", async () => {
+    const address = addresses["worker-1"] ?? "";
+    const load = new Load(Object.values(addresses).map((host) => ({ host, port: nodePort.tcp })));
+    const pod = podsByNode("sansproxy", "kube-system").get("worker-1") ?? "";
+    const restarts = () =>
+      stack.kubectl("get", "pod", pod, "--namespace=kube-system", "--output=jsonpath={..restartCount}");
+    const before = restarts();
+    stack.ssh(address, "kill -9 $(pgrep -f '[/]opt/sansproxy/agent/main.ts')");
+    await until("the agent is started again", () => (restarts() !== before ? true : undefined));
+    stack.kubectl("wait", "--namespace=kube-system", `pod/${pod}`, "--for=condition=Ready", "--timeout=120s");
+    const enough = load.answered + 1_000;
+    await until("1,000 more connections are answered", () => (load.answered >= enough ? true : undefined));
+    const { answered, failures } = await load.stop();
+    console.log(`${answered} connections while the agent was away and after`);
+    expect(failures).toEqual([]);
+    const metrics = await (await fetch(`http://${address}:10256/metrics`)).text();
+    const writes = [...metrics.matchAll(/^sansproxy_writes_total\{.*\} (\d+)$/gm)].map(([, count]) => Number(count));
+    expect(writes.filter((count) => count !== 0)).toEqual([]);
+  });
+
+  test("a worker added later joins, the others stay as they are, and every node is verified again", async () => {
+    const grown = await stack.up("-c", "sansproxy:workers=3");
+    expect(grown.code, grown.text.slice(-4000)).toBe(0);
+    expect(readyNodes()).toEqual(["cp-1", "worker-1", "worker-2", "worker-3"]);
+    expect(grown.text).not.toMatch(/(cp-1|worker-1|worker-2)\S* (replaced|updated|deleted)/);
+    console.log(`a worker added: ${seconds(grown)}`);
+  });
+
+  test("a worker removed is drained and taken away while the others serve", async () => {
+    const load = new Load([{ host: addresses["cp-1"] ?? "", port: nodePort.tcp }]);
+    const shrunk = await stack.up("-c", "sansproxy:workers=2");
+    const { answered, failures } = await load.stop();
+    expect(shrunk.code, shrunk.text.slice(-4000)).toBe(0);
+    expect(readyNodes()).toEqual(["cp-1", "worker-1", "worker-2"]);
+    expect(answered).toBeGreaterThan(0);
+    console.log(`a worker removed: ${seconds(shrunk)}, ${answered} connections answered, ${failures.length} failed`);
+  });
+
+  test("is verified by hand as the update did", async () => {
+    const verified = await stack.verify();
+    expect(verified.code, verified.text.slice(-4000)).toBe(0);
+  });
+
+  test("leaves nothing on the box when it is taken down", async () => {
+    const down = await stack.run("down");
+    expect(down.code, down.text.slice(-4000)).toBe(0);
+    console.log(`down: ${seconds(down)}`);
+    expect(tracesOf("test", "sansproxyt")).toEqual([]);
+    expect(links()).toEqual(box.links);
+    expect(mounts()).toEqual(box.mounts);
+  });
+});

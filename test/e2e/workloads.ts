@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The workloads that the tests of the local stack put into its cluster.
+
+const image = "registry.k8s.io/e2e-test-images/agnhost:2.63.0";
+const metadata = (name: string) => ({ name, namespace: "default", labels: { app: name } });
+const selector = (name: string) => ({ matchLabels: { app: name } });
+
+/** Pods that answer with their own name, on TCP port 8080 at `/hostname` and on UDP port 8081. */
+export function webServers(replicas: number): object[] {
+  const container = {
+    name: "web",
+    image,
+    args: ["netexec", "--http-port=8080", "--udp-port=8081"],
+    readinessProbe: { httpGet: { path: "/hostname", port: 8080 }, periodSeconds: 1 },
+  };
+  return [
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: metadata("web"),
+      spec: {
+        replicas,
+        selector: selector("web"),
+        template: { metadata: { labels: { app: "web" } }, spec: podSpec(container) },
+      },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: metadata("web"),
+      spec: {
+        type: "NodePort",
+        selector: { app: "web" },
+        ports: [
+          { name: "http", protocol: "TCP", port: 80, targetPort: 8080 },
+          { name: "udp", protocol: "UDP", port: 80, targetPort: 8081 },
+        ],
+      },
+    },
+  ];
+}
+
+/** One idle Pod on every node, in the node's own network, that can run clients. */
+export function hostClients(): object {
+  const container = { name: "client", image, args: ["pause"] };
+  return {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: metadata("host-client"),
+    spec: {
+      selector: selector("host-client"),
+      template: {
+        metadata: { labels: { app: "host-client" } },
+        spec: { ...podSpec(container), hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" },
+      },
+    },
+  };
+}
+
+function podSpec(container: object): object {
+  return { terminationGracePeriodSeconds: 1, tolerations: [{ operator: "Exists" }], containers: [container] };
+}
