@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Installations of Cilium for the tests: one on each platform and in each mode, with every option that has a type.
+
+import { type CiliumSetting, defaultMode } from "../../../components/internal/cilium/modes.ts";
+import { assumedNodeMemoryMib, type Load } from "../../../components/internal/cilium/sizing.ts";
+import type { DatapathOptions } from "../../../components/internal/datapath-options.ts";
+import type { KubernetesClusterCapabilities } from "../../../components/kubernetes-cluster.ts";
+
+interface Platform {
+  readonly capabilities: KubernetesClusterCapabilities;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export const platforms: Readonly<Record<string, Platform>> = {
+  "bare-metal": {
+    capabilities: { podCidrPerNode: true, nativeRouting: true, ownsCni: false },
+    podCidr: "10.244.0.0/16",
+    serviceCidr: "10.96.0.0/12",
+    host: "10.89.0.11",
+    port: 6443,
+  },
+  eks: {
+    capabilities: { podCidrPerNode: false, nativeRouting: false, ownsCni: false },
+    podCidr: "10.20.0.0/16",
+    serviceCidr: "172.20.0.0/16",
+    host: "0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com",
+    port: 443,
+  },
+  gke: {
+    capabilities: { podCidrPerNode: true, nativeRouting: false, ownsCni: false },
+    podCidr: "10.4.0.0/14",
+    serviceCidr: "10.8.0.0/20",
+    host: "34.89.1.2",
+    port: 443,
+  },
+};
+
+export function platformOf(name: string): Platform {
+  const platform = platforms[name];
+  if (platform === undefined) throw new Error(`The tests have no platform ${name}.`);
+  return platform;
+}
+
+/** An installation of which everything is known. */
+export function settingOf(
+  platform: string,
+  mode: string | undefined,
+  changes: Partial<CiliumSetting> = {},
+): CiliumSetting {
+  const { capabilities, podCidr, serviceCidr, host, port } = platformOf(platform);
+  const cluster = {
+    platform,
+    capabilities,
+    podCidrs: [podCidr],
+    serviceCidrs: [serviceCidr],
+    apiServerHost: host,
+    apiServerPort: port,
+  };
+  return {
+    cluster,
+    mode: mode ?? defaultMode(cluster),
+    version: "1.20.0",
+    chartSource: "https://helm.cilium.io/",
+    kernel: undefined,
+    load: undefined,
+    ...changes,
+  };
+}
+
+export function load(changes: Partial<Load>): Load {
+  return {
+    services: 1000,
+    endpoints: 10000,
+    portsPerService: 1,
+    exposedServices: 0,
+    addressesPerNode: 1,
+    nodes: 100,
+    nodeMemoryMib: assumedNodeMemoryMib,
+    mapMemoryBudgetMib: assumedNodeMemoryMib / 4,
+    ...changes,
+  };
+}
+
+/** Every option that has a type: a new one has to be added here, or this does not compile. */
+export const everyOption: { [K in keyof Required<DatapathOptions>]: Required<Required<DatapathOptions>[K]> } = {
+  kubeProxyReplacement: true,
+  socketLB: { enabled: true, hostNamespaceOnly: true },
+  bpf: {
+    masquerade: true,
+    hostLegacyRouting: false,
+    datapathMode: "veth",
+    lbMapMax: 131072,
+    mapDynamicSizeRatio: 0.005,
+    preallocateMaps: false,
+  },
+  ipam: { mode: "kubernetes" },
+  routingMode: "native",
+  autoDirectNodeRoutes: true,
+  ipv4NativeRoutingCIDR: "10.244.0.0/16",
+  enableIPv4Masquerade: true,
+  devices: "eth0,eth1",
+  nodePort: { range: "30000,32767" },
+  kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
+  cni: { install: true, confPath: "/etc/cni/net.d", binPath: "/opt/cni/bin", exclusive: true },
+  image: { repository: "quay.io/cilium/cilium", tag: "v1.20.0", pullPolicy: "IfNotPresent" },
+  loadBalancer: { mode: "dsr", algorithm: "maglev", acceleration: "native", dsrDispatch: "opt", serviceTopology: true },
+  maglev: { tableSize: 65521 },
+  tunnelProtocol: "geneve",
+  installNoConntrackIptablesRules: true,
+  bandwidthManager: { enabled: true, bbr: false },
+  MTU: 9000,
+  ipv6: { enabled: false },
+  eni: { enabled: false, awsEnablePrefixDelegation: false },
+  gatewayAPI: { enabled: true },
+  operator: { replicas: 2 },
+  upgradeCompatibility: "1.20",
+  agentNotReadyTaintKey: "ignore-taint.cluster-autoscaler.kubernetes.io/cilium-agent-not-ready",
+};
