@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Network namespaces, private bpffs mounts and cgroups for tests: made, entered, and always taken down.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import koffi from "koffi";
@@ -20,13 +30,51 @@ export const sh = (...argv: string[]): string => {
   return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 };
 
-/** Everything to take down, newest first; also runs when the process ends with something left. */
+const alive = (pid: string): boolean => existsSync(`/proc/${pid}`);
+
+/** Takes down what a test process left that was killed too hard to do it itself; names carry its process id. */
+function sweep(): void {
+  for (const name of existsSync("/run/netns") ? readdirSync("/run/netns") : []) {
+    const pid = /^sp(\d+)-\d+-/.exec(name)?.[1];
+    if (pid !== undefined && !alive(pid)) sh("ip", "netns", "del", name);
+  }
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^sansproxy-bpffs-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || alive(pid)) continue;
+    const path = join(tmpdir(), name);
+    if (readFileSync("/proc/mounts", "utf8").includes(` ${path} `)) sh("umount", path);
+    rmdirSync(path);
+  }
+  for (const name of readdirSync(cgroup2Mount())) {
+    const pid = /^sansproxy-test-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !alive(pid)) removeCgroup(join(cgroup2Mount(), name));
+  }
+}
+
+/** Removes a cgroup; a process that a failed test left in it is ended by the cgroup's own means. */
+function removeCgroup(path: string): void {
+  if (readFileSync(join(path, "cgroup.procs"), "utf8") !== "") writeFileSync(join(path, "cgroup.kill"), "1");
+  for (let attempt = 0; ; attempt++) {
+    try {
+      rmdirSync(path);
+      return;
+    } catch (error) {
+      if (attempt === 50) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
+}
+
+/** Everything to take down, newest first; also runs when the process ends, or is told to, with something left. */
 export class Cleanup {
   readonly #steps: (() => void)[] = [];
   readonly #onExit = (): void => this.run();
+  readonly #onSignal = (): void => process.exit(1);
 
   constructor() {
+    sweep();
     process.once("exit", this.#onExit);
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, this.#onSignal);
   }
 
   add(step: () => void): void {
@@ -44,6 +92,7 @@ export class Cleanup {
       }
     }
     process.off("exit", this.#onExit);
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.off(signal, this.#onSignal);
     if (failures.length > 0) throw new AggregateError(failures, "taking down a test's world failed");
   }
 }
@@ -112,7 +161,7 @@ export function connect(a: Netns, aDevice: string, b: Netns, bDevice: string): v
 /** A bpffs of its own, gone with the test. */
 export function mountBpffs(cleanup: Cleanup): string {
   requireRoot();
-  const path = mkdtempSync(join(tmpdir(), "sansproxy-bpffs-"));
+  const path = mkdtempSync(join(tmpdir(), `sansproxy-bpffs-${process.pid}-`));
   cleanup.add(() => rmdirSync(path));
   sh("mount", "-t", "bpf", "bpf", path);
   cleanup.add(() => sh("umount", path));
@@ -133,18 +182,6 @@ export function cgroup2Mount(): string {
 export function makeCgroup(cleanup: Cleanup): string {
   const path = join(cgroup2Mount(), `sansproxy-test-${process.pid}-${made++}`);
   mkdirSync(path);
-  cleanup.add(() => {
-    // A process that a failed test left behind is ended by the cgroup's own means.
-    if (readFileSync(join(path, "cgroup.procs"), "utf8") !== "") writeFileSync(join(path, "cgroup.kill"), "1");
-    for (let attempt = 0; ; attempt++) {
-      try {
-        rmdirSync(path);
-        return;
-      } catch (error) {
-        if (attempt === 50) throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
-      }
-    }
-  });
+  cleanup.add(() => removeCgroup(path));
   return path;
 }
