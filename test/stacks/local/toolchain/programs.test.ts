@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shows which official programs are used, where built ones are kept, and that go.mod pins what the table says.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { repository } from "../../../../stacks/local/host/paths.ts";
+import { cachedPath, summary } from "../../../../stacks/local/toolchain/build.ts";
+import { atLeast, neededByUp, type Program, programs } from "../../../../stacks/local/toolchain/programs.ts";
+
+const all: Program[] = Object.values(programs);
+
+test("an official program of exactly the Kubernetes version is used, another is not", () => {
+  const usable = (program: Program, output: string) => program.check?.usable(output);
+  expect(usable(programs.kubectl, "Client Version: v1.36.3\nKustomize Version: v5.8.1\n")).toBe(true);
+  expect(usable(programs.kubectl, "Client Version: v1.32.4-dispatcher\n")).toBe(false);
+  expect(usable(programs.kubectl, "Client Version: v1.36.30\n")).toBe(false);
+  expect(usable(programs.kubelet, "Kubernetes v1.36.3\n")).toBe(true);
+});
+
+test("Pulumi and helm may be newer within their major version, not older", () => {
+  expect(atLeast("3.250.0")("v3.250.0")).toBe(true);
+  expect(atLeast("3.250.0")("v3.251.1")).toBe(true);
+  expect(atLeast("3.250.0")("v3.249.9")).toBe(false);
+  expect(atLeast("3.18.0")("v4.0.1+g1234")).toBe(false);
+  expect(atLeast("3.18.0")("no version")).toBe(false);
+});
+
+test("a built program's place names its version and is its own", async () => {
+  const paths = await Promise.all(all.map(cachedPath));
+  expect(new Set(paths).size).toBe(all.length);
+  for (const [index, program] of all.entries()) expect(paths[index]).toContain(`/${program.name}/${program.version}-`);
+});
+
+test("other flags or another version have another place", async () => {
+  const { kubelet } = programs;
+  const places = await Promise.all([
+    cachedPath(kubelet),
+    cachedPath({ ...kubelet, stamps: [] }),
+    cachedPath({ ...kubelet, version: "v1.36.4" }),
+  ]);
+  expect(new Set(places).size).toBe(3);
+});
+
+test.each(neededByUp)("go.mod pins %s as the table says", async (name) => {
+  const program = programs[name];
+  const text = await readFile(join(repository, "stacks/local/toolchain/modules", program.module, "go.mod"), "utf8");
+  const lines = text.split("\n").map((line) => line.replace(/^tool /, "").trim());
+  expect(lines).toContain(program.package);
+  const pins = lines
+    .filter((line) => line.includes(` ${program.version} `))
+    .map((line) => line.split(" ")[0] ?? "none");
+  expect(pins.some((path) => program.package.startsWith(path))).toBe(true);
+});
+
+test("`up` builds no kube-proxy", () => {
+  expect(neededByUp).not.toContain("kube-proxy");
+});
+
+test("the summary says where each program comes from", () => {
+  const text = summary([
+    { program: programs.helm, path: "/usr/bin/helm", origin: "official" },
+    { program: programs.etcd, path: "/cache/etcd", origin: "built" },
+    { program: programs.kubectl, path: "/cache/kubectl", origin: "cached" },
+  ]);
+  expect(text).toBe("official: helm v3.22.0; built now: etcd v3.6.8; built earlier: kubectl v1.36.3");
+});
