@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of programs the local stack runs: what each is, how an official one is recognized, how ours is built.
 
+export interface Check {
+  readonly args: readonly string[];
+  readonly usable: (output: string) => boolean;
+}
+
 export interface Program {
   readonly name: string;
   readonly version: string;
@@ -10,7 +15,7 @@ export interface Program {
   /** Linker settings that stamp the version. */
   readonly stamps: readonly string[];
   /** Arguments that make the program say its version, and what it says when it can be used; absent: it cannot say. */
-  readonly check?: { readonly args: readonly string[]; readonly usable: (output: string) => boolean };
+  readonly check?: Check;
   /** True for a package's tests, which Go compiles into a program of their own. */
   readonly tests?: boolean;
 }
@@ -35,8 +40,8 @@ export const atLeast = (least: string) => (output: string) => {
   return minor > wantedMinor || (minor === wantedMinor && patch >= wantedPatch);
 };
 
-function kubernetes(name: string, path = `cmd/${name}`, check: readonly string[] = ["--version"]): Program {
-  return { ...silent(name, path), check: { args: check, usable: says(kubernetesVersion.slice(1)) } };
+function kubernetes(name: string, path = `cmd/${name}`, args: readonly string[] = ["--version"]) {
+  return { ...silent(name, path), check: { args, usable: says(kubernetesVersion.slice(1)) } };
 }
 
 /** A program of Kubernetes that does not say its version: an official one is never recognized. */
