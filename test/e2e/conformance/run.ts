@@ -10,6 +10,8 @@ import { obtain } from "../../../stacks/local/toolchain/build.ts";
 import { kubernetesVersion } from "../../../stacks/local/toolchain/programs.ts";
 import { testImages } from "../../../stacks/local/toolchain/test-images.ts";
 import { fitCluster, kubectlWith } from "./cluster-fit.ts";
+import { LoadBalancerAssigner } from "./load-balancer-assigner.ts";
+import { LoadBalancerRoutes } from "./load-balancer-routes.ts";
 import { importImages } from "./machine-images.ts";
 import { Progress } from "./progress.ts";
 import { closingLine, count, junit, markdown, type Outcome } from "./report.ts";
@@ -53,14 +55,18 @@ async function runFitted(suite: Suite, selection: Selection, processes: number):
   const interrupt = () => controller.abort();
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   const putBack = await fitCluster(kubectlWith(suite.kubectl, suite.kubeconfig));
+  const warn = (problem: string) => process.stderr.write(`  load balancers: ${problem}\n`);
+  const balancer = new LoadBalancerAssigner(suite.kubeconfig, await LoadBalancerRoutes.open(), warn);
   const startedAt = new Date();
   try {
+    balancer.start();
     const progress = new Progress(selection.parallel.length + selection.serial.length);
     const results = await runAll(suite, selection, processes, progress, controller.signal);
     const seconds = (Date.now() - startedAt.getTime()) / 1000;
     const { notPossible } = selection;
     return { kubernetesVersion, startedAt: startedAt.toISOString(), seconds, results, notPossible };
   } finally {
+    await balancer.stop();
     await putBack();
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
