@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runInteractive } from "../host/exec.ts";
-import { cacheDirectory, clone, repository } from "../host/paths.ts";
+import { cacheDirectory, clone, machinesRoot, repository } from "../host/paths.ts";
 import { duration, say, step } from "../host/progress.ts";
 import { sweep } from "../machines/sweep.ts";
 import { recoverStack } from "./recovery.ts";
@@ -21,6 +21,10 @@ export async function down(options: { readonly purgeCache: boolean }): Promise<n
   await step(`every trace of stack ${stackName} on this box`, () => sweep(stackName));
   for (const path of [clone.state, clone.kubeconfig, clone.ssh]) await rm(path, { recursive: true, force: true });
   if (options.purgeCache) {
+    // The machines' disks are layers over an image in the cache.
+    if (existsSync(machinesRoot)) {
+      throw new Error(`The cache stays: machines of another stack (${machinesRoot}) still use it; remove these first.`);
+    }
     await step(`cache ${cacheDirectory()}`, () => rm(cacheDirectory(), { recursive: true, force: true }));
   }
   say(`\nNothing of stack ${stackName} is left. ${duration(performance.now() - started)} in all.`);

@@ -26,7 +26,8 @@ export async function up(args: readonly string[]): Promise<number> {
   await recoverStack();
   const preview = args.includes("--preview");
   const passed = args.filter((arg) => arg !== "--preview");
-  const verb = preview ? ["preview"] : ["up", "--yes"];
+  // The outputs hold every check's result: the summary shows them as a table, so Pulumi need not list them.
+  const verb = preview ? ["preview", "--suppress-outputs"] : ["up", "--yes", "--suppress-outputs"];
   say(`• pulumi ${[...verb, "--stack", stackName, ...passed].join(" ")}`);
   const pulumi = join(clone.bin, "pulumi");
   const env = pulumiEnvironment();

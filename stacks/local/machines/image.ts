@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { debianTree } from "../host/debian.ts";
+import { withLock } from "../host/lock.ts";
 import { cacheDirectory } from "../host/paths.ts";
 import { step } from "../host/progress.ts";
 
@@ -64,20 +65,21 @@ const imageFiles = join(import.meta.dirname, "image");
 export async function machineImage(): Promise<string> {
   const target = join(cacheDirectory(), "machine-image", await imageKey());
   if (existsSync(target)) return target;
-  const building = `${target}.building-${process.pid}`;
-  await mkdir(join(target, ".."), { recursive: true });
-  try {
-    await step("machine image: Debian 12 with systemd, sshd and containerd", (note) =>
-      debianTree(building, packages, note),
-    );
-    await customize(building);
-    await rename(building, target);
-  } catch (error) {
-    await rm(building, { recursive: true, force: true });
-    // Another run may have finished the same image first.
-    if (!existsSync(target)) throw error;
-  }
-  return target;
+  // Several machines are made at once: one of them makes the image, the others wait for it.
+  return await withLock(target, async () => {
+    if (existsSync(target)) return target;
+    const building = `${target}.building-${process.pid}`;
+    try {
+      await step("machine image: Debian 12 with systemd, sshd and containerd", (note) =>
+        debianTree(building, packages, note),
+      );
+      await customize(building);
+      await rename(building, target);
+    } finally {
+      await rm(building, { recursive: true, force: true });
+    }
+    return target;
+  });
 }
 
 /** Changes with the package list, the units and every byte and mode of the image files. */

@@ -13,6 +13,7 @@ import { makeBundle } from "./bundle.ts";
 import { kubernetesImages } from "./images.ts";
 import { type ChosenPlugin, choosePlugins, pluginSummary } from "./plugins.ts";
 import { neededByUp, type ProgramName } from "./programs.ts";
+import { pruneCache } from "./retention.ts";
 
 export interface Toolchain {
   readonly programs: ReadonlyMap<ProgramName, Found>;
@@ -27,8 +28,9 @@ const linked: readonly ProgramName[] = ["pulumi", "helm", "kubectl"];
 export async function prepareToolchain(): Promise<Toolchain> {
   const programs = await obtain(neededByUp);
   await machineImage();
-  const images = [...(await kubernetesImages(programs)), await agentImage()];
-  const bundle = await makeBundle(programs, images);
+  const agent = await agentImage();
+  const bundle = await makeBundle(programs, [...(await kubernetesImages(programs)), agent]);
+  await pruneCache(agent.file, bundle);
   const plugins = await choosePlugins();
   await linkAll(programs, plugins, bundle);
   say(`programs: ${summary(programs.values())}`);
