@@ -5,7 +5,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { apiServerConfigMap } from "./internal/cilium/values.ts";
 import { agentEngine } from "./internal/datapath-agent.ts";
-import { ciliumEngine, predictedMaps } from "./internal/datapath-cilium.ts";
+import { ciliumEngine, ciliumWarnings, predictedMaps } from "./internal/datapath-cilium.ts";
 import {
   type DatapathChoice,
   type DatapathEngine,
@@ -121,8 +121,9 @@ export class Datapath extends pulumi.ComponentResource {
       ...(byReference ? [apiServerHost(name, what, cluster, engine, choice, within)] : []),
     ];
     if (engineName === "cilium") {
-      this.predictedMapMemoryMib = pulumi.all([choice, this.effectiveValues]).apply(([known, values]) => {
+      this.predictedMapMemoryMib = pulumi.all([choice, facts, this.effectiveValues]).apply(([known, of, values]) => {
         const { mib, sentence } = predictedMaps(known, values);
+        for (const warning of ciliumWarnings(known, of)) void pulumi.log.warn(`${what}: ${warning}`, this);
         void pulumi.log.info(`${what}: ${sentence}`, this);
         return mib;
       });

@@ -2,11 +2,11 @@
 // The engine "cilium": the upstream chart of one exact version, with values tuned for the platform and the mode.
 
 import { type CiliumSetting, defaultMode, tunedVersion, upstreamRepository } from "./cilium/modes.ts";
-import { ciliumProblems } from "./cilium/rules.ts";
+import { ciliumProblems, unknownKeyWarnings } from "./cilium/rules.ts";
 import { assumedNodeMemoryMib, type Load, mapMemory, totalMib } from "./cilium/sizing.ts";
 import { chosenCiliumValues, ciliumValues } from "./cilium/values.ts";
 import type { DatapathChoice, DatapathEngine, DatapathFacts } from "./datapath-engine.ts";
-import type { Values } from "./datapath-rules.ts";
+import { type Values, valueAt } from "./datapath-rules.ts";
 
 function loadOf(expected: Values | undefined): Load | undefined {
   if (expected === undefined) return undefined;
@@ -63,6 +63,15 @@ export const ciliumEngine: DatapathEngine = {
   },
 };
 
+/** What is not wrong, but may be a mistake: keys that only a chart newer than the known one could have. */
+export function ciliumWarnings(choice: DatapathChoice, facts: DatapathFacts): string[] {
+  const setting = settingOf(choice, facts);
+  return unknownKeyWarnings(setting, choice.helmValues).map(
+    ({ propertyPath, reason }) =>
+      `${propertyPath}: ${reason} (This is what chart ${tunedVersion} says; ${setting.version} may know it.)`,
+  );
+}
+
 /** What the maps of these values take on a node, and the sentence that says so. */
 export function predictedMaps({ settings }: DatapathChoice, values: Values): { mib: number; sentence: string } {
   const load = loadOf(settings["expected"] as Values | undefined);
@@ -74,8 +83,12 @@ export function predictedMaps({ settings }: DatapathChoice, values: Values): { m
     .map(({ map, bytes, entries }) => `${map} ${Math.ceil(bytes / 2 ** 20)} MiB for ${entries} entries`);
   const node = load === undefined ? `${assumedNodeMemoryMib} MiB (assumed)` : `${load.nodeMemoryMib} MiB`;
   const fill = load === undefined ? "with full Service maps" : "under the expected load";
+  const maglev =
+    load === undefined && valueAt(values, "loadBalancer.algorithm") === "maglev"
+      ? " Besides, Maglev takes a table for every exposed address and port: give expected to count them."
+      : "";
   return {
     mib,
-    sentence: `Cilium's maps take about ${mib} MiB on a node of ${node} ${fill}; the largest: ${largest.join(", ")}.`,
+    sentence: `Cilium's maps take about ${mib} MiB on a node of ${node} ${fill}; the largest: ${largest.join(", ")}.${maglev}`,
   };
 }

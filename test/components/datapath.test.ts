@@ -196,6 +196,8 @@ describe("Datapath", () => {
       atomic: false,
       values: await settled(result.effectiveValues),
     });
+    expect(release?.inputs).not.toHaveProperty("version");
+    expect(release?.inputs).not.toHaveProperty("repositoryOpts");
     expect([...resources.keys()].sort()).toEqual(["datapath", "datapath-kubernetes", "datapath-release"]);
   });
 

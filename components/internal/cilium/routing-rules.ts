@@ -92,7 +92,7 @@ export function tunnelProtocolRule(values: Values): InputProblem[] {
 }
 
 export function nativeCidrRule(values: Values, { cluster }: CiliumSetting): InputProblem[] {
-  if (values["routingMode"] !== "native" || !masquerades(values)) return [];
+  if (values["routingMode"] !== "native" || !masquerades(values) || chaining(values) !== undefined) return [];
   const value = values["ipv4NativeRoutingCIDR"];
   const absent = value === undefined || value === null || value === "";
   const elsewhere =
@@ -157,16 +157,15 @@ export function ipamRule(values: Values, { cluster, mode }: CiliumSetting): Inpu
   );
 }
 
-export function eniRule(values: Values, { cluster }: CiliumSetting): InputProblem[] {
+export function eniRule(values: Values, { cluster, mode }: CiliumSetting): InputProblem[] {
   const enabled = valueAt(values, "eni.enabled") === true;
-  if (!enabled && valueAt(values, "ipam.mode") !== "eni") return [];
-  if (cluster.platform !== "eks") {
+  if (enabled && cluster.platform !== "eks") {
     return problem("eni.enabled", `is for AWS, and the platform is ${text(cluster.platform)}; leave it out.`);
   }
-  if (enabled && valueAt(values, "ipam.mode") === "eni") return [];
+  if (enabled === mode.startsWith("eni")) return [];
   return problem(
     "eni.enabled",
-    `is ${enabled} while ipam.mode is ${text(valueAt(values, "ipam.mode"))}: they go together; leave both out and choose the mode "eni" or "overlay".`,
+    `is ${enabled} in mode ${text(mode)}, and addresses from AWS' interfaces go together with the modes "eni" and "eni-masquerading"; leave it out, or choose another mode.`,
   );
 }
 

@@ -94,9 +94,12 @@ const withoutDerived = (values: Values): Values => {
   return rest;
 };
 
-/** The keys are those of chart 1.20; a later one may have more. */
-export function knowsKeys({ version }: CiliumSetting): boolean {
-  return version.startsWith("1.20.");
+/** The keys are those of chart 1.20; a later one may have others. */
+const knowsKeys = ({ version }: CiliumSetting): boolean => version.startsWith("1.20.");
+
+/** What may be wrong with the keys of a chart that is newer than those that are known. */
+export function unknownKeyWarnings(of: CiliumSetting, helmValues: Values): InputProblem[] {
+  return knowsKeys(of) ? [] : keyProblems("helmValues.", withoutDerived(helmValues));
 }
 
 /** What is wrong with an installation: one problem for each place. */

@@ -181,8 +181,8 @@ export function lbMapSizeRule(values: Values, setting: CiliumSetting): InputProb
 
 export function mapMemoryRule(values: Values, setting: CiliumSetting): InputProblem[] {
   const { load } = setting;
-  if (load === undefined || loadRule(values, setting).length > 0 || frontendCountRule(values, setting).length > 0)
-    return [];
+  const others = [loadRule, frontendCountRule, lbMapSizeRule];
+  if (load === undefined || others.some((rule) => rule(values, setting).length > 0)) return [];
   const maps = mapMemory(values, load);
   const total = totalMib(maps);
   if (total <= load.mapMemoryBudgetMib) return [];

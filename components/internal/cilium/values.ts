@@ -5,7 +5,7 @@ import { distributionCniPlugins, mergeValues } from "../agent-values.ts";
 import { parseCidr } from "../cidr.ts";
 import type { Values } from "../datapath-rules.ts";
 import type { CiliumSetting } from "./modes.ts";
-import { defaultLbMapMax, demandOf } from "./sizing.ts";
+import { defaultLbMapMax, demandOf, largestMap } from "./sizing.ts";
 
 /** What every installation needs: no kube-proxy, health checks for load balancers, changes that take effect. */
 function baseValues({ load }: CiliumSetting): Values {
@@ -15,7 +15,9 @@ function baseValues({ load }: CiliumSetting): Values {
     kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
     socketLB: { enabled: true },
     loadBalancer: { mode: "snat", algorithm: "random", serviceTopology: true },
-    ...(demand === undefined || demand.lbMapMax === defaultLbMapMax ? {} : { bpf: { lbMapMax: demand.lbMapMax } }),
+    ...(demand === undefined || demand.lbMapMax === defaultLbMapMax
+      ? {}
+      : { bpf: { lbMapMax: Math.min(demand.lbMapMax, largestMap) } }),
     rollOutCiliumPods: true,
     operator: { rollOutPods: true, replicas: load?.nodes === 1 ? 1 : 2 },
     upgradeCompatibility: "1.20",

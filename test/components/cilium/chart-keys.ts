@@ -11,8 +11,12 @@ export const upstreamFolder = join(import.meta.dirname, "..", "..", "..", "..", 
 export const upstreamMissing = !existsSync(join(upstreamFolder, "values-1.20.0.yaml"));
 export const upstreamReason = `needs the upstream chart's values-1.20.0.yaml and values-1.20.0.schema.json in ${upstreamFolder}`;
 
-export function upstreamSchema(): object {
-  return JSON.parse(readFileSync(join(upstreamFolder, "values-1.20.0.schema.json"), "utf8"));
+/** Without the name of its dialect, which validators do not have at hand. */
+export function upstreamSchema(): Record<string, unknown> {
+  const { $schema: _dialect, ...schema } = JSON.parse(
+    readFileSync(join(upstreamFolder, "values-1.20.0.schema.json"), "utf8"),
+  );
+  return schema;
 }
 
 /** Kubernetes' own structures, and maps with keys of the user's choice: any key may stand there. */
