@@ -7,8 +7,9 @@ import { Command } from "commander";
 import { stackName } from "../../../stacks/local/commands/workspace.ts";
 import { clone, cloneDirectory } from "../../../stacks/local/host/paths.ts";
 import { obtain } from "../../../stacks/local/toolchain/build.ts";
-import { kubernetesVersion } from "../../../stacks/local/toolchain/programs.ts";
-import { testImages } from "../../../stacks/local/toolchain/test-images.ts";
+import { kubernetesImages } from "../../../stacks/local/toolchain/images.ts";
+import { kubernetesVersion, neededByUp } from "../../../stacks/local/toolchain/programs.ts";
+import { type TestImage, testImages } from "../../../stacks/local/toolchain/test-images.ts";
 import { fitCluster, kubectlWith } from "./cluster-fit.ts";
 import { LoadBalancerAssigner } from "./load-balancer-assigner.ts";
 import { LoadBalancerRoutes } from "./load-balancer-routes.ts";
@@ -39,7 +40,7 @@ async function main(options: Options): Promise<number> {
   if (!existsSync(clone.kubeconfig)) throw new Error("There is no cluster to test: bring it up with `npm run up`.");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const suite: Suite = { program, kubeconfig: clone.kubeconfig, kubectl: join(clone.bin, "kubectl"), folder };
-  await importImages(stackName, folder, await testImages());
+  await importImages(stackName, folder, await images());
   const outcome = await runFitted(suite, selection, options.processes);
   await writeFile(join(folder, "report.md"), markdown(outcome));
   await writeFile(join(folder, "junit.xml"), junit(outcome));
@@ -48,6 +49,12 @@ async function main(options: Options): Promise<number> {
     `\nreport: ${join(folder, "report.md")}, ${join(folder, "junit.xml")}\n${closingLine(counts)}\n`,
   );
   return counts.failed === 0 ? 0 : 1;
+}
+
+/** What pods of the tests run: beside their own images also those of `up`, in case a kubelet has collected one. */
+async function images(): Promise<TestImage[]> {
+  const everywhere = (await kubernetesImages(await obtain(neededByUp))).filter(({ roles }) => roles.includes("worker"));
+  return [...everywhere.map(({ name, file }): TestImage => ({ names: [name], file })), ...(await testImages())];
 }
 
 async function runFitted(suite: Suite, selection: Selection, processes: number): Promise<Outcome> {
