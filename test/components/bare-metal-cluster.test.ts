@@ -180,6 +180,13 @@ describe("BareMetalCluster", () => {
     expect(connection.dialErrorLimit * connection.perDialTimeout).toBeLessThanOrEqual(60);
   });
 
+  it("becomes root by sudo where the user is another, and nowhere else", async () => {
+    const { get } = await build({ hosts: [controlPlane, { ...worker, user: "admin" }] });
+    expect(get("metal-worker-1-prepare").inputs["create"]).toContain("sudo -n");
+    expect(get("metal-cp-1-prepare").inputs["create"]).toBe("timeout -k 10 1800 bash -euo pipefail -s -- create");
+    expect(get("metal-worker-1-preflight").inputs["create"]).not.toContain("sudo");
+  });
+
   it("sends no host key where the check is waived", async () => {
     const { hostKey: _checked, ...rest } = worker;
     const { get } = await build({ hosts: [controlPlane, { ...rest, insecureIgnoreHostKey: true }] });

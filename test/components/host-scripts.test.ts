@@ -73,7 +73,7 @@ describe("the scripts of a host", () => {
 
   it("end by running the function of the action, with nothing left to read", async () => {
     expect(await settled(scriptInput("claim", {}))).toMatch(/\n"run_\$1" <\/dev\/null\n$/);
-    expect(scriptCommand("delete", 60)).toMatch(/^timeout -k 10 60 .*bash -euo pipefail -s -- delete$/);
+    expect(scriptCommand("delete", 60, true)).toMatch(/^timeout -k 10 60 .*bash -euo pipefail -s -- delete$/);
   });
 });
 

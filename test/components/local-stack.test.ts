@@ -24,7 +24,9 @@ function settings(values: Record<string, string> = {}): Settings {
 
 const build = (values: Record<string, string> = {}) => {
   const chosen = settings(values);
-  return recordProgram(() => localStack("local", chosen, { privateKey, authorizedKey: hostKey, bundlePath }));
+  return recordProgram(() =>
+    localStack("local", chosen, { privateKey, authorizedKey: hostKey, bundlePath, agentTag: "0.1.0-abc" }),
+  );
 };
 
 describe("the local stack", () => {
@@ -56,12 +58,15 @@ describe("the local stack", () => {
     const folder = mkdtempSync(join(tmpdir(), "sansproxy-state-"));
     mkdirSync(join(folder, "ssh"));
     mkdirSync(join(folder, "bundle"));
+    const files = [{ images: ["registry.k8s.io/pause:3.10.2"] }, { images: ["ghcr.io/sansproxy/agent:0.1.0-abc"] }];
+    writeFileSync(join(folder, "bundle", "manifest.json"), JSON.stringify({ files }));
     writeFileSync(join(folder, "ssh", "id_ed25519"), privateKey);
     writeFileSync(join(folder, "ssh", "id_ed25519.pub"), `${hostKey}\n`);
     expect(readPreparations(folder)).toEqual({
       privateKey,
       authorizedKey: hostKey,
       bundlePath: join(folder, "bundle"),
+      agentTag: "0.1.0-abc",
     });
     rmSync(folder, { recursive: true });
   });
@@ -101,6 +106,21 @@ describe("the local stack", () => {
       for (const [path, text] of plainTexts(inputs)) expect(text, `${name}${path}`).not.toContain("THE-SSH-KEY");
     }
     expect(await pulumi.isSecret(result["kubeconfig"] as pulumi.Output<string>)).toBe(true);
+  });
+
+  it("starts machines again after a restart of the box, and never replaces them for it", async () => {
+    const { resources } = await build();
+    for (const name of ["network", "machine-cp-1", "machine-worker-1"]) {
+      const { inputs } = resources.get(name) ?? {};
+      expect(inputs?.["environment"], name).toHaveProperty("BOOT_ID");
+      expect(inputs, name).not.toHaveProperty("triggers");
+      expect(inputs?.["update"], name).toBe(inputs?.["create"]);
+    }
+  });
+
+  it("installs the agent that is in the bundle", async () => {
+    const { resources } = await build();
+    expect(resources.get("datapath-release")?.inputs).toHaveProperty("values.image.tag", "0.1.0-abc");
   });
 
   it("skips the uninstallation of what goes with the cluster", async () => {

@@ -3,6 +3,7 @@
 
 import { remote, type types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { knownNow } from "../input-errors.ts";
 import { type HostStep, type ScriptVariables, scriptCommand, scriptInput } from "./scripts.ts";
 import { openSeal, sealKey } from "./sealed.ts";
 
@@ -26,14 +27,14 @@ export interface RemoteStep {
  * replacing the step, which would take a working Node apart.
  */
 export function remoteStep(name: string, args: RemoteStep, options: pulumi.CustomResourceOptions): remote.Command {
-  const asRoot = args.asRoot ?? true;
+  const sudo = (args.asRoot ?? true) && knownNow(args.connection.user) !== "root";
   return new remote.Command(
     name,
     {
       connection: args.connection,
-      create: scriptCommand("create", args.seconds, asRoot),
-      update: scriptCommand("update", args.seconds, asRoot),
-      ...(args.deleteSeconds === undefined ? {} : { delete: scriptCommand("delete", args.deleteSeconds, asRoot) }),
+      create: scriptCommand("create", args.seconds, sudo),
+      update: scriptCommand("update", args.seconds, sudo),
+      ...(args.deleteSeconds === undefined ? {} : { delete: scriptCommand("delete", args.deleteSeconds, sudo) }),
       stdin: scriptInput(args.step, args.variables),
       addPreviousOutputInEnv: false,
       ...(args.silent === true ? { logging: remote.Logging.None } : {}),

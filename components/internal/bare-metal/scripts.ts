@@ -41,8 +41,8 @@ export function scriptInput(step: HostStep, variables: ScriptVariables): pulumi.
   });
 }
 
-/** The command line of a step: bounded in time, as root, with nothing in it that is worth hiding. */
-export function scriptCommand(action: "create" | "update" | "delete", seconds: number, asRoot = true): string {
-  const root = asRoot ? '$([ "$(id -u)" -eq 0 ] || echo sudo -n) ' : "";
+/** The command line of a step: bounded in time, with nothing in it that is worth hiding; `sudo` unless it runs as root. */
+export function scriptCommand(action: "create" | "update" | "delete", seconds: number, sudo: boolean): string {
+  const root = sudo ? '$([ "$(id -u)" -eq 0 ] || echo sudo -n) ' : "";
   return `timeout -k 10 ${seconds} ${root}bash -euo pipefail -s -- ${action}`;
 }
