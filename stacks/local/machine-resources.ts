@@ -16,7 +16,10 @@ export interface MachineHost {
 
 const projectRoot = join(import.meta.dirname, "..", "..");
 
-/** After a restart of the box the machines are started again, with their disks as they were. */
+/**
+ * After a restart of the box this is another one, so that the update starts the machines again with their disks as they
+ * were. A trigger would replace them: new ones first, and then these away.
+ */
 function bootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
@@ -33,7 +36,7 @@ export function machineResources(
   authorizedKey: string,
 ): MachineHost[] {
   const bridge = { name: settings.bridge, cidr: settings.subnet };
-  const common = { dir: projectRoot, triggers: [bootId()], addPreviousOutputInEnv: false };
+  const common = { dir: projectRoot, environment: { BOOT_ID: bootId() }, addPreviousOutputInEnv: false };
   const network = new local.Command("network", {
     ...common,
     create: machinesCommand("network-create"),

