@@ -5,7 +5,10 @@ import { step, until } from "../../../stacks/local/host/progress.ts";
 
 interface Node {
   readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
-  readonly spec: { readonly taints?: readonly { readonly key: string; readonly effect: string }[] };
+  readonly spec: {
+    readonly taints?: readonly { readonly key: string; readonly effect: string }[];
+    readonly podCIDRs?: readonly string[];
+  };
   readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
 }
 
@@ -47,6 +50,12 @@ export async function fitCluster(kubectl: Kubectl): Promise<() => Promise<void>>
     throw error;
   }
   return putBack;
+}
+
+/** True when every node gives its pods addresses of both families. */
+export async function isDualStack(kubectl: Kubectl): Promise<boolean> {
+  const all = await nodes(kubectl);
+  return all.every(({ spec }) => [".", ":"].every((mark) => spec.podCIDRs?.some((cidr) => cidr.includes(mark))));
 }
 
 async function fitNode(kubectl: Kubectl, node: Node, index: number, undo: (readonly string[])[]): Promise<void> {
