@@ -35,17 +35,15 @@ export class Verification extends pulumi.ComponentResource {
     const { cluster } = args;
     const values = pulumi.output(args.effectiveValues);
     const nodeNames = pulumi.output(cluster.nodes).apply((nodes) => nodes.map((node) => node.name).sort());
-    const command = pulumi
-      .all([nodeNames, args.timeoutSeconds ?? 600])
-      .apply(
-        ([names, seconds]) =>
-          `node agent/sansproxy.mjs verify --kubeconfig - --expect-nodes ${names.join(",")} --timeout ${seconds}s --output json`,
-      );
+    const nodes = nodeNames.apply((names) => `--expect-nodes=${names.join(",")}`);
+    const timeout = pulumi.output(args.timeoutSeconds ?? 600).apply((seconds) => `--timeout=${seconds}s`);
     const run = new local.Command(
       `${name}-run`,
       {
-        create: command,
-        update: command,
+        // The program itself is the interpreter: no shell ever sees a node's name.
+        interpreter: ["node", "agent/sansproxy.mjs", "verify", "--kubeconfig=-", "--output=json", timeout],
+        create: nodes,
+        update: nodes,
         dir: packageRoot,
         stdin: pulumi.secret(cluster.kubeconfig),
         triggers: [cluster.nodes, values, packageVersion],

@@ -22,11 +22,11 @@ const build = (names: string[], values: { [key: string]: unknown } = { a: 1 }) =
   recordProgram(() => new Verification("verification", { cluster: cluster(names), effectiveValues: values }));
 
 describe("Verification", () => {
-  it("runs the command line for the cluster's nodes, in an order of its own", async () => {
+  it("runs the command line for the cluster's nodes, in an order of its own, through no shell", async () => {
     const { resources } = await build(["worker-2", "cp-1", "worker-1"]);
-    const { create, update } = resources.get("verification-run")?.inputs ?? {};
-    expect(create).toBe(
-      "node agent/sansproxy.mjs verify --kubeconfig - --expect-nodes cp-1,worker-1,worker-2 --timeout 600s --output json",
+    const { interpreter, create, update } = resources.get("verification-run")?.inputs ?? {};
+    expect([...(interpreter as string[]), create].join(" ")).toBe(
+      "node agent/sansproxy.mjs verify --kubeconfig=- --output=json --timeout=600s --expect-nodes=cp-1,worker-1,worker-2",
     );
     expect(update).toBe(create);
   });
