@@ -83,7 +83,8 @@ const engines: Readonly<Record<string, DatapathEngine>> = { agent: agentEngine, 
 /** The part of the cluster that serves Services. */
 export class Datapath extends pulumi.ComponentResource {
   /** The values that the chart was installed with. */
-  readonly effectiveValues: pulumi.Output<{ [key: string]: unknown }>;
+  // biome-ignore lint/suspicious/noExplicitAny: a schema for other languages knows "any", and not "unknown".
+  readonly effectiveValues: pulumi.Output<{ [key: string]: any }>;
   /** Name of the Helm release; known when its objects are in the cluster, not when its agents are ready. */
   readonly releaseName: pulumi.Output<string>;
   /** Memory, in MiB, that Cilium's maps of Services and connections take on a node; absent with the engine `agent`. */
