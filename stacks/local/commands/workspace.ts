@@ -37,6 +37,7 @@ export async function prepareWorkspace(): Promise<void> {
   }
   await chmod(cloneDirectory, 0o700);
   if (!existsSync(clone.passphrase)) {
+    await forgetOldPassphrase();
     await writeFile(clone.passphrase, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
   }
   const key = join(clone.ssh, "id_ed25519");
@@ -62,10 +63,19 @@ export function environmentFile(): string {
 
 /** Selects the stack, making it first when there is none. */
 export async function selectStack(): Promise<void> {
+  if (!stackExists()) await forgetSalt(join(repository, `Pulumi.${stackName}.yaml`));
   await run(join(clone.bin, "pulumi"), ["stack", "select", "--create", stackName], {
     cwd: repository,
     env: pulumiEnvironment(),
   });
+}
+
+/** A stack that is made anew gets a new salt: the old one may belong to a passphrase that is gone. */
+export async function forgetSalt(configFile: string): Promise<void> {
+  if (!existsSync(configFile)) return;
+  const text = await readFile(configFile, "utf8");
+  const kept = text.replace(/^encryptionsalt:.*\n/m, "");
+  if (kept !== text) await writeFile(configFile, kept);
 }
 
 /** True when Pulumi's state knows the stack. */
@@ -80,6 +90,20 @@ export async function writeKubeconfig(text: string): Promise<void> {
   }
   await rm(clone.kubeconfig, { force: true });
   await writeFile(clone.kubeconfig, text, { mode: 0o600 });
+}
+
+/** A configuration that outlived its clone's folder is bound to a passphrase that is lost: Pulumi would refuse the new one. */
+async function forgetOldPassphrase(): Promise<void> {
+  const file = join(repository, `Pulumi.${stackName}.yaml`);
+  if (!existsSync(file)) return;
+  const rest = withoutSalt(await readFile(file, "utf8"));
+  if (rest.trim() === "") await rm(file);
+  else await writeFile(file, rest);
+}
+
+/** A stack's configuration without the mark of its passphrase. */
+export function withoutSalt(config: string): string {
+  return config.replace(/^encryptionsalt:.*\n?/m, "");
 }
 
 function quote(text: string): string {
