@@ -2,7 +2,7 @@
 // The project's command line: what `npm run up`, `npm run down` and their companions call.
 
 import { Command } from "commander";
-import { down } from "./commands/down.ts";
+import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
 import { buildBpf, kubectl, pulumi, test } from "./commands/passed-through.ts";
 import { status } from "./commands/status.ts";
@@ -40,7 +40,8 @@ program
   .command("down")
   .description("remove every trace of the stack: machines, bridge, mounts, cgroups, state")
   .option("--purge-cache", "also remove what was built and downloaded", false)
-  .action(async (options: { purgeCache: boolean }) => {
+  .option("--force", "also remove machines of this stack that another clone made", false)
+  .action(async (options: DownOptions) => {
     process.exitCode = await down(options);
   });
 

@@ -60,7 +60,7 @@ function seconds({ seconds: taken }: Outcome): string {
 }
 
 beforeAll(async () => {
-  await stack.run("down");
+  await stack.run("down", "--force");
   expect(tracesOf("test", "sansproxyt"), "an earlier run's traces").toEqual([]);
 });
 

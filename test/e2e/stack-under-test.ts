@@ -101,7 +101,7 @@ export class StackUnderTest {
 
   /** Takes everything away, also what an earlier, broken run left. */
   async remove(): Promise<void> {
-    const { code, text } = await this.run("down");
+    const { code, text } = await this.run("down", "--force");
     if (code !== 0) throw new Error(`the stack under test was not removed:\n${text}`);
     rmSync(this.home, { recursive: true, force: true });
     rmSync(join(repository, `Pulumi.${stack}.yaml`), { force: true });

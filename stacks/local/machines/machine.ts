@@ -84,8 +84,16 @@ export async function deleteMachine(stack: string, name: string): Promise<void> 
   await rm(folderOf(stack, name), { recursive: true, force: true });
 }
 
+export interface ListedMachine {
+  readonly name: string;
+  readonly address: string;
+  readonly running: boolean;
+  /** The public key that may log in: it tells whose machine this is. Unknown of one that is only half made. */
+  readonly authorizedKey: string | undefined;
+}
+
 /** Machines of a stack with their state, for people and tests. */
-export async function listMachines(stack: string): Promise<{ name: string; address: string; running: boolean }[]> {
+export async function listMachines(stack: string): Promise<ListedMachine[]> {
   const root = join(machinesRoot, stack);
   if (!existsSync(root)) return [];
   const found = [];
@@ -93,7 +101,8 @@ export async function listMachines(stack: string): Promise<{ name: string; addre
     if (!entry.isDirectory()) continue;
     const record = await readRecord(join(root, entry.name));
     const running = record?.process !== undefined && (await nspawn.isAlive(record.process));
-    found.push({ name: entry.name, address: record?.spec.address ?? "", running });
+    const { address = "", authorizedKey } = record?.spec ?? {};
+    found.push({ name: entry.name, address, running, authorizedKey });
   }
   return found;
 }

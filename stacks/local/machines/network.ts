@@ -2,10 +2,11 @@
 // Makes and removes the network of a stack: one bridge on the box, which holds the first address of the subnet.
 
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../host/exec.ts";
 import { machinesRoot } from "../host/paths.ts";
+import { rememberBoxSettings, restoreBoxSettings } from "./box-settings.ts";
 import { type NetworkSpec, parseSubnet } from "./spec.ts";
 
 export interface Network {
@@ -37,6 +38,7 @@ export async function createNetwork(spec: NetworkSpec): Promise<Network> {
     );
   }
   if (existing === undefined) await refuseOverlap(spec, subnet.network, subnet.prefixLength);
+  await rememberBoxSettings();
   // The record comes first: it tells whose the bridge is when the next step is interrupted.
   await mkdir(join(machinesRoot, stack), { recursive: true, mode: 0o700 });
   await writeFile(recordFile(stack), JSON.stringify({ bridge: bridge.name, cidr: bridge.cidr }));
@@ -53,6 +55,10 @@ export async function deleteNetwork(stack: string, bridge: string): Promise<void
   const existing = await link(bridge);
   if (existing !== undefined && (await isOurs(stack, existing))) await run("ip", ["link", "delete", bridge]);
   await rm(recordFile(stack), { force: true });
+  if (existsSync(join(machinesRoot, stack)) && (await readdir(join(machinesRoot, stack))).length === 0) {
+    await rmdir(join(machinesRoot, stack));
+  }
+  await restoreBoxSettings();
 }
 
 /** Names of all bridges of a stack, also of one whose record was lost. */

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { run } from "../host/exec.ts";
 import { machinesRoot } from "../host/paths.ts";
 import { say } from "../host/progress.ts";
+import { restoreBoxSettings } from "./box-settings.ts";
 import { hierarchies, removeCgroups, removeEmptyCgroups } from "./cgroups.ts";
 import { deleteMachine } from "./machine.ts";
 import { unmountBelow } from "./mounts.ts";
@@ -30,8 +31,7 @@ export async function sweep(stack: string): Promise<void> {
   }
   await unmountBelow(root);
   await rm(root, { recursive: true, force: true });
-  if (existsSync(machinesRoot) && (await readdir(machinesRoot)).length === 0)
-    await rm(machinesRoot, { recursive: true });
+  await restoreBoxSettings();
 }
 
 /** Machines known by their folder or only by a cgroup that was left behind. */
