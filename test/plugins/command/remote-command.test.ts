@@ -3,6 +3,7 @@
 
 import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startBundlingProxy } from "../fixtures/bundling-proxy.ts";
 import type { Plugin } from "../fixtures/plugin.ts";
 import { type ProviderClient, Resource, startProvider } from "../fixtures/resources.ts";
 import { type Sshd, startSshd } from "../fixtures/sshd.ts";
@@ -48,6 +49,12 @@ describe("running a command", () => {
     });
     expect(outputs["stdout"]).toBe("one\n");
     expect(outputs["stderr"]).toBe("two");
+  });
+
+  test("knows how a command ended whose output and end arrive in one piece", async () => {
+    await using proxy = await startBundlingProxy(sshd.port, 200);
+    const { outputs } = await command().create({ connection: connection({ port: proxy.port }), create: "echo quick" });
+    expect(outputs["stdout"]).toBe("quick");
   });
 
   test("gives the command its stdin and ends it", async () => {

@@ -18,29 +18,41 @@ export interface RemoteInputs {
   readonly stdin?: string;
 }
 
-const start = ({ client }: Dialed, command: string, env: Record<string, string>): Promise<ClientChannel> =>
+interface Running {
+  readonly channel: ClientChannel;
+  /** Why the command did not end well; undefined when it did. */
+  readonly ended: Promise<string | undefined>;
+}
+
+/** Starts a command. Its end is listened for at once: a quick one's may arrive together with its start. */
+const start = ({ client }: Dialed, command: string, env: Record<string, string>): Promise<Running> =>
   new Promise((resolve, reject) => {
-    client.exec(command, { env }, (error, channel) => (error ? reject(error) : resolve(channel)));
+    client.exec(command, { env }, (error, channel) => {
+      if (error) reject(error);
+      else resolve({ channel, ended: endOf(channel) });
+    });
   });
 
-const ended = (channel: ClientChannel): Promise<string | undefined> =>
-  new Promise((resolve, reject) => {
-    let result: string | undefined = "the connection was lost while the command ran";
-    channel.once("exit", (code: number | null, signal?: string) => {
-      if (code === 0) result = undefined;
-      else result = code === null ? `Process exited with signal ${signal}` : `Process exited with status ${code}`;
+const endOf = (channel: ClientChannel): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    let lost = "the connection was lost while the command ran";
+    channel.once("error", (error: Error) => {
+      lost = error.message;
     });
-    channel.once("error", reject);
-    channel.once("close", () => resolve(result));
+    channel.once("close", (code?: number | null, signal?: string) => {
+      if (code === 0) resolve(undefined);
+      else if (code === undefined) resolve(lost);
+      else resolve(code === null ? `Process exited with signal ${signal}` : `Process exited with status ${code}`);
+    });
   });
 
 /** The variables sshd did not take, found by asking the session for its environment. */
 const refused = async (dialed: Dialed, environment: Record<string, string>): Promise<string[]> => {
-  const channel = await start(dialed, "env -0", environment);
+  const { channel, ended } = await start(dialed, "env -0", environment);
   const chunks: Buffer[] = [];
   channel.on("data", (bytes: Buffer) => chunks.push(bytes));
   channel.stderr.resume();
-  const failed = await ended(channel);
+  const failed = await ended;
   if (failed !== undefined) throw new Error(`the host's environment cannot be read: \`env -0\`: ${failed}`);
   const accepted = new Set(Buffer.concat(chunks).toString("utf8").split("\0"));
   return Object.entries(environment).flatMap(([name, value]) => (accepted.has(`${name}=${value}`) ? [] : [name]));
@@ -86,7 +98,7 @@ export const runRemotely = async (
     log,
   );
   const output = new Output(inputs.logging, show);
-  const channel = await start(dialed, command, env);
+  const { channel, ended } = await start(dialed, command, env);
   channel.on("data", (bytes: Buffer) => output.add("stdout", bytes));
   channel.stderr.on("data", (bytes: Buffer) => output.add("stderr", bytes));
   let cut: NodeJS.Timeout | undefined;
@@ -97,9 +109,8 @@ export const runRemotely = async (
   if (signal.aborted) onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    const result = ended(channel);
     channel.end(inputs.stdin ?? "");
-    const why = await result;
+    const why = await ended;
     const said = output.finish();
     if (signal.aborted) throw failure("cancelled", command, output);
     if (why !== undefined) throw failure(why, command, output);
