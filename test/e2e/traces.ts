@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a stack could leave on the box: links, mounts, cgroups and processes, before and after.
+// What a stack could leave on the box: links, mounts, cgroups, processes and files.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+
+const propagationOf = (stack: string) => (machine: string) => `/run/systemd/nspawn/propagate/${stack}-${machine}`;
 
 /** Everything of one stack that is on the box now; empty when there is no trace of it. */
 export function tracesOf(stack: string, bridge: string): string[] {
@@ -12,18 +14,19 @@ export function tracesOf(stack: string, bridge: string): string[] {
     ...mounts().filter((path) => path.includes(`/var/lib/sansproxy/${stack}/`)),
     ...cgroups(`sansproxy/${stack}`),
     ...processes(`sansproxy/${stack}`),
-    ...(existsSync(`/var/lib/sansproxy/${stack}`) ? [`/var/lib/sansproxy/${stack}`] : []),
+    ...[
+      `/var/lib/sansproxy/${stack}`,
+      ...["cp-1", "worker-1", "worker-2", "worker-3"].map(propagationOf(stack)),
+    ].filter((path) => existsSync(path)),
   ];
 }
 
-/** Names of all links of the box. */
-export function links(): string[] {
+function links(): string[] {
   const all = JSON.parse(execFileSync("ip", ["-json", "link"], { encoding: "utf8" })) as { ifname: string }[];
   return all.map(({ ifname }) => ifname).sort();
 }
 
-/** Mount points of the box. */
-export function mounts(): string[] {
+function mounts(): string[] {
   return readFileSync("/proc/self/mounts", "utf8")
     .trim()
     .split("\n")

@@ -80,6 +80,7 @@ export async function createMachine(spec: MachineSpec): Promise<Machine> {
 /** Ends the machine and removes all it had; a machine that is not there is no error. */
 export async function deleteMachine(stack: string, name: string): Promise<void> {
   await endProcesses(stack, name);
+  await nspawn.removeTraces(machineId(stack, name), join(folderOf(stack, name), "root"));
   await unmountBelow(folderOf(stack, name));
   await rm(folderOf(stack, name), { recursive: true, force: true });
 }

@@ -3,8 +3,12 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { run } from "../host/exec.ts";
+
+/** Where systemd-nspawn keeps locks and folders for running machines. */
+const runtime = "/run/systemd/nspawn";
 
 export interface Launch {
   /** Unique on the box: stack and machine. */
@@ -125,4 +129,12 @@ async function startTicks(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return text === "" || fields[0] === "Z" ? "" : (fields[19] ?? "");
+}
+
+/** Removes what nspawn keeps of a machine that was killed: its propagation folder, and the lock of its root's inode. */
+export async function removeTraces(machine: string, root: string): Promise<void> {
+  await rm(join(runtime, "propagate", machine), { recursive: true, force: true });
+  if (!existsSync(root)) return;
+  const { dev, ino } = await stat(root);
+  await rm(join(runtime, "locks", `inode-${dev}:${ino}`), { force: true });
 }
