@@ -14,7 +14,8 @@ export interface VerificationArgs {
   /** The cluster to verify. */
   cluster: KubernetesCluster;
   /** The datapath's `effectiveValues`: verification runs again when they change. */
-  effectiveValues: pulumi.Input<{ [key: string]: unknown }>;
+  // biome-ignore lint/suspicious/noExplicitAny: a tree of chart values; the schema of components knows no `unknown`.
+  effectiveValues: pulumi.Input<{ [key: string]: any }>;
   /**
    * How long, in seconds, to wait until every node and its agent are ready and every Service answers.
    * @default 600

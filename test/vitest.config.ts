@@ -21,7 +21,7 @@ export default defineConfig({
   root,
   test: {
     projects: [
-      tier("unit", ["test/agent/**/*.test.ts", "test/components/**/*.test.ts", "test/stacks/**/*.test.ts"], 60_000),
+      tier("unit", ["test/{agent,components,stacks}/**/*.test.ts", "test/*.test.ts"], 60_000),
       tier("plugins", ["test/plugins/**/*.test.ts"], 180_000, true),
       tier("bpf", ["test/bpf/**/*.test.ts"], 120_000, true),
       tier("testbed", ["test/testbed/**/*.test.ts"], 300_000, true),
