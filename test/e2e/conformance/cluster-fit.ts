@@ -27,7 +27,10 @@ export const kubectlWith =
 const zoneLabel = "topology.kubernetes.io/zone";
 /** As many zones as the suite's tests of traffic distribution ask for. */
 const zones = ["zone-a", "zone-b", "zone-c"];
-const controlPlaneTaint = "node-role.kubernetes.io/control-plane";
+/** With this many workers the control plane is not needed for pods, and stays out as in most clusters. */
+const enoughWorkers = zones.length;
+/** Label and taint of control planes have the same name. */
+const controlPlane = "node-role.kubernetes.io/control-plane";
 const readyTimeoutMs = 300_000;
 
 /** Changes the cluster for the tests; the returned function undoes exactly these changes. */
@@ -43,7 +46,13 @@ export async function fitCluster(kubectl: Kubectl): Promise<() => Promise<void>>
         note(`waiting for ${waiting.join(", ")}`);
         return waiting.length === 0 ? true : undefined;
       });
-      for (const [index, node] of (await nodes(kubectl)).entries()) await fitNode(kubectl, node, index, undo);
+      const all = await nodes(kubectl);
+      const workers = all.filter((node) => !isControlPlane(node));
+      // Workers first: endpoints' hints are made from the zones that workers are in.
+      const ordered = [...workers, ...all.filter(isControlPlane)];
+      for (const [index, node] of ordered.entries()) await labelZone(kubectl, node, index, undo);
+      if (workers.length >= enoughWorkers) return;
+      for (const node of all.filter(isControlPlane)) await admitPods(kubectl, node, undo);
     });
   } catch (error) {
     await putBack();
@@ -58,17 +67,25 @@ export async function isDualStack(kubectl: Kubectl): Promise<boolean> {
   return all.every(({ spec }) => [".", ":"].every((mark) => spec.podCIDRs?.some((cidr) => cidr.includes(mark))));
 }
 
-async function fitNode(kubectl: Kubectl, node: Node, index: number, undo: (readonly string[])[]): Promise<void> {
-  const { name, labels } = node.metadata;
-  for (const { key, effect } of node.spec.taints ?? []) {
-    if (key !== controlPlaneTaint) continue;
-    await kubectl("taint", "node", name, `${key}:${effect}-`);
-    undo.push(["taint", "node", name, `${key}=:${effect}`]);
+const isControlPlane = (node: Node): boolean => Object.hasOwn(node.metadata.labels, controlPlane);
+
+async function admitPods(kubectl: Kubectl, { metadata, spec }: Node, undo: (readonly string[])[]): Promise<void> {
+  for (const { key, effect } of spec.taints ?? []) {
+    if (key !== controlPlane) continue;
+    await kubectl("taint", "node", metadata.name, `${key}:${effect}-`);
+    undo.push(["taint", "node", metadata.name, `${key}=:${effect}`]);
   }
-  if (labels[zoneLabel] === undefined) {
-    await kubectl("label", "node", name, `${zoneLabel}=${zones[index % zones.length]}`);
-    undo.push(["label", "node", name, `${zoneLabel}-`]);
-  }
+}
+
+async function labelZone(
+  kubectl: Kubectl,
+  { metadata }: Node,
+  index: number,
+  undo: (readonly string[])[],
+): Promise<void> {
+  if (metadata.labels[zoneLabel] !== undefined) return;
+  await kubectl("label", "node", metadata.name, `${zoneLabel}=${zones[index % zones.length]}`);
+  undo.push(["label", "node", metadata.name, `${zoneLabel}-`]);
 }
 
 async function nodes(kubectl: Kubectl): Promise<readonly Node[]> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gives Services of type LoadBalancer an address of the stack's own network and leads it to the nodes that serve it.
 import {
+  ApiException,
   CoreV1Api,
   KubeConfig,
   PatchStrategy,
@@ -14,6 +15,7 @@ import type { LoadBalancerRoutes } from "./load-balancer-routes.ts";
 export const finalizer = "service.kubernetes.io/load-balancer-cleanup";
 const excluded = "node.kubernetes.io/exclude-from-external-load-balancers";
 const everyMs = 500;
+const conflict = 409;
 const healthTimeoutMs = 1_000;
 /** Last bytes of the addresses that are given away: machines have lower ones. */
 const firstByte = 200;
@@ -57,8 +59,8 @@ export class LoadBalancerAssigner {
         last = "";
       } catch (error) {
         // The API server is restarted by some tests, and a Service may change while it is patched: the next pass sees.
-        const problem = firstLine(error);
-        if (problem !== last) this.#report(problem);
+        const problem = error instanceof ApiException && error.code === conflict ? "" : firstLine(error);
+        if (problem !== "" && problem !== last) this.#report(problem);
         last = problem;
       }
       await new Promise((resume) => setTimeout(resume, everyMs));
