@@ -22,18 +22,35 @@ const reports = mkdtempSync(join(tmpdir(), "sansproxy-test-"));
 const node = process.execPath;
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
 
+/** Set by Ctrl-C: the stage that runs is ended, and none is begun after it. */
+let interrupted = false;
+
 /** Runs a program with our terminal; resolves to its exit code, 128+n when a signal ended it. */
 function program(command: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-    const forward = (signal: NodeJS.Signals) => child.kill(signal);
-    process.once("SIGINT", forward).once("SIGTERM", forward);
+    const end = (signal: NodeJS.Signals) => {
+      interrupted = true;
+      // On a terminal Ctrl-C has reached the child already, as one of the foreground's processes.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    };
+    process.on("SIGINT", end).on("SIGTERM", end);
     child.once("error", reject);
     child.once("close", (code, signal) => {
-      process.off("SIGINT", forward).off("SIGTERM", forward);
+      process.off("SIGINT", end).off("SIGTERM", end);
       resolve(signal === null ? (code ?? 1) : 130);
     });
   });
+}
+
+/** What a stage that could not even run counts as. */
+async function counted(stage: Stage): Promise<Counts> {
+  try {
+    return await stage.run();
+  } catch (error) {
+    console.error(`${stage.name} could not run: ${error instanceof Error ? error.message : error}`);
+    return tally(0, 1);
+  }
 }
 
 /** A stage that is one check: it passes when the program exits with 0. */
@@ -80,7 +97,9 @@ function readReport(path: string): Counts {
 const stages: readonly Stage[] = [
   check("lint", "format, lint and import rules (Biome)", bin("biome"), "check", "."),
   check("types", "TypeScript, strict", bin("tsc"), "-p", "."),
+  check("packages", "the distribution's packages for the tests", node, "stacks/local/cli.ts", "test-packages"),
   check("toolchain", "programs, images and plugins, built or found", node, "stacks/local/cli.ts", "prepare"),
+  check("bpf-build", "the BPF programs compiled", node, "stacks/local/cli.ts", "build-bpf"),
   tier("unit", "agent, components and stacks, without a cluster"),
   check("c-format", "format of the BPF programs", node, "test/support/clang-format.ts"),
   tier("bpf", "programs loaded and run in this kernel"),
@@ -99,9 +118,10 @@ async function main(): Promise<number> {
   const total = tally(0, 0);
   const rows: string[] = [];
   for (const stage of stages.filter((stage) => wanted.length === 0 || wanted.includes(stage.name))) {
+    if (interrupted) break;
     console.log(`\n── ${stage.name}: ${stage.what}`);
     const started = performance.now();
-    const counts = await stage.run();
+    const counts = await counted(stage);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     rows.push(
       `${counts.failed === 0 ? "ok  " : "FAIL"} ${stage.name.padEnd(10)} ${String(counts.passed).padStart(5)} passed ` +
@@ -113,7 +133,8 @@ async function main(): Promise<number> {
   }
   console.log(`\n${rows.join("\n")}\n`);
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-  return total.failed === 0 ? 0 : 1;
+  if (interrupted) console.error("interrupted: the stages after this one did not run");
+  return total.failed === 0 && !interrupted ? 0 : 1;
 }
 
 try {

@@ -4,7 +4,7 @@
 import { Command } from "commander";
 import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
-import { buildBpf, kubectl, pulumi, test } from "./commands/passed-through.ts";
+import { buildBpf, kubectl, pulumi, test, testPackages } from "./commands/passed-through.ts";
 import { status } from "./commands/status.ts";
 import { prepare, up } from "./commands/up.ts";
 
@@ -49,6 +49,11 @@ program
   .command("prepare")
   .description("build or find the toolchain, images and plugins, and nothing more")
   .action(async () => await prepare());
+
+program
+  .command("test-packages")
+  .description("install the distribution's packages that the tests need")
+  .action(async () => await testPackages());
 
 program
   .command("status")

@@ -22,9 +22,12 @@ export async function pulumi(args: readonly string[]): Promise<number> {
 }
 
 export async function test(args: readonly string[]): Promise<number> {
-  await bringPackages("test");
-  await buildBpf();
   return await runInteractive(process.execPath, [join(repository, "test/run.ts"), ...args], { cwd: repository });
+}
+
+/** The distribution's packages that the tests need beside those of `up`. */
+export async function testPackages(): Promise<void> {
+  await bringPackages("test");
 }
 
 export async function buildBpf(): Promise<number> {
