@@ -3,14 +3,15 @@
 # Marks the host as this cluster's own, and makes room for the bundle; the last thing that is undone.
 
 run_create() {
-  local owner version
+  local owner init
   take_host_lock
   owner=$(claim_field cluster)
   [ -z "$owner" ] || [ "$owner" = "$CLUSTER_ID" ] || refuse "it belongs to the cluster $owner, not to $CLUSTER_ID; remove it from that cluster first, or use another host."
-  version=$KUBERNETES_VERSION
+  init=$(claim_field init)
   install -d -m 0755 /etc/sansproxy
-  printf '%s\n' "cluster=$CLUSTER_ID" "name=$HOST_NAME" "role=$HOST_ROLE" "first=$HOST_FIRST" "version=$version" >"$claim_file.new"
+  printf '%s\n' "cluster=$CLUSTER_ID" "name=$HOST_NAME" "role=$HOST_ROLE" "first=$HOST_FIRST" "version=$KUBERNETES_VERSION" >"$claim_file.new"
   mv "$claim_file.new" "$claim_file"
+  claim_set init "$init"
   install -d -m 0755 /var/lib/sansproxy
   install -d -m 0700 -o "${SUDO_USER:-root}" /var/lib/sansproxy/bundle
   say "belongs to $CLUSTER_ID"

@@ -28,15 +28,36 @@ forbid_kube_proxy() {
     refuse "kubeadm installed kube-proxy although it is disabled in the configuration; report this with the version of kubeadm ($(kubeadm version -o short))."
 }
 
+readonly initialized_marker=/var/lib/sansproxy/initialized
+
+initialized() { [ -e "$initialized_marker" ] || [ "$(claim_field init)" = finished ]; }
+
+remember_initialized() {
+  install -d -m 0755 "${initialized_marker%/*}"
+  : >"$initialized_marker"
+  claim_set init finished
+}
+
+# A cluster that init has finished is never taken back here, whatever is missing of it.
+keep_control_plane() {
+  write_configuration
+  [ -e "$admin_kubeconfig" ] || refuse "it is the control plane of $CLUSTER_ID, but $admin_kubeconfig is missing; write it again on the host with \"kubeadm init phase kubeconfig admin --config /etc/sansproxy/kubeadm/init.yaml\" and run the update again."
+  wait_for_api
+  remember_initialized
+  say "already is the control plane of $CLUSTER_ID"
+}
+
 run_create() {
   take_host_lock
-  if [ -e /var/lib/sansproxy/initialized ] && [ -e "$admin_kubeconfig" ]; then
-    write_configuration
-    wait_for_api
-    say "already is the control plane of $CLUSTER_ID"
+  if initialized; then
+    keep_control_plane
     return 0
   fi
-  ! traces_of_kubernetes || reset_host
+  if traces_of_kubernetes; then
+    [ "$(claim_field init)" = begun ] || refuse "it carries an installation of Kubernetes that this stack did not begin, and making the control plane would erase it; run \"kubeadm reset -f\" there if it is not wanted any more, and run the update again."
+    reset_host
+  fi
+  claim_set init begun
   write_configuration
   if ! logged init timeout -k 30 "$INIT_SECONDS" kubeadm init --config /etc/sansproxy/kubeadm/init.yaml \
     --skip-token-print --skip-certificate-key-print; then
@@ -48,16 +69,21 @@ run_create() {
   wait_for_api
   delete_bootstrap_tokens
   forbid_kube_proxy
-  install -d -m 0755 /var/lib/sansproxy
-  : >/var/lib/sansproxy/initialized
+  remember_initialized
   say "is the control plane of $CLUSTER_ID, Kubernetes $KUBERNETES_VERSION, without kube-proxy"
 }
 
-run_update() { run_create; }
+# The update of a step that has succeeded once: what it made is kept or refused, and nothing is made or taken back.
+run_update() {
+  take_host_lock
+  initialized || refuse "no control plane of $CLUSTER_ID was made here ($initialized_marker is missing), and an update makes none, because that would be a new and empty cluster; give the first control plane its former address, or run the update with --replace on the step init for a new cluster."
+  keep_control_plane
+}
 
 run_delete() {
   take_host_lock
   reset_host
+  claim_set init ''
   rm -rf /etc/sansproxy/kubeadm
   say "is no control plane any more"
 }

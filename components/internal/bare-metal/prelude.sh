@@ -28,6 +28,16 @@ take_host_lock() {
 
 claim_field() { if [ -r "$claim_file" ]; then sed -n "s/^$1=//p" "$claim_file"; fi; }
 
+# Notes a fact in the claim; an empty value takes it out.
+claim_set() {
+  [ -e "$claim_file" ] || return 0
+  {
+    grep -v "^$1=" "$claim_file" || true
+    [ -z "$2" ] || printf '%s=%s\n' "$1" "$2"
+  } >"$claim_file.new"
+  mv "$claim_file.new" "$claim_file"
+}
+
 # What looks like a token, a key or a digest is never shown.
 redact() { sed -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/<token>/g; s/[a-f0-9]{64}/<digest>/g'; }
 
