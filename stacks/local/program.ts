@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { BareMetalCluster, Datapath, Verification } from "../../components/index.ts";
+import { keepKubeconfig } from "./kubeconfig-file.ts";
 import { machineResources } from "./machine-resources.ts";
 import { planMachines, readSettings, type Settings } from "./settings.ts";
 
@@ -50,8 +51,13 @@ function agentTagOf(bundlePath: string): string {
   throw new pulumi.RunError(`The bundle ${bundlePath} holds no ${agentImage} image: run "npm run up", which makes it.`);
 }
 
-/** Declares the stack's resources; gives its outputs. */
-export function localStack(stack: string, settings: Settings, preparations: Preparations): Record<string, unknown> {
+/** Declares the stack's resources; gives its outputs. The cluster's kubeconfig is kept in the given file. */
+export function localStack(
+  stack: string,
+  settings: Settings,
+  preparations: Preparations,
+  kubeconfigFile?: string,
+): Record<string, unknown> {
   const { privateKey, authorizedKey, bundlePath, agentTag } = preparations;
   const machines = machineResources(stack, settings, planMachines(settings), authorizedKey);
   const cluster = new BareMetalCluster("local", {
@@ -63,6 +69,7 @@ export function localStack(stack: string, settings: Settings, preparations: Prep
     bundlePath,
     ignorePreflightErrors,
   });
+  if (kubeconfigFile !== undefined) keepKubeconfig(kubeconfigFile, cluster.kubeconfig);
   // What lives inside the cluster goes with it.
   const datapath = new Datapath(
     "datapath",
@@ -87,5 +94,5 @@ export function localStack(stack: string, settings: Settings, preparations: Prep
 export async function program(): Promise<Record<string, unknown>> {
   const settings = readSettings(new pulumi.Config("sansproxy"));
   const stateFolder = process.env.SANSPROXY_HOME || join(import.meta.dirname, "..", "..", ".sansproxy");
-  return localStack(pulumi.getStack(), settings, readPreparations(stateFolder));
+  return localStack(pulumi.getStack(), settings, readPreparations(stateFolder), join(stateFolder, "kubeconfig"));
 }

@@ -6,7 +6,6 @@ import { repository } from "../host/paths.ts";
 
 export interface StackOutputs {
   readonly nodes?: readonly { readonly name: string; readonly address: string; readonly role: string }[];
-  readonly kubeconfig?: string;
   /** The checks and results, as a table for a person. */
   readonly verificationTable?: string;
 }

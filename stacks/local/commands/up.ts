@@ -13,7 +13,7 @@ import { listMachines } from "../machines/machine.ts";
 import { prepareToolchain } from "../toolchain/toolchain.ts";
 import { recoverStack } from "./recovery.ts";
 import { type StackOutputs, summaryLines } from "./summary.ts";
-import { prepareWorkspace, pulumiEnvironment, selectStack, stackName, writeKubeconfig } from "./workspace.ts";
+import { prepareWorkspace, pulumiEnvironment, selectStack, stackName } from "./workspace.ts";
 
 const machinesMemoryMb = 5_000;
 const buildMemoryMb = 3_000;
@@ -39,12 +39,8 @@ export async function up(args: readonly string[]): Promise<number> {
     return code;
   }
   if (preview) return 0;
-  const shown = await run(pulumi, ["stack", "output", "--json", "--show-secrets", "--stack", stackName], {
-    cwd: repository,
-    env,
-  });
+  const shown = await run(pulumi, ["stack", "output", "--json", "--stack", stackName], { cwd: repository, env });
   const outputs = JSON.parse(shown) as StackOutputs;
-  if (typeof outputs.kubeconfig === "string") await writeKubeconfig(outputs.kubeconfig);
   say(`\n${summaryLines(outputs, clone.kubeconfig, took).join("\n")}`);
   return 0;
 }

@@ -83,15 +83,6 @@ export function stackExists(): boolean {
   return existsSync(join(clone.state, ".pulumi/stacks/sansproxy", `${stackName}.json`));
 }
 
-/** Writes the kubeconfig for its owner only, also over a file with other rights. */
-export async function writeKubeconfig(text: string): Promise<void> {
-  if (existsSync(clone.kubeconfig) && (await readFile(clone.kubeconfig, "utf8")) === text) {
-    return await chmod(clone.kubeconfig, 0o600);
-  }
-  await rm(clone.kubeconfig, { force: true });
-  await writeFile(clone.kubeconfig, text, { mode: 0o600 });
-}
-
 /** A configuration that outlived its clone's folder is bound to a passphrase that is lost: Pulumi would refuse the new one. */
 async function forgetOldPassphrase(): Promise<void> {
   const file = join(repository, `Pulumi.${stackName}.yaml`);
