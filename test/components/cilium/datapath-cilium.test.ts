@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import { Datapath, type KubernetesCluster } from "../../../components/index.ts";
 import { allModes } from "../../../components/internal/cilium/modes.ts";
 import { plainTexts, recordProgram, Secret, settled } from "../recorded-program.ts";
-import { type Choice, clusterOn } from "./wrong-configurations.ts";
+import { type Choice, clusterOn } from "./wrong/row.ts";
 
 const golden = (platform: string, mode: string): object =>
   parse(readFileSync(join(import.meta.dirname, "golden", `${platform}-${mode}.yaml`), "utf8"));

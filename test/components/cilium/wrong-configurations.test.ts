@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { Datapath } from "../../../components/index.ts";
 import { recordProgram } from "../recorded-program.ts";
-import { type Wrong, wrongConfigurations } from "./wrong-configurations.ts";
+import type { Wrong } from "./wrong/row.ts";
+import { wrongConfigurations } from "./wrong-configurations.ts";
 
 async function refusal({ cluster, choice }: Wrong) {
   let problems: { propertyPath: string; reason: string }[] = [];
