@@ -14,6 +14,8 @@ export interface RunOptions {
   /** Called with every line the program writes to stderr, while it runs. */
   readonly onErrorLine?: (line: string) => void;
   readonly signal?: AbortSignal;
+  /** Open files that the program gets as 3 and following. */
+  readonly inherited?: readonly number[];
 }
 
 export interface Finished {
@@ -43,6 +45,7 @@ export async function runAnyway(program: string, args: readonly string[], option
         options.input === undefined ? "ignore" : "pipe",
         log ?? "pipe",
         log ?? "pipe",
+        ...(options.inherited ?? []),
       ];
       const child = spawn(program, args, {
         cwd: options.cwd,

@@ -1,50 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lets one process at a time make a thing that several runs on this box share.
 
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { runAnyway } from "./exec.ts";
 import { say, until } from "./progress.ts";
 
 const waitMs = 30 * 60_000;
 
-/** Runs `work` while holding `<path>.lock`; waits for another living holder, takes over from a dead one. */
+/**
+ * Runs `work` while holding `<path>.lock`, and waits while another process holds it. The kernel keeps the lock with the
+ * open file: it ends with its process, however that ends, so that no lock is ever found that nobody holds.
+ */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const file = `${path}.lock`;
   await mkdir(dirname(file), { recursive: true });
   let told = false;
-  await until(`lock ${file} becomes free`, waitMs, async () => {
-    if (await take(file)) return true;
-    const holder = await readFile(file, "utf8").catch(() => "");
-    if (holder !== "" && !(await isAlive(holder))) await rm(file, { force: true });
-    else if (!told) {
+  const held = await until(`lock ${file} becomes free`, waitMs, async () => {
+    const taken = await take(file);
+    if (taken === undefined && !told) {
       told = true;
-      say(`  waiting for process ${holder.split(" ")[0]}, which is making ${path}`);
+      const holder = await readFile(file, "utf8").catch(() => "");
+      say(`  waiting for ${holder === "" ? "another process" : `process ${holder}`}, which is making ${path}`);
     }
-    return undefined;
+    return taken;
   });
   try {
     return await work();
   } finally {
-    await rm(file, { force: true });
+    // Removed while it is held, and only if it is still ours: whoever waits for this file sees that it is gone.
+    if (await isAt(held, file)) await rm(file, { force: true });
+    await held.close();
   }
 }
 
-async function take(file: string): Promise<boolean> {
+/** The locked file; undefined while another holds it, or when it was removed between its opening and its locking. */
+async function take(file: string): Promise<FileHandle | undefined> {
+  const handle = await open(file, "a+", 0o600);
   try {
-    await writeFile(file, `${process.pid} ${await startTicks(process.pid)}`, { flag: "wx" });
-    return true;
+    if ((await lock(handle, file)) && (await isAt(handle, file))) {
+      await handle.truncate();
+      await handle.write(String(process.pid));
+      return handle;
+    }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    await handle.close();
     throw error;
   }
+  await handle.close();
+  return undefined;
 }
 
-async function isAlive(holder: string): Promise<boolean> {
-  const [pid, ticks] = holder.split(" ");
-  return ticks !== undefined && ticks !== "" && (await startTicks(Number(pid))) === ticks;
+/** Locks the open file, which flock(1) shares with this process: what it locks stays locked after its end. */
+async function lock(handle: FileHandle, file: string): Promise<boolean> {
+  const { code, stderr } = await runAnyway("flock", ["--exclusive", "--nonblock", "3"], { inherited: [handle.fd] });
+  if (code === 0 || code === 1) return code === 0;
+  throw new Error(`${file} cannot be locked (${stderr.trim()}): keep the cache on a file system with locks.`);
 }
 
-async function startTicks(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+/** True when the path still leads to the open file. */
+async function isAt(handle: FileHandle, file: string): Promise<boolean> {
+  const [ours, there] = [await handle.stat(), await stat(file).catch(() => undefined)];
+  return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
 }
