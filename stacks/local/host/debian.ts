@@ -6,7 +6,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { run } from "./exec.ts";
 
 const suite = "bookworm";
-const defaultMirror = "http://deb.debian.org/debian";
+/** Any mirror that serves one of these serves Debian 12 as well. */
+const debianReleases = [suite, "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"];
 
 /** Writes a minimal Debian tree with the given packages; the target must not exist. */
 export async function debianTree(
@@ -24,32 +25,58 @@ export async function debianTree(
   await run("mmdebstrap", args, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
 }
 
-/** The mirror of `SANSPROXY_DEBIAN_MIRROR`, else the first Debian 12 mirror in this box's apt sources, else Debian's. */
+/** The mirror of `SANSPROXY_DEBIAN_MIRROR`, else the one in this box's apt sources, Debian 12's before another's. */
 export async function debianMirror(env: NodeJS.ProcessEnv = process.env, apt = "/etc/apt"): Promise<string> {
   if (env.SANSPROXY_DEBIAN_MIRROR) return env.SANSPROXY_DEBIAN_MIRROR;
   const folder = `${apt}/sources.list.d`;
   const parts = existsSync(folder) ? (await readdir(folder)).sort().map((name) => `${folder}/${name}`) : [];
+  const mirrors: Mirror[] = [];
   for (const file of [`${apt}/sources.list`, ...parts]) {
-    if (!existsSync(file)) continue;
-    const mirror = mirrorOf(await readFile(file, "utf8"), file.endsWith(".sources"));
-    if (mirror !== undefined) return mirror;
+    if (!/\.(list|sources)$/.test(file) || !existsSync(file)) continue;
+    mirrors.push(...mirrorsOf(await readFile(file, "utf8"), file.endsWith(".sources")));
   }
-  return defaultMirror;
+  const found = mirrors.find(({ suites }) => suites.includes(suite)) ?? mirrors[0];
+  if (found !== undefined) return found.uri;
+  throw new Error(
+    `The machines are made of Debian 12 packages, and no apt source below ${apt} names a mirror of Debian: ` +
+      "set SANSPROXY_DEBIAN_MIRROR to the address of one, as it would stand in sources.list.",
+  );
 }
 
-/** The Debian 12 main mirror that one apt source file names, in the one-line or the deb822 form. */
-export function mirrorOf(text: string, deb822: boolean): string | undefined {
-  if (!deb822) {
-    for (const line of text.split("\n")) {
-      const found = /^deb\s+(?:\[[^\]]*\]\s+)?(https?:\/\/\S+)\s+(\S+)\s+(.*)$/.exec(line.trim());
-      if (found?.[1] !== undefined && found[2] === suite && /\bmain\b/.test(found[3] ?? "")) return found[1];
-    }
-    return undefined;
-  }
-  for (const stanza of text.split(/\n\s*\n/)) {
-    const field = (name: string) => new RegExp(`^${name}:\\s*(.+)$`, "mi").exec(stanza)?.[1]?.trim().split(/\s+/) ?? [];
-    const uri = field("URIs").find((value) => /^https?:\/\//.test(value));
-    if (uri !== undefined && field("Suites").includes(suite) && field("Components").includes("main")) return uri;
-  }
-  return undefined;
+/** An archive of Debian, with the releases for which this box uses it. It holds the other current ones as well. */
+export interface Mirror {
+  readonly uri: string;
+  readonly suites: readonly string[];
+}
+
+/** The mirrors of Debian that one apt source file names, in the one-line or the deb822 form. */
+export function mirrorsOf(text: string, deb822: boolean): Mirror[] {
+  return deb822
+    ? text
+        .replace(/^#.*\n/gm, "")
+        .split(/\n\s*\n/)
+        .flatMap(ofStanza)
+    : text.split("\n").flatMap(ofLine);
+}
+
+function ofLine(line: string): Mirror[] {
+  const [, uri = "", wanted = "", components = ""] =
+    /^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)$/.exec(line.trim()) ?? [];
+  return debian([uri], [wanted], components.split(/\s+/));
+}
+
+function ofStanza(stanza: string): Mirror[] {
+  const field = (name: string) => {
+    const value = new RegExp(`^${name}:[ \\t]*(.*(?:\\n[ \\t]+.*)*)`, "mi").exec(stanza)?.[1] ?? "";
+    return value.split(/\s+/).filter(Boolean);
+  };
+  if (field("Enabled")[0]?.toLowerCase() === "no" || !field("Types").includes("deb")) return [];
+  return debian(field("URIs"), field("Suites"), field("Components"));
+}
+
+/** What of a source is Debian's own archive, and not one with the packages of somebody else or of security only. */
+function debian(uris: readonly string[], suites: readonly string[], components: readonly string[]): Mirror[] {
+  const releases = suites.filter((name) => debianReleases.includes(name));
+  const uri = uris.find((value) => /^https?:\/\//.test(value));
+  return uri !== undefined && releases.length > 0 && components.includes("main") ? [{ uri, suites: releases }] : [];
 }
