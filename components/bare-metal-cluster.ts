@@ -4,7 +4,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { BareMetalClusterArgs } from "./internal/bare-metal/args.ts";
 import { controlPlane } from "./internal/bare-metal/control-plane.ts";
-import { type HostContext, hostContexts, preflight, prepare } from "./internal/bare-metal/host-steps.ts";
+import { fixedFacts, type HostContext, hostContexts, preflight, prepare } from "./internal/bare-metal/host-steps.ts";
 import { checkInputs } from "./internal/bare-metal/inputs.ts";
 import { type JoinedNode, joinNode } from "./internal/bare-metal/joined-node.ts";
 import type { KubeadmCluster } from "./internal/bare-metal/kubeadm-config.ts";
@@ -53,8 +53,10 @@ export class BareMetalCluster extends pulumi.ComponentResource {
         keepImages: inputs.bundle !== undefined,
       }));
 
-    const preflights = contexts.map((context) => preflight(context, inputs, args.minimumKernelVersion ?? "6.6", this));
-    const prepared = new Map(contexts.map((context) => [context, prepare(context, inputs, preflights, this)]));
+    const facts = fixedFacts(kubeadmCluster, first);
+    const minimumKernel = args.minimumKernelVersion ?? "6.6";
+    const preflights = contexts.map((context) => preflight(context, inputs, facts, minimumKernel, this));
+    const prepared = new Map(contexts.map((context) => [context, prepare(context, inputs, facts, preflights, this)]));
     const preparedStep = (context: HostContext): pulumi.Resource => prepared.get(context) as pulumi.Resource;
 
     const control = controlPlane(name, first, kubeadmCluster, ignorePreflightErrors, preparedStep(first), this);

@@ -65,6 +65,17 @@ describe("BareMetalCluster", () => {
     }
   });
 
+  it("notes on every host what cannot change of the cluster, and compares it there before it changes any", async () => {
+    const { stdin } = await build({ podCidrs: ["10.1.0.0/16"], dnsDomain: "example.local" });
+    for (const name of ["cp-1", "worker-1", "worker-2"]) {
+      for (const step of ["preflight", "claim"]) {
+        const text = stdin(`metal-${name}-${step}`);
+        expect(text).toContain("CONTROL_PLANE='10.89.0.11'\nENDPOINT='10.89.0.11:6443'\nPOD_CIDRS='10.1.0.0/16'\n");
+        expect(text).toContain("SERVICE_CIDRS='10.96.0.0/12'\nDNS_DOMAIN='example.local'\n");
+      }
+    }
+  });
+
   it("disables kube-proxy in everything that kubeadm reads", async () => {
     const { stdin } = await build();
     expect(stdin("metal-init")).toMatch(/proxy:\n {2}disabled: true/);

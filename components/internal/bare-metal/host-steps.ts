@@ -7,6 +7,7 @@ import type { BareMetalClusterArgs } from "./args.ts";
 import { bundleVariables, fileLabel, filesForRole, remotePath } from "./bundle.ts";
 import { sshConnection } from "./connection.ts";
 import type { CheckedHost, CheckedInputs } from "./inputs.ts";
+import { authority, type KubeadmCluster } from "./kubeadm-config.ts";
 import { remoteStep } from "./remote-step.ts";
 import type { ScriptVariables } from "./scripts.ts";
 
@@ -74,10 +75,22 @@ export function hostContexts(
   }));
 }
 
+/** What cannot change of a cluster that exists: noted in every host's claim, and compared before any host is touched. */
+export function fixedFacts(cluster: pulumi.Output<KubeadmCluster>, first: HostContext): ScriptVariables {
+  return {
+    CONTROL_PLANE: first.host.address,
+    ENDPOINT: cluster.apply(({ endpointHost, endpointPort }) => authority(endpointHost, endpointPort)),
+    POD_CIDRS: cluster.apply(({ podCidrs }) => podCidrs.join(",")),
+    SERVICE_CIDRS: cluster.apply(({ serviceCidrs }) => serviceCidrs.join(",")),
+    DNS_DOMAIN: cluster.apply(({ dnsDomain }) => dnsDomain),
+  };
+}
+
 /** Judges the host; every host is judged before anything is created on any. */
 export function preflight(
   context: HostContext,
   inputs: CheckedInputs,
+  facts: ScriptVariables,
   minimumKernel: string,
   parent: pulumi.Resource,
 ): remote.Command {
@@ -91,6 +104,7 @@ export function preflight(
       seconds: 120,
       variables: {
         ...context.variables,
+        ...facts,
         MINIMUM_KERNEL: minimumKernel,
         MINIMUM_MEMORY_MIB: minimumMemoryMib[role] ?? 0,
         MINIMUM_DISK_MIB: minimumDiskMib[role] ?? 0,
@@ -111,6 +125,7 @@ export function undoneOnHost(host: CheckedHost): pulumi.CustomResourceOptions {
 export function prepare(
   context: HostContext,
   inputs: CheckedInputs,
+  facts: ScriptVariables,
   preflights: readonly pulumi.Resource[],
   parent: pulumi.Resource,
 ): remote.Command {
@@ -118,7 +133,7 @@ export function prepare(
   const { bundle } = inputs;
   const claim = remoteStep(
     `${prefix}-claim`,
-    { step: "claim", connection, variables, seconds: 660, deleteSeconds: 180 },
+    { step: "claim", connection, variables: { ...variables, ...facts }, seconds: 660, deleteSeconds: 180 },
     { parent, dependsOn: [...preflights], ...undoneOnHost(host) },
   );
   const copies =

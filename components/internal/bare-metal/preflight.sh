@@ -24,10 +24,12 @@ check_distribution() {
 }
 
 check_kernel() {
-  local release
+  local release remedy='install a newer kernel (Debian: linux-image-amd64 from backports; Ubuntu: the hwe kernel) and reboot'
   release=$(uname -r)
+  [ "$(os_release ID) $(os_release VERSION_ID)" != "debian 12" ] ||
+    remedy="Debian 12 itself has only 6.1: install linux-image-amd64 from bookworm-backports (apt-get install -t bookworm-backports linux-image-amd64) and reboot"
   if [ "$(printf '%s\n%s\n' "$MINIMUM_KERNEL" "${release%%-*}" | sort -V | head -n 1)" != "$MINIMUM_KERNEL" ]; then
-    problem "kernel $release is older than $MINIMUM_KERNEL, the first with the BPF attachments the datapath needs; install a newer kernel (Debian: linux-image-amd64 from backports; Ubuntu: the hwe kernel) and reboot."
+    problem "kernel $release is older than $MINIMUM_KERNEL, the first with the BPF attachments the datapath needs; $remedy."
   fi
   [ -r /sys/kernel/btf/vmlinux ] || problem "the kernel $release has no BTF (/sys/kernel/btf/vmlinux); boot a kernel built with CONFIG_DEBUG_INFO_BTF=y."
   grep -qw bpf /proc/filesystems || problem "the kernel $release has no bpf file system; boot a kernel built with CONFIG_BPF_SYSCALL=y."
@@ -103,18 +105,38 @@ check_other_cluster() {
   fi
 }
 
+claimed() { as_root sed -n "s/^$1=//p" "$claim_file"; }
+
+# Names an input, its field in the claim and what is asked. A claim that is older than the field says nothing of it.
+check_fixed() {
+  local was
+  was=$(claimed "$2")
+  [ -z "$was" ] || [ "$was" = "$3" ] || problem "$1 was $was when the cluster was made and cannot become $3 as long as the cluster exists; set it back, or destroy the cluster and make it again."
+}
+
+# An init that was interrupted is taken back and made again, with other inputs if they changed.
+in_cluster() {
+  as_root test -e /etc/kubernetes/kubelet.conf || return 1
+  [ "$(claimed init)" != begun ] || as_root test -e /var/lib/sansproxy/initialized
+}
+
 # A change that these steps cannot make is refused before any host has been touched.
 check_same_member() {
   local was
-  was=$(as_root sed -n 's/^name=//p' "$claim_file")
+  was=$(claimed name)
   [ "$was" = "$HOST_NAME" ] || problem "it is already in this cluster under the name $was; keep that name, or remove it in one update and add it in the next."
-  was=$(as_root sed -n 's/^role=//p' "$claim_file")
+  was=$(claimed role)
   [ "$was" = "$HOST_ROLE" ] || problem "it is in this cluster as $was and cannot become $HOST_ROLE in place; remove it in one update and add it in the next."
-  was=$(as_root sed -n 's/^first=//p' "$claim_file")
+  was=$(claimed first)
   [ "$was" = "$HOST_FIRST" ] || problem "the first control plane of a cluster cannot change; keep the same host first among the control planes in \"hosts\"."
-  as_root test -e /etc/kubernetes/kubelet.conf || return 0
-  was=$(as_root sed -n 's/^version=//p' "$claim_file")
+  in_cluster || return 0
+  was=$(claimed version)
   [ "$was" = "$KUBERNETES_VERSION" ] || problem "it runs Kubernetes $was and this release does not upgrade a running cluster to $KUBERNETES_VERSION; set kubernetesVersion back to $was."
+  check_fixed "the first control plane's address" control-plane "$CONTROL_PLANE"
+  check_fixed controlPlaneEndpoint endpoint "$ENDPOINT"
+  check_fixed podCidrs pods "$POD_CIDRS"
+  check_fixed serviceCidrs services "$SERVICE_CIDRS"
+  check_fixed dnsDomain dns "$DNS_DOMAIN"
 }
 
 check_ports() {

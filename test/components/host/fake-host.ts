@@ -91,6 +91,8 @@ export class FakeHost {
       unexpected,
       "esac",
     ];
+    // A link to a real program must not be written through.
+    rmSync(this.path(`/bin/${name}`), { force: true });
     writeFileSync(this.path(`/bin/${name}`), `${lines.join("\n")}\n`);
     chmodSync(this.path(`/bin/${name}`), 0o755);
   }
