@@ -54,6 +54,32 @@ function podsByNode(app: string, namespace = "default"): Map<string, string> {
   );
 }
 
+/** Ends an update by Ctrl-C as soon as its output shows `pattern`; gives its exit code. */
+async function interruptedAt(what: string, pattern: RegExp): Promise<number> {
+  const update = stack.startUp();
+  let seen = "";
+  const keep = (chunk: Buffer) => {
+    seen += chunk;
+  };
+  update.stdout?.on("data", keep);
+  update.stderr?.on("data", keep);
+  const ended = outcome(update);
+  await until(what, () => (pattern.test(seen) || update.exitCode !== null ? true : undefined), 600_000);
+  expect(seen).toMatch(pattern);
+  update.kill("SIGINT");
+  return (await ended).code;
+}
+
+/** What ended may be seen for a moment, until the box's first process has taken note of its end. */
+async function noTraces(): Promise<void> {
+  let left: string[] = [];
+  const gone = () => {
+    left = tracesOf("test", "sansproxyt");
+    return left.length === 0 ? true : undefined;
+  };
+  await until("every trace is gone", gone, 10_000).catch(() => expect(left).toEqual([]));
+}
+
 function seconds({ seconds: taken }: Outcome): string {
   return `${taken.toFixed(0)} s`;
 }
@@ -75,25 +101,28 @@ describe("the local stack", () => {
     expect(tracesOf("test", "sansproxyt")).toEqual([]);
   });
 
-  test("an update interrupted by Ctrl-C ends in order, and the next one goes on to the green end", async () => {
-    const interrupted = stack.startUp("-c", "sansproxy:podCidr=10.244.0.0/16");
-    const ended = outcome(interrupted);
-    let seen = "";
-    interrupted.stdout?.on("data", (chunk) => {
-      seen += chunk;
-    });
-    interrupted.stderr?.on("data", (chunk) => {
-      seen += chunk;
-    });
-    await until("the first machine is made", () => (/machine-\S+ created/.test(seen) ? true : undefined), 600_000);
-    interrupted.kill("SIGINT");
-    expect((await ended).code).not.toBe(0);
+  test("a preview says what would be made, and makes nothing", async () => {
+    const preview = await stack.up("--preview", "-c", "sansproxy:podCidr=10.244.0.0/16");
+    expect(preview.code, preview.text.slice(-4000)).toBe(0);
+    expect(preview.text).toMatch(/\d+ to create/);
+    expect(tracesOf("test", "sansproxyt")).toEqual([]);
+  });
 
+  test("an update interrupted half-way is taken down without a trace", async () => {
+    expect(await interruptedAt("machines are made", /local-cp-1-claim created/)).not.toBe(0);
+    const down = await stack.run("down");
+    expect(down.code, down.text.slice(-4000)).toBe(0);
+    await noTraces();
+  });
+
+  test("an update interrupted at the control plane and again at a join goes on to the green end", async () => {
+    expect(await interruptedAt("the control plane is begun", /local-init creating/)).not.toBe(0);
+    expect(await interruptedAt("a worker joins", /local-worker-1-join creating/)).not.toBe(0);
     const gone = await stack.up();
     expect(gone.code, gone.text.slice(-4000)).toBe(0);
     for (const name of ["cp-1", "worker-1", "worker-2"]) expect(gone.text).toContain(name);
     expect(gone.text).toContain("npm run kubectl -- get nodes");
-    console.log(`up after an interrupted one: ${seconds(gone)}`);
+    console.log(`the last part of an up: ${seconds(gone)}`);
   });
 
   test("shows three Ready nodes and no kube-proxy anywhere", () => {
@@ -181,6 +210,9 @@ describe("the local stack", () => {
     expect(failures).toEqual([]);
     const metrics = await (await fetch(`http://${address}:10256/metrics`)).text();
     const writes = [...metrics.matchAll(/^sansproxy_writes_total\{.*\} (\d+)$/gm)].map(([, count]) => Number(count));
+    expect(metrics).toContain("\nsansproxy_ready 1\n");
+    expect(metrics).toMatch(/^sansproxy_frontends [1-9]/m);
+    expect(metrics).toContain("# TYPE sansproxy_writes_total counter");
     expect(writes.filter((count) => count !== 0)).toEqual([]);
   });
 
@@ -211,6 +243,6 @@ describe("the local stack", () => {
     const down = await stack.run("down");
     expect(down.code, down.text.slice(-4000)).toBe(0);
     console.log(`down: ${seconds(down)}`);
-    expect(tracesOf("test", "sansproxyt")).toEqual([]);
+    await noTraces();
   });
 });
