@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { CommandFailed, run } from "./exec.ts";
+import { withoutServices } from "./no-service.ts";
 import { say, step } from "./progress.ts";
 
 /** A file that is there when the package is, and the package. */
@@ -26,7 +27,14 @@ const neededByTests: readonly (readonly [string, string])[] = [
   ["/usr/sbin/nft", "nftables"],
   ["/usr/sbin/iptables", "iptables"],
   ["/usr/sbin/sshd", "openssh-server"],
+  ["/usr/bin/shellcheck", "shellcheck"],
+  ["/usr/bin/curl", "curl"],
+  ["/usr/bin/openssl", "openssl"],
+  ["/bin/ps", "procps"],
 ];
+
+/** Services that come with these packages, and that the tests do not want: they start their own with own settings. */
+const unwantedServices: Readonly<Record<string, string>> = { "openssh-server": "ssh" };
 
 export type Purpose = "up" | "test";
 
@@ -46,17 +54,33 @@ export async function bringPackages(purpose: Purpose): Promise<void> {
   }
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
   const install = ["install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", ...missing];
+  const services = missing.flatMap((name) => unwantedServices[name] ?? []);
   try {
     await step(`Debian packages ${missing.join(", ")}`, async (note) => {
       note("reading package lists");
       await run("apt-get", ["update", "-q"], { env });
       note("installing");
-      await run("apt-get", install, { env });
+      await withoutServices(services, () => run("apt-get", install, { env }));
     });
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error;
     throw new Error(`apt could not install ${missing.join(", ")}: ${error.message}\nMend apt, or ${remedy}`);
   }
-  const still = missingPackages(purpose);
-  if (still.length > 0) say(`  after the installation these are still not found: ${still.join(", ")}`);
+  requireInstalled(missingPackages(purpose));
+  for (const service of services) await keepOff(service);
+}
+
+/** Throws when the packages that apt has installed still lack what is looked for. */
+export function requireInstalled(still: readonly string[]): void {
+  if (still.length === 0) return;
+  throw new Error(
+    `apt installed ${still.join(", ")} without an error, but their programs are not where Debian 12 has them: ` +
+      `use a box with Debian 12, or see what \`dpkg --listfiles ${still[0]}\` lists and install the programs by hand.`,
+  );
+}
+
+/** Nor shall it start with the next boot. */
+async function keepOff(service: string): Promise<void> {
+  if (existsSync("/usr/bin/systemctl")) await run("systemctl", ["--no-reload", "disable", `${service}.service`]);
+  say(`  ${service} was installed for the tests only: it is neither started nor started at boot`);
 }

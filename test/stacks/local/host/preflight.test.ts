@@ -3,7 +3,6 @@
 
 import { expect, test } from "vitest";
 import { availableMb, type Facts } from "../../../../stacks/local/host/facts.ts";
-import { missingPackages } from "../../../../stacks/local/host/packages.ts";
 import { problems, requireFit } from "../../../../stacks/local/host/preflight.ts";
 
 const fit: Facts = {
@@ -46,12 +45,6 @@ test("several problems are told at once", () => {
 
 test("a newer major version of the kernel is not older", () => {
   expect(problems({ ...fit, kernelRelease: "7.0.0" }, needs)).toEqual([]);
-});
-
-test("only packages whose programs are missing are wanted", () => {
-  expect(missingPackages("up", () => true)).toEqual([]);
-  expect(missingPackages("up", (file) => file !== "/usr/bin/buildah")).toEqual(["buildah"]);
-  expect(missingPackages("test", () => false)).toContain("clang-format-16");
 });
 
 test("available memory is read in MiB", () => {
