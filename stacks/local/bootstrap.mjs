@@ -62,8 +62,16 @@ async function bringPackages() {
     process.stderr.write(`  … npm packages: ${Math.round((Date.now() - started) / 1000)} s\n`);
   }, 15_000);
   // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which a registry that
-  // serves only this platform's leaves out. The lock file stays as it is, and the result is compared with it.
-  const code = await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // serves only this platform's leaves out. Node 24 is a development package, which NODE_ENV=production would leave out.
+  // The lock file stays as it is, and the result is compared with it.
+  const code = await run("npm", [
+    "install",
+    "--include=dev",
+    "--no-save",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ]);
   clearInterval(timer);
   if (code !== 0) {
     process.stderr.write("npm could not bring the packages: it says why above. Mend that and run the command again.\n");

@@ -8,6 +8,12 @@ import { buildBpf, kubectl, pulumi, test, testPackages } from "./commands/passed
 import { status } from "./commands/status.ts";
 import { prepare, up } from "./commands/up.ts";
 
+// A reader that has seen enough (`| head`) ends us without a word, as it ends other programs.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 const program = new Command("sansproxy-local")
   .description("Kubernetes without kube-proxy on machines of this box.")
   .showHelpAfterError()
