@@ -9,7 +9,7 @@ import { cacheDirectory, clone, machinesRoot, repository } from "../host/paths.t
 import { duration, say, step } from "../host/progress.ts";
 import { listMachines } from "../machines/machine.ts";
 import { sweep } from "../machines/sweep.ts";
-import { recoverStack } from "./recovery.ts";
+import { recoverStackForRemoval } from "./recovery.ts";
 import { pulumiEnvironment, stackExists, stackName } from "./workspace.ts";
 
 export interface DownOptions {
@@ -55,7 +55,7 @@ async function refuseForeignMachines(): Promise<void> {
 
 /** Lets Pulumi delete what it made. What it cannot reach any more goes with the machines, which are removed anyway. */
 async function destroy(): Promise<void> {
-  await recoverStack();
+  await recoverStackForRemoval();
   const args = ["destroy", "--yes", "--skip-preview", "--continue-on-error", "--stack", stackName];
   say(`• pulumi ${args.join(" ")}`);
   const code = await runInteractive(join(clone.bin, "pulumi"), args, { cwd: repository, env: pulumiEnvironment() });

@@ -11,7 +11,7 @@ import { type Needs, requireFit } from "../host/preflight.ts";
 import { duration, say } from "../host/progress.ts";
 import { listMachines } from "../machines/machine.ts";
 import { prepareToolchain } from "../toolchain/toolchain.ts";
-import { recoverStack } from "./recovery.ts";
+import { recoverStack, releaseStaleLock } from "./recovery.ts";
 import { type StackOutputs, summaryLines } from "./summary.ts";
 import { prepareWorkspace, pulumiEnvironment, selectStack, stackName } from "./workspace.ts";
 
@@ -23,8 +23,10 @@ export async function up(args: readonly string[]): Promise<number> {
   const started = performance.now();
   await prepare();
   await selectStack();
-  await recoverStack();
   const preview = args.includes("--preview");
+  // A preview changes nothing, in the cluster neither.
+  if (preview) await releaseStaleLock();
+  else await recoverStack();
   const passed = args.filter((arg) => arg !== "--preview");
   // The outputs hold every check's result: the summary shows them as a table, so Pulumi need not list them.
   const verb = preview ? ["preview", "--suppress-outputs"] : ["up", "--yes", "--suppress-outputs"];
