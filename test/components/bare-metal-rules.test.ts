@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { BareMetalCluster, type BareMetalClusterArgs, type BareMetalHostArgs } from "../../components/index.ts";
+import { checkInputs } from "../../components/internal/bare-metal/inputs.ts";
 import { checkedInput } from "../../components/internal/input-errors.ts";
 import { args, controlPlane, host, hostKey, makeBundle, privateKey, worker } from "./bare-metal-args.ts";
 import { recordProgram, refusal, settled } from "./recorded-program.ts";
@@ -187,6 +188,41 @@ describe("the inputs of BareMetalCluster", () => {
     writeFileSync(join(bundlePath, "manifest.json"), '{"kubernetesVersion":"v1.36.3","files":[{"path":"bin.tar.gz"}]}');
     expect((await problemsOf(args({ bundlePath })))[0]?.reason).toContain("sha256 and roles");
     rmSync(bundlePath, { recursive: true });
+  });
+
+  const notGiven: [what: string, key: pulumi.Output<string>][] = [
+    ["undefined", pulumi.output(undefined) as unknown as pulumi.Output<string>],
+    ["empty", pulumi.output("")],
+  ];
+
+  it.each(notGiven)(
+    "refuse a host key that turns out to be %s: the connection would not be checked",
+    async (_, key) => {
+      let [hostText, bastionText] = ["", ""];
+      await recordProgram(async () => {
+        const inputs = checkInputs(
+          "Cluster",
+          "metal",
+          args({ hosts: [{ ...controlPlane, hostKey: key }], bastion: { host: "b.example", hostKey: key } }),
+        );
+        hostText = await refusal(pulumi.output(inputs.hosts[0]?.hostKey));
+        bastionText = await refusal(pulumi.output(inputs.bastion?.hostKey));
+      });
+      expect(hostText).toMatch(/hosts\[0\]\.hostKey: is missing, .*ssh-keyscan/);
+      expect(bastionText).toMatch(/bastion\.hostKey: is missing, .*ssh-keyscan/);
+    },
+  );
+
+  it("refuse a host key that turns out to be none, and keep one that is sound", async () => {
+    await recordProgram(async () => {
+      const given = (key: string) =>
+        pulumi.output(
+          checkInputs("Cluster", "metal", args({ hosts: [{ ...controlPlane, hostKey: pulumi.output(key) }] })).hosts[0]
+            ?.hostKey,
+        );
+      expect(await refusal(given("10.0.0.1 ssh-ed25519 AAAA"))).toContain("is not a public host key");
+      expect(await settled(given(hostKey))).toBe(hostKey);
+    });
   });
 
   it("are checked when they become known where they are outputs", async () => {

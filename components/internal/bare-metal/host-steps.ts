@@ -41,14 +41,14 @@ export function hostContexts(
 ): HostContext[] {
   const first = inputs.hosts.find((host) => host.role === "control-plane");
   const bastion =
-    args.bastion === undefined
+    inputs.bastion === undefined
       ? undefined
       : {
-          host: args.bastion.host,
-          port: args.bastion.port,
-          user: args.bastion.user,
-          privateKey: args.bastion.privateKey ?? args.privateKey,
-          hostKey: args.bastion.hostKey,
+          host: inputs.bastion.host,
+          port: inputs.bastion.port,
+          user: inputs.bastion.user,
+          privateKey: inputs.bastion.privateKey ?? args.privateKey,
+          hostKey: inputs.bastion.hostKey,
         };
   return inputs.hosts.map((host) => ({
     host,

@@ -4,7 +4,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkedInput, type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
 import { canonicalVersion, defaultKubernetesVersion, supportedVersionRule } from "../kubernetes-version.ts";
-import type { BareMetalClusterArgs, BareMetalHostArgs } from "./args.ts";
+import type { BareMetalClusterArgs, BareMetalHostArgs, BastionArgs } from "./args.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import * as rules from "./rules.ts";
 
@@ -16,6 +16,7 @@ export interface CheckedHost extends Omit<BareMetalHostArgs, "address"> {
 /** The inputs with their defaults. */
 export interface CheckedInputs {
   readonly hosts: readonly CheckedHost[];
+  readonly bastion: BastionArgs | undefined;
   readonly kubernetesVersion: string;
   readonly bundle: Bundle | undefined;
   /** Plain where it was given so: other components can then judge it before anything is created. */
@@ -80,6 +81,19 @@ function bundleProblems(bundle: Bundle | InputProblem | undefined, version: stri
   return "reason" in bundle ? [bundle] : rules.bundleVersionRule(bundle, version);
 }
 
+/** An output can turn out to hold no key, and SSH would then accept every machine. */
+function withCheckedHostKey<T extends Pick<BastionArgs, "hostKey">>(what: string, path: string, args: T): T {
+  const { hostKey } = args;
+  // A plain one has been checked at once.
+  if (hostKey === undefined || knownNow(hostKey) !== undefined) return args;
+  const checked = checkedInput<string | null | undefined>(hostKey, what, (key) =>
+    key === undefined || key === null || key === ""
+      ? rules.hostKeyGivenRule(path, { hostKeyGiven: false, insecureIgnoreHostKey: false })
+      : rules.hostKeyRule(`${path}.hostKey`, key),
+  );
+  return { ...args, hostKey: checked };
+}
+
 /** Throws one error for all wrong inputs that can be seen now; what is unknown yet fails its own host or network later. */
 export function checkInputs(what: string, name: string, args: BareMetalClusterArgs): CheckedInputs {
   const hosts = args.hosts.map(facts);
@@ -121,7 +135,7 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
   );
   return {
     hosts: args.hosts.map((host, index) => ({
-      ...host,
+      ...withCheckedHostKey(what, `hosts[${index}]`, host),
       address: checkedInput(
         pulumi.all([host.address, podCidrs, serviceCidrs]) as pulumi.Output<[string, string[], string[]]>,
         what,
@@ -131,6 +145,7 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
         ],
       ).apply(([address]) => address),
     })),
+    bastion: args.bastion === undefined ? undefined : withCheckedHostKey(what, "bastion", args.bastion),
     kubernetesVersion: canonicalVersion(version),
     bundle: bundle === undefined || "reason" in bundle ? undefined : bundle,
     podCidrs: podsNow ?? networks.apply(([pods]) => pods),

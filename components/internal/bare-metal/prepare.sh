@@ -16,17 +16,15 @@ turn_swap_off() {
 }
 
 set_kernel() {
-  local module
-  : >/tmp/sansproxy-modules
+  local module modules=''
   for module in overlay br_netfilter; do
     if command -v modprobe >/dev/null && modprobe -qn "$module"; then
       modprobe -q "$module" || say "module $module could not be loaded; going on without it"
-      printf '%s\n' "$module" >>/tmp/sansproxy-modules
+      modules+="$module"$'\n'
     fi
   done
-  install -D -m 0644 /tmp/sansproxy-modules /etc/modules-load.d/sansproxy.conf
-  rm -f /tmp/sansproxy-modules
-  mkdir -p /etc/sysctl.d
+  mkdir -p /etc/modules-load.d /etc/sysctl.d
+  printf '%s' "$modules" >/etc/modules-load.d/sansproxy.conf
   printf '%s\n' "net.ipv4.ip_forward = 1" >/etc/sysctl.d/90-sansproxy.conf
   [ "$IPV6" = no ] || printf '%s\n' "net.ipv6.conf.all.forwarding = 1" >>/etc/sysctl.d/90-sansproxy.conf
   sysctl -q -p /etc/sysctl.d/90-sansproxy.conf || refuse "forwarding could not be turned on (sysctl -p /etc/sysctl.d/90-sansproxy.conf failed); allow it in this host's kernel settings."

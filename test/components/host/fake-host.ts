@@ -125,10 +125,15 @@ export class FakeHost {
   }
 
   private async script(step: HostStep, variables: ScriptVariables): Promise<string> {
-    const text = await settled(scriptInput(step, { ...hostVariables, ...variables }));
+    const text: string = await settled(scriptInput(step, { ...hostVariables, ...variables }));
     const ownPath = /^export PATH=.*$/m;
     if (!ownPath.test(text)) throw new Error("The prelude sets no PATH, so real programs would run.");
     return text.replace(movedPaths, `${this.root}/`).replace(ownPath, `export PATH=${this.path("/bin")}`);
+  }
+
+  /** Runs one function of a step's script. */
+  async call(step: HostStep, name: string, variables: ScriptVariables = {}): Promise<StepRun> {
+    return this.bash((await this.script(step, variables)).replace('"run_$1" </dev/null', `${name} </dev/null`), "");
   }
 
   /** Runs a step; `meanwhile` is given the process, for a test that interrupts it. */
@@ -138,7 +143,14 @@ export class FakeHost {
     variables: ScriptVariables = {},
     meanwhile?: (kill: (signal: NodeJS.Signals) => void) => Promise<void>,
   ): Promise<StepRun> {
-    const input = await this.script(step, variables);
+    return this.bash(await this.script(step, variables), action, meanwhile);
+  }
+
+  private async bash(
+    input: string,
+    action: string,
+    meanwhile?: (kill: (signal: NodeJS.Signals) => void) => Promise<void>,
+  ): Promise<StepRun> {
     this.write("/calls");
     const child = spawn(this.path("/bin/bash"), ["-euo", "pipefail", "-s", "--", action], {
       env: { SUDO_USER: userInfo().username },
