@@ -3,12 +3,14 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { access, constants, mkdir, readFile, rename, rm } from "node:fs/promises";
-import { basename, delimiter, join } from "node:path";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { run, runAnyway } from "../host/exec.ts";
 import { withLock } from "../host/lock.ts";
-import { cacheDirectory, clone } from "../host/paths.ts";
+import { cacheDirectory } from "../host/paths.ts";
 import { step } from "../host/progress.ts";
+import { goEnvironment, requireGo } from "./go.ts";
+import { allOnPath } from "./on-path.ts";
 import { type Program, type ProgramName, programs } from "./programs.ts";
 
 export type Origin = "official" | "cached" | "built";
@@ -43,6 +45,17 @@ export async function obtain(names: readonly ProgramName[]): Promise<Map<Program
   return found;
 }
 
+/** Those of the named programs that neither the cache nor the box has. */
+export async function toBuild(names: readonly ProgramName[]): Promise<ProgramName[]> {
+  const missing: ProgramName[] = [];
+  for (const name of names) {
+    const program: Program = programs[name];
+    if (existsSync(await cachedPath(program)) || (await officialOnPath(program)) !== undefined) continue;
+    missing.push(name);
+  }
+  return missing;
+}
+
 /** One line for a person that says where every program comes from. */
 export function summary(found: Iterable<Found>): string {
   const all = [...found];
@@ -58,7 +71,9 @@ export function summary(found: Iterable<Found>): string {
 /** Folder where Go keeps the sources of a module that one of our go.mod files pins; fetched when it is not there. */
 export async function moduleFolder(module: string, path: string): Promise<string> {
   const cwd = join(modules, module);
-  const folder = (await run(await requireGo(path), ["mod", "download", "-json", path], { cwd })).trim();
+  const folder = (
+    await run(await requireGo(path), ["mod", "download", "-json", path], { cwd, env: goEnvironment() })
+  ).trim();
   return (JSON.parse(folder) as { Dir: string }).Dir;
 }
 
@@ -84,7 +99,6 @@ async function build(module: string, names: readonly ProgramName[]): Promise<voi
     const target = wanted.length === 1 ? join(output, first.name) : `${output}/`;
     const verb = first.tests === true ? ["test", "-c", "-vet=off"] : ["build", "-v"];
     const args = [...verb, ...compileFlags, "-ldflags", linkerFlags(first), "-o", target];
-    const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" };
     const list = wanted.map((program) => program.name).join(", ");
     try {
       await step(`building ${list} ${first.version} from Go modules`, async (note) => {
@@ -97,7 +111,7 @@ async function build(module: string, names: readonly ProgramName[]): Promise<voi
         };
         await run(go, [...args, ...wanted.map((program) => program.package)], {
           cwd: join(modules, module),
-          env,
+          env: goEnvironment(),
           onErrorLine,
         });
       });
@@ -132,27 +146,4 @@ async function officialOnPath(program: Program): Promise<string | undefined> {
     if (code === 0 && program.check.usable(stdout + stderr)) return path;
   }
   return undefined;
-}
-
-/** Every executable of that name on PATH, except this clone's own links. */
-export async function allOnPath(name: string, env: NodeJS.ProcessEnv = process.env): Promise<string[]> {
-  const found: string[] = [];
-  for (const folder of (env.PATH ?? "").split(delimiter)) {
-    if (folder === "" || folder === clone.bin) continue;
-    const path = join(folder, basename(name));
-    const executable = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (executable) found.push(path);
-  }
-  return found;
-}
-
-async function requireGo(program: string): Promise<string> {
-  const [go] = [...(await allOnPath("go")), ...(existsSync("/usr/local/go/bin/go") ? ["/usr/local/go/bin/go"] : [])];
-  if (go !== undefined) return go;
-  throw new Error(
-    `${program} has to be built, but there is no Go on PATH: install Go 1.21 or newer (it fetches the version it needs).`,
-  );
 }

@@ -6,7 +6,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { clone, repository } from "../host/paths.ts";
-import { allOnPath } from "./build.ts";
+import { allOnPath } from "./on-path.ts";
 
 interface Plugin {
   readonly executable: string;

@@ -1,4 +1,4 @@
-module sansproxy.dev/toolchain/coredns
+module sansproxy/toolchain/coredns
 
 go 1.26.8
 

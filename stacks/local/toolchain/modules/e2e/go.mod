@@ -1,4 +1,4 @@
-module sansproxy.dev/toolchain/e2e
+module sansproxy/toolchain/e2e
 
 go 1.26.8
 

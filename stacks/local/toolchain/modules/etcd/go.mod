@@ -1,4 +1,4 @@
-module sansproxy.dev/toolchain/etcd
+module sansproxy/toolchain/etcd
 
 go 1.26.8
 

@@ -1,4 +1,4 @@
-module sansproxy.dev/toolchain/helm
+module sansproxy/toolchain/helm
 
 go 1.26.8
 

@@ -1,4 +1,4 @@
-module sansproxy.dev/toolchain/kubernetes
+module sansproxy/toolchain/kubernetes
 
 go 1.26.8
 

@@ -1,4 +1,4 @@
-module sansproxy.dev/toolchain/pulumi
+module sansproxy/toolchain/pulumi
 
 go 1.26.8
 
