@@ -29,20 +29,25 @@ export interface MachinePlan {
 /** First address of each role inside the subnet: room for nine control planes, and workers after them. */
 const firstOffset = { "control-plane": 11, worker: 21 } as const;
 
+/** Where values come from: Pulumi's configuration, or what an update will find in it. */
+export interface Values {
+  get(key: string): string | undefined;
+}
+
 function wrong(key: string, value: unknown, rule: string): pulumi.RunError {
   return new pulumi.RunError(
     `The configuration sansproxy:${key} is ${JSON.stringify(value)}, but ${rule} (pulumi config set sansproxy:${key} VALUE).`,
   );
 }
 
-function wholeNumber(config: pulumi.Config, key: string, fallback: number, least: number, most: number): number {
+function wholeNumber(config: Values, key: string, fallback: number, least: number, most: number): number {
   const text = config.get(key);
   const value = text === undefined ? fallback : Number(text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw wrong(key, text, `it has to be a whole number from ${least} to ${most}`);
 }
 
-function subnetOf(config: pulumi.Config): string {
+function subnetOf(config: Values): string {
   const subnet = config.get("subnet") ?? "10.89.0.0/24";
   const [address = "", length = ""] = subnet.split("/");
   if (isIPv4(address) && length === "24" && address.endsWith(".0")) return subnet;
@@ -53,14 +58,14 @@ function subnetOf(config: pulumi.Config): string {
   );
 }
 
-function bridgeOf(config: pulumi.Config): string {
+function bridgeOf(config: Values): string {
   const bridge = config.get("bridge") ?? "sansproxy0";
   if (/^[a-z][a-z0-9-]{0,14}$/.test(bridge)) return bridge;
   throw wrong("bridge", bridge, "a link has 1 to 15 lower-case letters, digits and dashes, a letter first");
 }
 
 /** Reads the configuration; a value that cannot be is refused before anything is made. */
-export function readSettings(config: pulumi.Config): Settings {
+export function readSettings(config: Values): Settings {
   return {
     controlPlanes: wholeNumber(config, "controlPlanes", 1, 1, 9),
     workers: wholeNumber(config, "workers", 2, 0, 100),

@@ -2,10 +2,10 @@
 // Reads what the checks before a run have to know about this box.
 
 import { existsSync } from "node:fs";
-import { readFile, statfs } from "node:fs/promises";
+import { readFile, stat, statfs } from "node:fs/promises";
 import { arch, release } from "node:os";
+import { dirname } from "node:path";
 import { runAnyway } from "./exec.ts";
-import { cacheDirectory, machinesRoot } from "./paths.ts";
 
 export interface Facts {
   readonly user: number;
@@ -16,11 +16,19 @@ export interface Facts {
   readonly fileSystems: readonly string[];
   readonly hasCgroup2: boolean;
   readonly memoryAvailableMb: number;
-  readonly freeDiskMb: Readonly<Record<string, number>>;
+  /** The disk on which each folder lies or will lie. */
+  readonly disks: Readonly<Record<string, Disk>>;
 }
 
-export async function gatherFacts(): Promise<Facts> {
-  const cache = cacheDirectory();
+export interface Disk {
+  /** Equal for folders on the same disk. */
+  readonly device: number;
+  readonly freeMb: number;
+}
+
+/** The facts, with the disks of the given folders. */
+export async function gatherFacts(folders: readonly string[]): Promise<Facts> {
+  const disks = await Promise.all(folders.map(async (folder) => [folder, await diskOf(folder)] as const));
   return {
     user: process.getuid?.() ?? -1,
     architecture: arch(),
@@ -29,7 +37,7 @@ export async function gatherFacts(): Promise<Facts> {
     fileSystems: await fileSystems(["overlay", "bpf"]),
     hasCgroup2: / cgroup2 /.test(await readFile("/proc/self/mounts", "utf8")),
     memoryAvailableMb: availableMb(await readFile("/proc/meminfo", "utf8")),
-    freeDiskMb: { [cache]: await freeMb(cache), [machinesRoot]: await freeMb(machinesRoot) },
+    disks: Object.fromEntries(disks),
   };
 }
 
@@ -50,9 +58,9 @@ async function fileSystems(wanted: readonly string[]): Promise<string[]> {
   return await known();
 }
 
-async function freeMb(folder: string): Promise<number> {
+async function diskOf(folder: string): Promise<Disk> {
   let existing = folder;
-  while (!existsSync(existing)) existing = existing.slice(0, existing.lastIndexOf("/")) || "/";
+  while (!existsSync(existing)) existing = dirname(existing);
   const { bavail, bsize } = await statfs(existing);
-  return Math.floor((bavail * bsize) / 1024 / 1024);
+  return { device: (await stat(existing)).dev, freeMb: Math.floor((bavail * bsize) / 1024 / 1024) };
 }

@@ -3,10 +3,21 @@
 
 import type { Facts } from "./facts.ts";
 
+/** Room that a folder needs on its disk. */
+export interface DiskNeed {
+  readonly folder: string;
+  readonly mb: number;
+  readonly remedy: string;
+}
+
 export interface Needs {
-  readonly memoryMb: number;
-  /** MiB that have to be free, by folder. */
-  readonly diskMb: Readonly<Record<string, number>>;
+  readonly memory: {
+    readonly mb: number;
+    /** Who needs it, as the sentence says it. */
+    readonly what: string;
+    readonly remedy: string;
+  };
+  readonly disk: readonly DiskNeed[];
 }
 
 /** The first kernel with tcx, which the agent attaches its programs by. */
@@ -49,19 +60,24 @@ export function problems(facts: Facts, needs: Needs): string[] {
         "mount one (mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified).",
     );
   }
-  if (facts.memoryAvailableMb < needs.memoryMb) {
-    found.push(
-      `${facts.memoryAvailableMb} MiB of memory are available and the machines need ${needs.memoryMb} MiB: ` +
-        "free memory, or make fewer or smaller machines (npm run pulumi -- config set sansproxy:workers 1).",
-    );
+  const { mb, what, remedy } = needs.memory;
+  if (facts.memoryAvailableMb < mb) {
+    found.push(`${facts.memoryAvailableMb} MiB of memory are available and ${what} ${mb} MiB: ${remedy}.`);
   }
-  for (const [folder, needed] of Object.entries(needs.diskMb)) {
-    const free = facts.freeDiskMb[folder] ?? 0;
+  return [...found, ...diskProblems(facts.disks, needs.disk)];
+}
+
+/** One sentence for each disk that is too small for all that lies on it together. */
+function diskProblems(disks: Facts["disks"], needs: readonly DiskNeed[]): string[] {
+  const found: string[] = [];
+  for (const device of new Set(needs.map(({ folder }) => disks[folder]?.device))) {
+    const here = needs.filter(({ folder }) => disks[folder]?.device === device);
+    const needed = here.reduce((sum, { mb }) => sum + mb, 0);
+    const free = Math.min(...here.map(({ folder }) => disks[folder]?.freeMb ?? 0));
     if (free >= needed) continue;
-    found.push(
-      `${free} MiB are free on the disk of ${folder} and ${needed} MiB are needed: free some, or ` +
-        "set SANSPROXY_CACHE to a folder on a larger disk.",
-    );
+    const parts = here.map(({ folder, mb }) => `${mb} for ${folder}`).join(", ");
+    const remedies = here.map(({ remedy }) => remedy).join("; or ");
+    found.push(`${free} MiB are free on one disk and ${needed} MiB are needed (${parts}): free some; or ${remedies}.`);
   }
   return found;
 }

@@ -3,7 +3,7 @@
 
 import { expect, test } from "vitest";
 import { availableMb, type Facts } from "../../../../stacks/local/host/facts.ts";
-import { problems, requireFit } from "../../../../stacks/local/host/preflight.ts";
+import { type Needs, problems, requireFit } from "../../../../stacks/local/host/preflight.ts";
 
 const fit: Facts = {
   user: 0,
@@ -13,9 +13,21 @@ const fit: Facts = {
   fileSystems: ["ext4", "overlay", "bpf"],
   hasCgroup2: true,
   memoryAvailableMb: 8000,
-  freeDiskMb: { "/cache": 20_000 },
+  disks: {
+    "/cache": { device: 1, freeMb: 20_000 },
+    "/machines": { device: 1, freeMb: 20_000 },
+    "/go": { device: 2, freeMb: 20_000 },
+  },
 };
-const needs = { memoryMb: 5000, diskMb: { "/cache": 15_000 } };
+const needs: Needs = {
+  memory: { mb: 5000, what: "3 machines need", remedy: "make fewer" },
+  disk: [
+    { folder: "/cache", mb: 14_000, remedy: "set SANSPROXY_CACHE" },
+    { folder: "/machines", mb: 6_000, remedy: "make fewer machines" },
+    { folder: "/go", mb: 11_000, remedy: "set GOCACHE" },
+  ],
+};
+const disk = (device: number, freeMb: number) => ({ device, freeMb });
 
 test("a fit box has no problem", () => {
   expect(problems(fit, needs)).toEqual([]);
@@ -30,8 +42,21 @@ test.each<[string, Partial<Facts>, RegExp]>([
   ["a kernel without overlayfs", { fileSystems: ["bpf"] }, /lacks the file system overlay.*CONFIG_OVERLAY_FS/],
   ["a kernel without bpffs", { fileSystems: ["overlay"] }, /lacks the file system bpf.*CONFIG_BPF_SYSCALL/],
   ["no cgroup2", { hasCgroup2: false }, /No cgroup2 hierarchy.*mount one/],
-  ["too little memory", { memoryAvailableMb: 3000 }, /3000 MiB of memory are available.*need 5000 MiB.*free memory/],
-  ["too little disk", { freeDiskMb: { "/cache": 900 } }, /900 MiB are free.*\/cache.*15000 MiB.*SANSPROXY_CACHE/],
+  [
+    "too little memory",
+    { memoryAvailableMb: 3000 },
+    /3000 MiB of memory are available.*3 machines need 5000 MiB: make f/,
+  ],
+  [
+    "a disk with room for each but not for all that lies on it",
+    { disks: { "/cache": disk(1, 15_000), "/machines": disk(1, 15_000), "/go": disk(2, 20_000) } },
+    /^15000 MiB .* 20000 MiB .*14000 for \/cache, 6000 for \/machines\).*SANSPROXY_CACHE; or make fewer machines\.$/,
+  ],
+  [
+    "a small disk of one folder",
+    { disks: { "/cache": disk(1, 20_000), "/machines": disk(1, 20_000), "/go": disk(2, 900) } },
+    /^900 MiB .* 11000 MiB .*11000 for \/go\): free some; or set GOCACHE\.$/,
+  ],
 ])("%s is one sentence with the remedy", (_, change, sentence) => {
   const found = problems({ ...fit, ...change }, needs);
   expect(found).toHaveLength(1);
