@@ -22,8 +22,16 @@ registered() {
   admin -n kube-system get pod "kube-apiserver-$JOIN_NAME" -o name >/dev/null 2>&1
 }
 
-publish() {
-  admin apply -f - >/dev/null <<MANIFEST
+# An error of the API server's can repeat what it was given.
+without_token() {
+  local line
+  while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "${line//"${TOKEN#*.}"/<token>}"; done
+}
+
+publish() { token_manifest | admin apply -f - 2>&1 >/dev/null | without_token >&2; }
+
+token_manifest() {
+  cat <<MANIFEST
 apiVersion: v1
 kind: Secret
 metadata:

@@ -30,12 +30,17 @@ kubelet_up() {
   refuse "its kubelet did not start within $second seconds; see \"journalctl -u kubelet\" on the host."
 }
 
+remember_joined() {
+  install -d -m 0755 /var/lib/sansproxy
+  : >/var/lib/sansproxy/joined
+}
+
 run_create() {
   local configuration=/run/sansproxy/join.yaml
   take_host_lock
   if joined; then
     kubelet_up
-    : >/var/lib/sansproxy/joined
+    remember_joined
     say "is in the cluster already"
     return 0
   fi
@@ -49,8 +54,7 @@ run_create() {
     reset_host
     refuse "kubeadm join did not succeed within $JOIN_SECONDS seconds and was taken back; the lines above say why (whole log: /var/log/sansproxy/join-failed.log on the host). Run the update again: the host gets a fresh admission."
   fi
-  install -d -m 0755 /var/lib/sansproxy
-  : >/var/lib/sansproxy/joined
+  remember_joined
   say "has joined as $HOST_ROLE"
 }
 

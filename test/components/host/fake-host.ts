@@ -29,7 +29,7 @@ export interface StepRun {
 export type Program = Readonly<Record<string, string>>;
 
 const realPrograms =
-  "awk bash cat chmod cp cut date df env find flock grep head id install mkdir mktemp mv rm rmdir sed seq sort tail timeout tr uname wc".split(
+  "awk bash cat chmod cp cut date df env find flock grep head id install mkdir mktemp mv rm rmdir sed seq sort stat tail timeout tr uname wc".split(
     " ",
   );
 
@@ -128,7 +128,13 @@ export class FakeHost {
     const text: string = await settled(scriptInput(step, { ...hostVariables, ...variables }));
     const ownPath = /^export PATH=.*$/m;
     if (!ownPath.test(text)) throw new Error("The prelude sets no PATH, so real programs would run.");
-    return text.replace(movedPaths, `${this.root}/`).replace(ownPath, `export PATH=${this.path("/bin")}`);
+    const moved = text.replace(movedPaths, `${this.root}/`);
+    const forgotten = /(?:^|[\s"'=<>(^])\/(?:boot|etc|home|root|run|srv|tmp|usr\/(?:bin|lib)|var)\/.*/m.exec(
+      moved.replaceAll(this.root, "ROOT").replace(ownPath, ""),
+    );
+    if (step !== "prepare" && forgotten !== null)
+      throw new Error(`A path was not moved into the host: ${forgotten[0]}`);
+    return moved.replace(ownPath, `export PATH=${this.path("/bin")}`);
   }
 
   /** Runs one function of a step's script. */
