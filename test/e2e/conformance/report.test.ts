@@ -21,6 +21,7 @@ const outcome: Outcome = {
     { name: "[sig-network] Traffic Distribution should c", state: "skipped", seconds: 1, message: "need 3 zones", log },
   ],
   notPossible: [{ name: "[sig-network] Networking sctp", reason: "no SCTP sockets" }],
+  notRun: 0,
 };
 
 test("the closing line counts what was skipped by the suite together with what is not possible here", () => {
@@ -36,6 +37,13 @@ test("the table begins with the failures and gives each reason on one line", () 
   );
   expect(rows[1]).toBe("| [sig-network] Services should a\\|b | passed | 12 |  |");
   expect(rows[3]).toBe("| [sig-network] Networking sctp | not possible here |  | no SCTP sockets |");
+});
+
+test("an interrupted run says how many tests it did not begin", () => {
+  expect(markdown({ ...outcome, notRun: 7 })).toContain(
+    "The run was interrupted: 7 more tests were not begun.\n\n| Test",
+  );
+  expect(markdown(outcome)).not.toContain("interrupted");
 });
 
 test("the JUnit file counts every test and holds no character that XML forbids", () => {

@@ -8,6 +8,8 @@ export interface Outcome {
   readonly seconds: number;
   readonly results: readonly Result[];
   readonly notPossible: readonly { readonly name: string; readonly reason: string }[];
+  /** Selected tests that an interruption kept from starting. */
+  readonly notRun: number;
 }
 
 export interface Counts {
@@ -26,6 +28,10 @@ export function closingLine(counts: Counts): string {
   return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
 
+/** A line that says so when a run was interrupted. */
+export const unfinished = ({ notRun }: Outcome): string =>
+  notRun === 0 ? "" : `The run was interrupted: ${notRun} more tests were not begun.\n`;
+
 /** The table of every test by name; failures first, since they are what a reader looks for. */
 export function markdown(outcome: Outcome): string {
   const { kubernetesVersion, startedAt, seconds, results, notPossible } = outcome;
@@ -37,7 +43,7 @@ export function markdown(outcome: Outcome): string {
     "# Kubernetes' own network tests",
     "",
     `Kubernetes ${kubernetesVersion}, begun ${startedAt}, ${(seconds / 60).toFixed(0)} min: ${closingLine(count(outcome))}.`,
-    "",
+    unfinished(outcome),
     "| Test | Result | Seconds | Why |",
     "|---|---|---:|---|",
     ...rows,

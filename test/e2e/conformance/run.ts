@@ -15,7 +15,7 @@ import { LoadBalancerAssigner } from "./load-balancer-assigner.ts";
 import { LoadBalancerRoutes } from "./load-balancer-routes.ts";
 import { importImages } from "./machine-images.ts";
 import { Progress } from "./progress.ts";
-import { closingLine, count, junit, markdown, type Outcome } from "./report.ts";
+import { closingLine, count, junit, markdown, type Outcome, unfinished } from "./report.ts";
 import { runAll } from "./schedule.ts";
 import { type Selection, select } from "./selection.ts";
 import { listTests, type Suite } from "./suite.ts";
@@ -37,8 +37,8 @@ async function main(options: Options): Promise<number> {
   const dualStack = existsSync(clone.kubeconfig) && (await isDualStack(kubectl));
   const selection = select(await listTests(program), { focus, conformance: options.conformance, dualStack });
   if (options.list) return list(selection);
-  const total = selection.parallel.length + selection.serial.length;
-  if (total === 0) throw new Error(`No test is selected${focus === undefined ? "" : ` by --focus ${options.focus}`}.`);
+  if (selected(selection) === 0)
+    throw new Error(`No test is selected${focus === undefined ? "" : ` by --focus ${options.focus}`}.`);
   if (!existsSync(clone.kubeconfig)) throw new Error("There is no cluster to test: bring it up with `npm run up`.");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const suite: Suite = { program, kubeconfig: clone.kubeconfig, kubectl: join(clone.bin, "kubectl"), folder };
@@ -48,8 +48,9 @@ async function main(options: Options): Promise<number> {
   await writeFile(join(folder, "junit.xml"), junit(outcome));
   const counts = count(outcome);
   process.stdout.write(
-    `\nreport: ${join(folder, "report.md")}, ${join(folder, "junit.xml")}\n${closingLine(counts)}\n`,
+    `\nreport: ${join(folder, "report.md")}, ${join(folder, "junit.xml")}\n${unfinished(outcome)}${closingLine(counts)}\n`,
   );
+  if (outcome.notRun > 0) return 130;
   return counts.failed === 0 ? 0 : 1;
 }
 
@@ -69,17 +70,20 @@ async function runFitted(suite: Suite, selection: Selection, processes: number):
   const startedAt = new Date();
   try {
     balancer.start();
-    const progress = new Progress(selection.parallel.length + selection.serial.length);
+    const progress = new Progress(selected(selection));
     const results = await runAll(suite, selection, processes, progress, controller.signal);
     const seconds = (Date.now() - startedAt.getTime()) / 1000;
     const { notPossible } = selection;
-    return { kubernetesVersion, startedAt: startedAt.toISOString(), seconds, results, notPossible };
+    const notRun = controller.signal.aborted ? selected(selection) - results.length : 0;
+    return { kubernetesVersion, startedAt: startedAt.toISOString(), seconds, results, notPossible, notRun };
   } finally {
     await balancer.stop();
     await putBack();
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
 }
+
+const selected = ({ parallel, serial }: Selection): number => parallel.length + serial.length;
 
 function list({ parallel, serial, notPossible }: Selection): number {
   const lines = [
