@@ -2,6 +2,7 @@
 /* Socket load balancing: sockets of this cgroup tree reach a Service's backend with no translated packet. */
 #include <linux/errno.h>
 #include <linux/in.h>
+#include "lib/affinity.h"
 #include "lib/counters.h"
 #include "lib/frontend.h"
 #include "lib/socket_flow.h"
@@ -25,6 +26,11 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 	const struct endpoint asked = *peer;
 	const struct frontend *frontend;
 	const struct backend *backend;
+	__u64 namespace = bpf_get_netns_cookie(ctx);
+	struct affinity_key client = {
+		.client = {.word = {(__u32) namespace, namespace >> 32}},
+		.kind = AFFINITY_NAMESPACE,
+	};
 	bool datagrams;
 	__u64 cookie;
 	__u32 id = 0;
@@ -41,7 +47,9 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 	datagrams = !connecting;
 	if (datagrams && socket_flow_backend(cookie, &asked, peer))
 		return TRANSLATED;
-	if (backend_choose(frontend, bpf_get_prandom_u32(), &id, &backend) != CHOICE_MADE) {
+	client.client.word[0] = (__u32) namespace;
+	client.client.word[1] = namespace >> 32;
+	if (affinity_choose(frontend, frontend->selection, &client, &id, &backend) != CHOICE_MADE) {
 		count(COUNT_SOCKET_REFUSED);
 		return REFUSED;
 	}

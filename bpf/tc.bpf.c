@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. */
+#include "lib/affinity.h"
 #include "lib/forward.h"
 #include "lib/frontend.h"
 #include "lib/nat.h"
+#include "lib/refuse.h"
 
 #define PACKET_FOR_US 0
 
@@ -51,19 +53,22 @@ static __always_inline int begin_service_flow(struct __sk_buff *skb,
 {
 	struct flow flow = {
 		.service = frontend->service,
-		.seen = flow_now(),
+		.seen = clock_seconds(),
 		.flags = FLOW_ORIGINAL | FLOW_SERVICE,
 	};
+	struct affinity_key client = {.client = packet->tuple.source};
 	const struct backend *backend;
 
-	switch (backend_choose(frontend, bpf_get_prandom_u32(), &flow.backend, &backend)) {
+	if (!frontend_admits(frontend, &packet->tuple.source))
+		return drop(COUNT_DROP_SOURCE_RANGE);
+	switch (affinity_choose(frontend, frontend->external_selection, &client, &flow.backend,
+				&backend)) {
 	case CHOICE_MADE:
 		break;
 	case CHOICE_NO_ENDPOINT:
-		/* The stack refuses on our own address better than silence does. */
-		if (node_address_flags(&packet->tuple.destination) & ADDRESS_OWN)
-			return pass(COUNT_NO_ENDPOINT_PASSED);
-		return drop(COUNT_DROP_NO_ENDPOINT);
+		if (frontend->flags & FRONTEND_DROP)
+			return drop(COUNT_DROP_NO_ENDPOINT);
+		return refuse(skb, packet);
 	case CHOICE_ABSENT:
 		return drop(COUNT_DROP_ABSENT_BACKEND);
 	}
@@ -88,7 +93,7 @@ static __always_inline void note_direct_datagram(const struct node_config *confi
 		.protocol = packet->protocol,
 		.hook = FLOW_AT_EGRESS,
 	};
-	struct flow flow = {.action = FLOW_UNTOUCHED, .seen = flow_now()};
+	struct flow flow = {.action = FLOW_UNTOUCHED, .seen = clock_seconds()};
 	long error;
 
 	if (packet->protocol != IPPROTO_UDP || !(config->flags & NODE_MASQUERADE))
@@ -157,7 +162,7 @@ static __always_inline bool needs_source(const struct node_config *config,
 	*kept = 0;
 	if (address_equal(&packet->tuple.source, &config->masquerade_v4)) {
 		owner = bpf_map_lookup_elem(&flows, &answer);
-		if (owner && flow_expired(owner, packet->protocol, flow_now())) {
+		if (owner && flow_expired(owner, packet->protocol, clock_seconds())) {
 			flow_forget(&answer, owner);
 			return false;
 		}
@@ -175,7 +180,7 @@ static __always_inline int begin_masquerade(struct __sk_buff *skb, const struct 
 {
 	struct flow flow = {
 		.rewritten = packet->tuple,
-		.seen = flow_now(),
+		.seen = clock_seconds(),
 		.action = FLOW_TO_STACK,
 		.flags = FLOW_ORIGINAL,
 	};

@@ -68,6 +68,7 @@ export class Datapath implements Kernel {
         this.#array("selections"),
         this.#array("arena"),
         this.#array("backends"),
+        this.#hash("source_ranges"),
       );
     } catch (error) {
       this.close();

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Session affinity: a client keeps its backend while that can be chosen and the last new connection is recent. */
+#ifndef SANSPROXY_LIB_AFFINITY_H
+#define SANSPROXY_LIB_AFFINITY_H
+
+#include "backend.h"
+#include "clock.h"
+#include "counters.h"
+
+struct affinity_search {
+	__u32 offset;
+	__u32 backend;
+	bool found;
+};
+
+static long affinity_compare(__u32 index, struct affinity_search *search)
+{
+	__u32 at = search->offset + index;
+	const __u32 *cell = bpf_map_lookup_elem(&arena, &at);
+
+	search->found = cell && *cell == search->backend;
+	return search->found;
+}
+
+/*
+ * Whether the selection holds the backend. The generation answers at once for a selection that has not changed since the
+ * backend was last found in it; only after a change are its cells compared.
+ */
+static __always_inline bool affinity_selectable(const struct affinity *affinity, __u32 index,
+						const struct selection *now)
+{
+	struct affinity_search search = {.offset = now->offset, .backend = affinity->backend};
+
+	if (!now->count)
+		return false;
+	if (affinity->selection == index && affinity->generation == now->generation)
+		return true;
+	bpf_loop(now->count, affinity_compare, &search, 0);
+	return search.found;
+}
+
+/* The choice for a client of a frontend, out of selection `index`; each is a new connection. */
+static __always_inline enum choice affinity_choose(const struct frontend *frontend, __u32 index,
+						   struct affinity_key *client, __u32 *id,
+						   const struct backend **chosen)
+{
+	struct affinity next = {.seen = clock_seconds(), .selection = index};
+	const struct affinity *last;
+	struct selection now;
+	enum choice choice;
+
+	if (!frontend->affinity_seconds)
+		return backend_choose(index, id, chosen);
+	if (!selection_read(index, &now))
+		return CHOICE_ABSENT;
+	client->service = frontend->service;
+	next.generation = now.generation;
+	last = bpf_map_lookup_elem(&affinities, client);
+	if (last && next.seen - last->seen <= frontend->affinity_seconds &&
+	    affinity_selectable(last, index, &now)) {
+		*id = last->backend;
+		*chosen = backend_by_id(*id);
+		if (*chosen) {
+			next.backend = *id;
+			count(COUNT_AFFINITY_KEPT);
+			goto remember;
+		}
+	}
+	choice = backend_choose(index, id, chosen);
+	if (choice != CHOICE_MADE)
+		return choice;
+	next.backend = *id;
+remember:
+	if (bpf_map_update_elem(&affinities, client, &next, BPF_ANY))
+		count(COUNT_STATE_FULL);
+	return CHOICE_MADE;
+}
+
+#endif
