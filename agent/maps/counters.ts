@@ -22,6 +22,7 @@ export const counterNames = [
   "refused",
   "drop_source_range",
   "affinity_kept",
+  "socket_released",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -32,7 +32,7 @@ interface BtfType {
   readonly values?: readonly { readonly name: string; readonly val: number }[];
 }
 
-const objects = ["socket_lb.bpf.o", "tc.bpf.o"].map((file) => join(objectsDir(), file));
+const objects = ["socket_lb.bpf.o", "tc.bpf.o", "release.bpf.o"].map((file) => join(objectsDir(), file));
 
 const btf = objects.map((object) => {
   const json = execFileSync("bpftool", ["-j", "btf", "dump", "file", object], { encoding: "utf8" });

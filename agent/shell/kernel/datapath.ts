@@ -16,6 +16,7 @@ import { type ProgramInfo, programInfo } from "./object-info.ts";
 import { Pins } from "./pins.ts";
 import { requirePreconditions } from "./preconditions.ts";
 import { ServiceTables } from "./service-tables.ts";
+import { type Released, SocketReleaser } from "./socket-releaser.ts";
 import { close } from "./syscall.ts";
 
 /** Sizes of all maps; those of `Capacity` hold Services, the others hold flows. */
@@ -49,16 +50,19 @@ function possibleCpus(): number {
 export class Datapath implements Kernel {
   readonly capacity: Capacity;
   readonly #cgroup: string;
+  readonly #objectsDir: string;
   readonly #pins: Pins;
   readonly #objects: BpfObject[] = [];
   readonly #fds = new Map<MapName, number>();
   readonly #arrays: MappedArray[] = [];
   readonly #tables: ServiceTables;
+  #releaser: SocketReleaser | undefined;
 
   constructor(options: DatapathOptions) {
     requirePreconditions(options);
     const sizes = { ...defaultEntries, ...options.sizes };
     this.capacity = sizes;
+    this.#objectsDir = options.objectsDir;
     this.#cgroup = findCgroup2(options.cgroupRoot);
     this.#pins = new Pins(options.bpfRoot, sizes);
     try {
@@ -151,6 +155,21 @@ export class Datapath implements Kernel {
     return Object.fromEntries(counterNames.map((name, index) => [name, read(index)]));
   }
 
+  /**
+   * Lets go of connected UDP sockets whose backend is absent, in this process's network namespace and in those of the
+   * given paths: call it after backends of UDP were cleared. Each is judged by the maps, so one call answers for all
+   * that were. Needs CAP_PERFMON, and CAP_SYS_ADMIN for other namespaces; throws `KernelError` when it cannot work here.
+   */
+  releaseSockets(namespaces: readonly string[] = []): Released {
+    const shared = ["socket_flows", "backends", "counters"] as const;
+    this.#releaser ??= new SocketReleaser(
+      join(this.#objectsDir, "release.bpf.o"),
+      this.#pins.shapes,
+      new Map(shared.map((name) => [name, this.#fd(name)])),
+    );
+    return this.#releaser.release(namespaces);
+  }
+
   /** Descriptors of the loaded programs, valid until `close`. */
   programs(): ReadonlyMap<string, number> {
     return new Map(this.#objects.flatMap((object) => [...object.programs()]));
@@ -164,6 +183,8 @@ export class Datapath implements Kernel {
 
   /** Lets go of the descriptors; what is pinned and attached stays. */
   close(): void {
+    this.#releaser?.close();
+    this.#releaser = undefined;
     for (const array of this.#arrays.splice(0)) array.close();
     for (const object of this.#objects.splice(0)) object.close();
     for (const fd of this.#fds.values()) close(fd);
