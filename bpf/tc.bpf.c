@@ -3,6 +3,7 @@
 #include "lib/affinity.h"
 #include "lib/forward.h"
 #include "lib/frontend.h"
+#include "lib/icmp.h"
 #include "lib/nat.h"
 #include "lib/refuse.h"
 
@@ -12,16 +13,27 @@
 static __always_inline int carry_out(struct __sk_buff *skb, const struct packet *packet,
 				     const struct flow *flow)
 {
-	struct tuple to = flow->rewritten;
-	__u8 action = flow->action;
-
-	if (action == FLOW_UNTOUCHED)
+	if (flow->action == FLOW_UNTOUCHED)
 		return VERDICT_NEXT;
-	if (action == FLOW_FORWARD)
-		return forward(skb, packet, &to);
-	if (rewrite(skb, packet, &to))
+	if (flow->action == FLOW_FORWARD)
+		return forward(skb, packet, &flow->rewritten);
+	if (rewrite(skb, packet, &flow->rewritten))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	return pass(COUNT_REWRITTEN);
+}
+
+/* What has been found out about a packet: the cases in which its flow is not simply carried out. */
+enum finding {
+	FOUND = 0,
+	FOUND_NOTHING,
+	FOUND_NOBODY,
+	FOUND_DROP,
+};
+
+static __always_inline int drop_finding(__u32 reason)
+{
+	count(reason);
+	return FOUND_DROP;
 }
 
 static __always_inline bool is_local(const struct address *address)
@@ -30,58 +42,96 @@ static __always_inline bool is_local(const struct address *address)
 	       (node_address_flags(address) & ADDRESS_OWN);
 }
 
+/* Chooses the backend for a packet to a frontend, if it is to one. */
+static __noinline int choose_service(const struct packet *packet, struct flow *flow)
+{
+	struct affinity_key client = {.client = packet->tuple.source};
+	const struct node_config *config = node();
+	const struct frontend *frontend;
+	const struct backend *backend;
+	__u32 id = 0;
+
+	if (!config)
+		return FOUND_NOTHING;
+	frontend = frontend_lookup(config, &packet->tuple.destination,
+				   packet->tuple.destination_port, packet->protocol, ADDRESS_OWN);
+	if (!frontend || !(frontend->flags & FRONTEND_EXTERNAL))
+		return FOUND_NOTHING;
+	if (!frontend_admits(frontend, &packet->tuple.source))
+		return drop_finding(COUNT_DROP_SOURCE_RANGE);
+	switch (affinity_choose(frontend, frontend->external_selection, &client, &id, &backend)) {
+	case CHOICE_MADE:
+		break;
+	case CHOICE_NO_ENDPOINT:
+		if (frontend->flags & FRONTEND_DROP)
+			return drop_finding(COUNT_DROP_NO_ENDPOINT);
+		return FOUND_NOBODY;
+	case CHOICE_ABSENT:
+		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
+	}
+	flow->backend = id;
+	flow->service = frontend->service;
+	flow->seen = clock_seconds();
+	flow->flags = FLOW_ORIGINAL | FLOW_SERVICE;
+	flow->rewritten.destination = backend->address;
+	flow->rewritten.destination_port = backend->port;
+	return FOUND;
+}
+
 /*
  * Fills in the way to a backend. Here: the client keeps its address, and its port unless it uses that for another
  * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
  * comes back to this node.
  */
-static __noinline int remember_service_flow(struct __sk_buff *skb, const struct node_config *config,
-					    const struct flow_key *key, struct flow *flow)
+static __noinline int remember_service_flow(struct __sk_buff *skb, const struct flow_key *key,
+					    struct flow *flow)
 {
 	bool local = is_local(&flow->rewritten.destination);
+	const struct node_config *config = node();
 
+	if (!config)
+		return FOUND_NOTHING;
 	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
 	flow->rewritten.source = local ? key->tuple.source : config->masquerade_v4;
-	return nat_remember(skb, key, flow, key->tuple.source_port, !local);
-}
-
-static __always_inline int begin_service_flow(struct __sk_buff *skb,
-					      const struct node_config *config,
-					      const struct packet *packet,
-					      const struct flow_key *key,
-					      const struct frontend *frontend)
-{
-	struct flow flow = {
-		.service = frontend->service,
-		.seen = clock_seconds(),
-		.flags = FLOW_ORIGINAL | FLOW_SERVICE,
-	};
-	struct affinity_key client = {.client = packet->tuple.source};
-	const struct backend *backend;
-
-	if (!frontend_admits(frontend, &packet->tuple.source))
-		return drop(COUNT_DROP_SOURCE_RANGE);
-	switch (affinity_choose(frontend, frontend->external_selection, &client, &flow.backend,
-				&backend)) {
-	case CHOICE_MADE:
-		break;
-	case CHOICE_NO_ENDPOINT:
-		if (frontend->flags & FRONTEND_DROP)
-			return drop(COUNT_DROP_NO_ENDPOINT);
-		return refuse(skb, packet);
-	case CHOICE_ABSENT:
-		return drop(COUNT_DROP_ABSENT_BACKEND);
-	}
-	flow.rewritten.destination = backend->address;
-	flow.rewritten.destination_port = backend->port;
-	switch (remember_service_flow(skb, config, key, &flow)) {
+	switch (nat_remember(skb, key, flow, key->tuple.source_port, !local)) {
 	case REMEMBER_CONFLICT:
-		return drop(COUNT_DROP_NO_FREE_PORT);
+		return drop_finding(COUNT_DROP_NO_FREE_PORT);
 	case REMEMBER_FULL:
-		return drop(COUNT_DROP_STATE_FULL);
+		return drop_finding(COUNT_DROP_STATE_FULL);
 	}
 	count(COUNT_NEW_SERVICE_FLOW);
-	return carry_out(skb, packet, &flow);
+	return FOUND;
+}
+
+/* The way of an ICMP error about a packet of ours, whose inside is rewritten. */
+static __noinline int find_error(struct __sk_buff *skb, const struct packet *packet, __u8 hook,
+				 struct flow *way)
+{
+	switch (icmp_translate(skb, packet, hook, way)) {
+	case ICMP_TRANSLATED:
+		count(COUNT_ICMP_ERROR);
+		return FOUND;
+	case ICMP_FAILED:
+		return drop_finding(COUNT_DROP_REWRITE_FAILED);
+	}
+	return FOUND_NOTHING;
+}
+
+/* The flow that a packet belongs to already; one that it does not belong to any more is forgotten. */
+static __noinline int find_flow(const struct flow_key *key, const struct packet *packet,
+				struct flow *way)
+{
+	struct flow *flow = bpf_map_lookup_elem(&flows, key);
+
+	if (!flow)
+		return FOUND_NOTHING;
+	if (!flow_holds(flow, packet)) {
+		flow_forget(key, flow);
+		return FOUND_NOTHING;
+	}
+	flow_refresh(key, flow, packet);
+	*way = *flow;
+	return FOUND;
 }
 
 /* A datagram from outside straight to a pod: its answer must not be masqueraded. TCP tells by its SYN. */
@@ -107,39 +157,48 @@ static __always_inline void note_direct_datagram(const struct node_config *confi
 		count(COUNT_STATE_FULL);
 }
 
+static __always_inline int find_at_ingress(struct __sk_buff *skb, const struct packet *packet,
+					   struct flow *way)
+{
+	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
+	int found = find_flow(&key, packet, way);
+
+	if (found != FOUND_NOTHING || packet->protocol == IPPROTO_ICMP)
+		return found;
+	found = choose_service(packet, way);
+	return found == FOUND ? remember_service_flow(skb, &key, way) : found;
+}
+
 SEC("tc")
 int node_ingress(struct __sk_buff *skb)
 {
 	const struct node_config *config = node();
-	const struct frontend *frontend;
 	struct packet packet = {};
-	struct flow_key key;
-	struct flow *flow;
+	struct flow way = {};
+	int found = FOUND_NOTHING;
 
 	if (!config || skb->pkt_type != PACKET_FOR_US)
 		return VERDICT_NEXT;
 	switch (packet_parse(skb, &packet)) {
 	case PARSED:
+		found = find_at_ingress(skb, &packet, &way);
 		break;
 	case PARSED_FRAGMENT:
 		return pass(COUNT_FRAGMENT_PASSED);
+	case PARSED_ERROR:
+		found = find_error(skb, &packet, FLOW_AT_INGRESS, &way);
+		break;
 	case PARSED_FOREIGN:
 		return VERDICT_NEXT;
 	}
-	key = flow_key(&packet, FLOW_AT_INGRESS);
-	flow = bpf_map_lookup_elem(&flows, &key);
-	if (flow && flow_holds(flow, &packet)) {
-		flow_refresh(&key, flow, &packet);
-		return carry_out(skb, &packet, flow);
+	switch (found) {
+	case FOUND:
+		return carry_out(skb, &packet, &way);
+	case FOUND_NOBODY:
+		return refuse(skb, &packet);
+	case FOUND_DROP:
+		return VERDICT_DROP;
 	}
-	if (flow)
-		flow_forget(&key, flow);
-	if (packet.protocol == IPPROTO_ICMP)
-		return VERDICT_NEXT;
-	frontend = frontend_lookup(config, &packet.tuple.destination, packet.tuple.destination_port,
-				   packet.protocol, ADDRESS_OWN);
-	if (frontend && (frontend->flags & FRONTEND_EXTERNAL))
-		return begin_service_flow(skb, config, &packet, &key, frontend);
 	note_direct_datagram(config, &packet);
 	return VERDICT_NEXT;
 }
@@ -174,61 +233,68 @@ static __always_inline bool needs_source(const struct node_config *config,
 	       !(network_flags(&packet->tuple.destination) & NETWORK_NO_MASQUERADE);
 }
 
-static __always_inline int begin_masquerade(struct __sk_buff *skb, const struct node_config *config,
-					    const struct packet *packet, const struct flow_key *key,
-					    __be16 kept)
+/* Fills in the flow of a packet that leaves from an address of ours. */
+static __noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *packet,
+				       const struct flow_key *key, struct flow *flow)
 {
-	struct flow flow = {
-		.rewritten = packet->tuple,
-		.seen = clock_seconds(),
-		.action = FLOW_TO_STACK,
-		.flags = FLOW_ORIGINAL,
-	};
+	const struct node_config *config = node();
+	__be16 kept;
 
-	flow.rewritten.source = config->masquerade_v4;
-	switch (nat_remember(skb, key, &flow, kept, true)) {
+	if (!config || !packet->begins || !needs_source(config, packet, &kept))
+		return FOUND_NOTHING;
+	flow->rewritten = packet->tuple;
+	flow->rewritten.source = config->masquerade_v4;
+	flow->seen = clock_seconds();
+	flow->action = FLOW_TO_STACK;
+	flow->flags = FLOW_ORIGINAL;
+	switch (nat_remember(skb, key, flow, kept, true)) {
 	case REMEMBER_CONFLICT:
-		return drop(COUNT_DROP_NO_FREE_PORT);
+		return drop_finding(COUNT_DROP_NO_FREE_PORT);
 	case REMEMBER_FULL:
-		return drop(COUNT_DROP_STATE_FULL);
+		return drop_finding(COUNT_DROP_STATE_FULL);
 	}
 	count(COUNT_NEW_MASQUERADE_FLOW);
-	return carry_out(skb, packet, &flow);
+	return FOUND;
+}
+
+static __always_inline int find_at_egress(struct __sk_buff *skb, const struct packet *packet,
+					  struct flow *way)
+{
+	struct flow_key key = flow_key(packet, FLOW_AT_EGRESS);
+	int found = find_flow(&key, packet, way);
+
+	return found == FOUND_NOTHING ? begin_masquerade(skb, packet, &key, way) : found;
 }
 
 SEC("tc")
 int node_egress(struct __sk_buff *skb)
 {
-	const struct node_config *config = node();
 	struct packet packet = {};
-	struct flow_key key;
-	struct flow *flow;
-	__be16 kept;
+	struct flow way = {};
+	int found = FOUND_NOTHING;
 
 	if (skb->mark == FORWARDED_MARK) {
 		skb->mark = 0;
 		return VERDICT_NEXT;
 	}
-	if (!config)
-		return VERDICT_NEXT;
 	switch (packet_parse(skb, &packet)) {
 	case PARSED:
+		found = find_at_egress(skb, &packet, &way);
 		break;
 	case PARSED_FRAGMENT:
 		return pass(COUNT_FRAGMENT_PASSED);
+	case PARSED_ERROR:
+		found = find_error(skb, &packet, FLOW_AT_EGRESS, &way);
+		break;
 	case PARSED_FOREIGN:
 		return VERDICT_NEXT;
 	}
-	key = flow_key(&packet, FLOW_AT_EGRESS);
-	flow = bpf_map_lookup_elem(&flows, &key);
-	if (flow && flow_holds(flow, &packet)) {
-		flow_refresh(&key, flow, &packet);
-		return carry_out(skb, &packet, flow);
+	switch (found) {
+	case FOUND:
+		return carry_out(skb, &packet, &way);
+	case FOUND_DROP:
+		return VERDICT_DROP;
 	}
-	if (flow)
-		flow_forget(&key, flow);
-	if (packet.begins && needs_source(config, &packet, &kept))
-		return begin_masquerade(skb, config, &packet, &key, kept);
 	return VERDICT_NEXT;
 }
 

@@ -23,6 +23,7 @@ export const counterNames = [
   "drop_source_range",
   "affinity_kept",
   "socket_released",
+  "icmp_error",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

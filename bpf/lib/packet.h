@@ -13,7 +13,10 @@
 
 /* linux/icmp.h asks for the C library, which has no headers for this target. */
 #define ICMP_ECHO_REPLY 0
+#define ICMP_UNREACHABLE 3
 #define ICMP_ECHO_REQUEST 8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETER_PROBLEM 12
 
 struct icmp_echo {
 	__u8 type;
@@ -25,9 +28,11 @@ struct icmp_echo {
 
 static_assert(sizeof(struct icmp_echo) == 8, "icmp_echo");
 
+#define IP_DO_NOT_FRAGMENT 0x4000
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
 
+#define TCP_DATA_OFFSET 12
 #define TCP_FLAGS_OFFSET 13
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -37,6 +42,8 @@ static_assert(sizeof(struct icmp_echo) == 8, "icmp_echo");
 struct packet {
 	struct tuple tuple;
 	__u32 l4_offset;
+	/* Of the IP packet, in bytes. */
+	__u16 length;
 	__u8 protocol;
 	__u8 ttl;
 	/* May begin a flow: a TCP SYN, any UDP, an ICMP echo request. */
@@ -45,11 +52,15 @@ struct packet {
 	bool ends;
 	/* ICMP: an echo request; its identifier is the source port, an answer's the destination port. */
 	bool asks;
+	/* Its sender forbids fragmentation. */
+	bool whole;
 };
 
 enum parsed {
 	PARSED = 0,
 	PARSED_FRAGMENT,
+	/* An ICMP error about another packet; only the addresses are read. */
+	PARSED_ERROR,
 	/* Not a packet that this datapath translates. */
 	PARSED_FOREIGN,
 };
@@ -85,6 +96,9 @@ static __always_inline enum parsed packet_parse_echo(struct __sk_buff *skb, stru
 		packet->asks = true;
 		return PARSED;
 	}
+	if (icmp.type == ICMP_UNREACHABLE || icmp.type == ICMP_TIME_EXCEEDED ||
+	    icmp.type == ICMP_PARAMETER_PROBLEM)
+		return PARSED_ERROR;
 	if (icmp.type != ICMP_ECHO_REPLY)
 		return PARSED_FOREIGN;
 	packet->tuple.destination_port = icmp.id;
@@ -104,6 +118,8 @@ static __always_inline enum parsed packet_parse(struct __sk_buff *skb, struct pa
 	packet->tuple.destination = address_from_v4(ip.daddr);
 	packet->protocol = ip.protocol;
 	packet->ttl = ip.ttl;
+	packet->length = bpf_ntohs(ip.tot_len);
+	packet->whole = ip.frag_off & bpf_htons(IP_DO_NOT_FRAGMENT);
 	packet->l4_offset = ETH_HLEN + ip.ihl * 4;
 	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP && ip.protocol != IPPROTO_ICMP)
 		return PARSED_FOREIGN;

@@ -105,13 +105,6 @@ describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
     });
   });
 
-  test("with its last hop used up is dropped", () => {
-    expect(ingress({ ...fromClient(protocol, VIP, 80), ttl: 1 })).toMatchObject({
-      verdict: DROP,
-      counted: { drop_ttl_exceeded: 1 },
-    });
-  });
-
   test("to a backend that no route leads to is dropped", () => {
     expect(ingress(fromClient(protocol, VIP, 83))).toMatchObject({ verdict: DROP, counted: { drop_no_route: 1 } });
   });
