@@ -56,6 +56,7 @@ async function run(config: Config, log: Log): Promise<void> {
     tokenFile: `${paths["service-account"]}/token`,
   });
   const cluster = new ClusterView({
+    nodeName,
     client,
     log,
     onChange: (kind) => {

@@ -44,6 +44,7 @@ export interface SyncStatus {
   readonly reason: string;
   readonly stuck: boolean;
   readonly services: number;
+  readonly hostPorts: number;
   readonly frontends: number;
   readonly endpoints: number;
   readonly pending: number;
@@ -85,6 +86,7 @@ export class Reconciler {
   #status: Omit<SyncStatus, "ready" | "stuck"> = {
     reason: "waiting for the API server's first complete lists",
     services: 0,
+    hostPorts: 0,
     frontends: 0,
     endpoints: 0,
     pending: 0,
@@ -155,9 +157,9 @@ export class Reconciler {
     const endTimer = this.#options.metrics.syncDuration.startTimer();
     try {
       const mirror = this.#readKernel();
-      this.#configure(snapshot);
+      const { nodeAddresses } = this.#configure(snapshot);
       mirror.releaseExtents(now());
-      const desired = desiredState(snapshot, this.#options.nodeName);
+      const desired = desiredState(snapshot, this.#options.nodeName, nodeAddresses);
       const next = plan(mirror, desired, this.#options.kernel.capacity, now());
       const failed = await this.#execute(mirror, next.operations);
       this.#attachOnce();
@@ -196,11 +198,11 @@ export class Reconciler {
     return this.#mirror;
   }
 
-  #configure(snapshot: Snapshot): void {
+  #configure(snapshot: Snapshot): NodeNetwork {
     const network = this.#options.network(snapshot);
     if (!network) throw new Error(`Node ${this.#options.nodeName} is not known with an IPv4 InternalIP yet`);
     const text = JSON.stringify(network);
-    if (text === this.#configuredAs) return;
+    if (text === this.#configuredAs) return network;
     const writes = this.#options.kernel.configure(network);
     this.#configuredAs = text;
     if (writes > 0) {
@@ -209,6 +211,7 @@ export class Reconciler {
       const facts = { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses: clusterNodeAddresses.length };
       this.#options.log.info("configured the node's network facts", { writes, ...facts });
     }
+    return network;
   }
 
   /** Returns how many operations failed or had to be left out because one before them failed. */
@@ -270,10 +273,15 @@ export class Reconciler {
     metrics.pendingWrites.set(pending);
     if (failed === 0) metrics.lastSync.setToCurrentTime();
     const cells = [...mirror.extents.values()].reduce((sum, ids) => sum + ids.length, 0);
-    const { frontends, selections, backends } = mirror;
-    const used = { frontends: frontends.size, selections: selections.size, arena: cells, backends: backends.size };
+    const used = {
+      frontends: mirror.frontends.size,
+      selections: mirror.selections.size,
+      arena: cells,
+      backends: mirror.backends.size,
+      sourceRanges: mirror.sourceRanges.size,
+    };
     for (const [map, entries] of Object.entries(used)) metrics.mapEntries.set({ map }, entries);
-    for (const map of ["frontends", "selections", "arena", "backends"] as const)
+    for (const map of ["frontends", "selections", "arena", "backends", "sourceRanges"] as const)
       metrics.mapCapacity.set({ map }, kernel.capacity[map]);
   }
 
