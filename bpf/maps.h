@@ -335,6 +335,18 @@ struct {
 	__type(value, __u32);
 } networks SEC(".maps");
 
+/*
+ * Cgroups whose sockets are not translated, by id; they cover what is below them. Key 0 is there when any other is. Their
+ * pods' packets are served at the device that leads to the pod.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} socket_bypass SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 131072);

@@ -18,6 +18,26 @@ enum translation {
 	REFUSED,
 };
 
+/* How deep below the root a cgroup may be for its own sockets to be left alone. */
+#define BYPASS_LEVELS 12
+
+/* Whether the calling task is in a cgroup that wants its packets served instead of its sockets. */
+static __always_inline bool bypassed(void)
+{
+	__u64 cgroup = 0;
+
+	if (!bpf_map_lookup_elem(&socket_bypass, &cgroup))
+		return false;
+	for (int level = 1; level <= BYPASS_LEVELS; level++) {
+		cgroup = bpf_get_current_ancestor_cgroup_id(level);
+		if (!cgroup)
+			return false;
+		if (bpf_map_lookup_elem(&socket_bypass, &cgroup))
+			return true;
+	}
+	return false;
+}
+
 /* The one body of all forward hooks: turns a frontend into the backend to use. */
 static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, struct endpoint *peer,
 						   bool connecting)
@@ -41,7 +61,7 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 		return UNTOUCHED;
 	frontend = frontend_lookup(config, &asked.address, asked.port, asked.protocol,
 				   ADDRESS_CLUSTER);
-	if (!frontend)
+	if (!frontend || bypassed())
 		return UNTOUCHED;
 	cookie = bpf_get_socket_cookie(ctx);
 	datagrams = !connecting;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. */
+/*
+ * The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. The devices of
+ * pods whose sockets are not translated: Services for these pods.
+ */
 #include "lib/affinity.h"
 #include "lib/forward.h"
 #include "lib/frontend.h"
@@ -42,28 +45,39 @@ static __always_inline bool is_local(const struct address *address)
 	       (node_address_flags(address) & ADDRESS_OWN);
 }
 
-/* Chooses the backend for a packet to a frontend, if it is to one. */
-static __noinline int choose_service(const struct packet *packet, struct flow *flow)
+/* Where a packet comes in. */
+enum side {
+	SIDE_OUTSIDE = 0,
+	/* From a pod of this node: it may use whatever its sockets could. */
+	SIDE_POD = 1,
+};
+
+/* Chooses the backend for a packet to a frontend, if it is to one that serves its side. */
+static __noinline int choose_service(const struct packet *packet, enum side side, struct flow *flow)
 {
 	struct affinity_key client = {.client = packet->tuple.source};
 	const struct node_config *config = node();
 	const struct frontend *frontend;
 	const struct backend *backend;
-	__u32 id = 0;
+	__u32 index, id = 0;
 
 	if (!config)
 		return FOUND_NOTHING;
-	frontend = frontend_lookup(config, &packet->tuple.destination,
-				   packet->tuple.destination_port, packet->protocol, ADDRESS_OWN);
-	if (!frontend || !(frontend->flags & FRONTEND_EXTERNAL))
+	frontend =
+		frontend_lookup(config, &packet->tuple.destination, packet->tuple.destination_port,
+				packet->protocol, side == SIDE_POD ? ADDRESS_CLUSTER : ADDRESS_OWN);
+	if (!frontend)
 		return FOUND_NOTHING;
-	if (!frontend_admits(frontend, &packet->tuple.source))
+	if (side == SIDE_OUTSIDE && !(frontend->flags & FRONTEND_EXTERNAL))
+		return FOUND_NOTHING;
+	if (side == SIDE_OUTSIDE && !frontend_admits(frontend, &packet->tuple.source))
 		return drop_finding(COUNT_DROP_SOURCE_RANGE);
-	switch (affinity_choose(frontend, frontend->external_selection, &client, &id, &backend)) {
+	index = side == SIDE_POD ? frontend->selection : frontend->external_selection;
+	switch (affinity_choose(frontend, index, &client, &id, &backend)) {
 	case CHOICE_MADE:
 		break;
 	case CHOICE_NO_ENDPOINT:
-		if (frontend->flags & FRONTEND_DROP)
+		if (side == SIDE_OUTSIDE && (frontend->flags & FRONTEND_DROP))
 			return drop_finding(COUNT_DROP_NO_ENDPOINT);
 		return FOUND_NOBODY;
 	case CHOICE_ABSENT:
@@ -81,12 +95,14 @@ static __noinline int choose_service(const struct packet *packet, struct flow *f
 /*
  * Fills in the way to a backend. Here: the client keeps its address, and its port unless it uses that for another
  * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
- * comes back to this node.
+ * comes back to this node. A pod keeps its address, unless the backend is the pod itself, which would not hear itself.
  */
 static __noinline int remember_service_flow(struct __sk_buff *skb, const struct flow_key *key,
-					    struct flow *flow)
+					    enum side side, struct flow *flow)
 {
-	bool local = is_local(&flow->rewritten.destination);
+	bool local = side == SIDE_POD
+			     ? !address_equal(&flow->rewritten.destination, &key->tuple.source)
+			     : is_local(&flow->rewritten.destination);
 	const struct node_config *config = node();
 
 	if (!config)
@@ -158,19 +174,18 @@ static __always_inline void note_direct_datagram(const struct node_config *confi
 }
 
 static __always_inline int find_at_ingress(struct __sk_buff *skb, const struct packet *packet,
-					   struct flow *way)
+					   enum side side, struct flow *way)
 {
 	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
 	int found = find_flow(&key, packet, way);
 
 	if (found != FOUND_NOTHING || packet->protocol == IPPROTO_ICMP)
 		return found;
-	found = choose_service(packet, way);
-	return found == FOUND ? remember_service_flow(skb, &key, way) : found;
+	found = choose_service(packet, side, way);
+	return found == FOUND ? remember_service_flow(skb, &key, side, way) : found;
 }
 
-SEC("tc")
-int node_ingress(struct __sk_buff *skb)
+static __always_inline int ingress(struct __sk_buff *skb, enum side side)
 {
 	const struct node_config *config = node();
 	struct packet packet = {};
@@ -181,7 +196,7 @@ int node_ingress(struct __sk_buff *skb)
 		return VERDICT_NEXT;
 	switch (packet_parse(skb, &packet)) {
 	case PARSED:
-		found = find_at_ingress(skb, &packet, &way);
+		found = find_at_ingress(skb, &packet, side, &way);
 		break;
 	case PARSED_FRAGMENT:
 		return pass(COUNT_FRAGMENT_PASSED);
@@ -199,8 +214,21 @@ int node_ingress(struct __sk_buff *skb)
 	case FOUND_DROP:
 		return VERDICT_DROP;
 	}
-	note_direct_datagram(config, &packet);
+	if (side == SIDE_OUTSIDE)
+		note_direct_datagram(config, &packet);
 	return VERDICT_NEXT;
+}
+
+SEC("tc")
+int node_ingress(struct __sk_buff *skb)
+{
+	return ingress(skb, SIDE_OUTSIDE);
+}
+
+SEC("tc")
+int pod_ingress(struct __sk_buff *skb)
+{
+	return ingress(skb, SIDE_POD);
 }
 
 /*

@@ -67,6 +67,7 @@ export type MapName =
   | "node_config"
   | "node_addresses"
   | "networks"
+  | "socket_bypass"
   | "socket_flows"
   | "flows"
   | "counters";
@@ -90,6 +91,7 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     node_config: shape(ARRAY, 4, NODE_CONFIG_BYTES, 0, 1),
     node_addresses: shape(HASH, ADDRESS_BYTES, FLAGS_BYTES, NO_PREALLOC, 65_536),
     networks: shape(LPM_TRIE, NETWORK_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, 65_536),
+    socket_bypass: shape(HASH, 8, FLAGS_BYTES, NO_PREALLOC, 4096),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
     flows: shape(LRU_HASH, 40, 52, 0, sizes.flows),
     counters: shape(PERCPU_ARRAY, 4, 8, 0, counterNames.length),
@@ -114,6 +116,7 @@ export function mapFolders(sizes: MapEntries): Readonly<Record<MapName, string>>
     node_config: node,
     node_addresses: node,
     networks: node,
+    socket_bypass: node,
     socket_flows: `sockets_v${ABI}_${sizes.socketFlows}`,
     flows: `flows_v${ABI}_${sizes.flows}`,
     counters: `counters_v${ABI}_${counterNames.length}`,

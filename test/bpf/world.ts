@@ -113,13 +113,13 @@ export class World {
     return datapath;
   }
 
-  attach(datapath: Datapath, devices: readonly string[] = ["eth0"]) {
-    return this.node.inside(() => datapath.attach(devices));
+  attach(datapath: Datapath, devices: readonly string[] = ["eth0"], podDevices: readonly string[] = []) {
+    return this.node.inside(() => datapath.attach(devices, podDevices));
   }
 
-  /** A talker; one that is `served` runs in the cgroup that socket load balancing is attached to. */
-  talker(netns: Netns, served = false): Talker {
-    return new Talker(netns, this.cleanup, served ? this.cgroup : undefined);
+  /** A talker; one that is `served` runs in the cgroup that socket load balancing is attached to, or in one below. */
+  talker(netns: Netns, served: boolean | string = false): Talker {
+    return new Talker(netns, this.cleanup, typeof served === "string" ? served : served ? this.cgroup : undefined);
   }
 }
 

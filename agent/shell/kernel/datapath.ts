@@ -6,12 +6,12 @@ import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../.
 import { counterNames } from "../../maps/counters.ts";
 import { defaultEntries, type MapEntries, type MapName } from "../../maps/map-table.ts";
 import { attachAll } from "./attach.ts";
-import { findCgroup2 } from "./cgroup.ts";
+import { cgroupId, findCgroup2 } from "./cgroup.ts";
 import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import { BpfObject } from "./libbpf.ts";
 import { MappedArray } from "./mapped-array.ts";
-import { configureNode } from "./node-tables.ts";
+import { configureBypass, configureNode } from "./node-tables.ts";
 import { type ProgramInfo, programInfo } from "./object-info.ts";
 import { Pins } from "./pins.ts";
 import { requirePreconditions } from "./preconditions.ts";
@@ -135,8 +135,20 @@ export class Datapath implements Kernel {
     );
   }
 
-  attach(devices: readonly string[]): { readonly attached: readonly string[]; readonly kept: readonly string[] } {
-    const result = attachAll(this.#pins, this.programs(), this.#cgroup, devices);
+  /**
+   * Leaves the sockets of these cgroups alone, with all below them; any other is served. The pods' packets are served
+   * instead, once the hosts' ends of their devices are given to `attach`: attach first. Says how many writes it took.
+   */
+  bypassSockets(cgroups: readonly string[]): number {
+    return configureBypass(this.#hash("socket_bypass"), cgroups.map(cgroupId));
+  }
+
+  /** `podDevices` are the host's ends of pods whose sockets are not translated; call it again when they change. */
+  attach(
+    devices: readonly string[],
+    podDevices: readonly string[] = [],
+  ): { readonly attached: readonly string[]; readonly kept: readonly string[] } {
+    const result = attachAll(this.#pins, this.programs(), this.#cgroup, { node: devices, pods: podDevices });
     this.#pins.removeOtherFolders();
     return result;
   }
