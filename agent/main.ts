@@ -7,6 +7,8 @@ import type { Snapshot } from "./core/kubernetes-objects.ts";
 import { nodeNetwork, ownNode } from "./core/node-network.ts";
 import { ApiClient } from "./shell/api-client.ts";
 import { ClusterView } from "./shell/cluster-view.ts";
+import { EventRecorder } from "./shell/event-recorder.ts";
+import { HealthCheckPorts } from "./shell/health-check-ports.ts";
 import { serveHttp } from "./shell/http-server.ts";
 import { Datapath } from "./shell/kernel/datapath.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
@@ -65,8 +67,13 @@ async function run(config: Config, log: Log): Promise<void> {
     },
     onRestart: (kind, reason) => metrics.watchRestarts.inc({ kind, reason }),
   });
+  const events = new EventRecorder({ client, nodeName, snapshot: () => cluster.snapshot(), log });
+  const healthPorts: HealthCheckPorts = new HealthCheckPorts(
+    () => !reconciler.status().stuck,
+    () => reconciler.trigger(),
+  );
   const devices = () => devicesOf(config, cluster.snapshot());
-  const reconciler = new Reconciler({
+  const reconciler: Reconciler = new Reconciler({
     kernel,
     nodeName,
     snapshot: () => cluster.snapshot(),
@@ -79,6 +86,11 @@ async function run(config: Config, log: Log): Promise<void> {
         warnAboutReversePath(devices(), log);
       }
       return { attached };
+    },
+    announce: (problem) => events.record(problem),
+    checkHealth: (checks) => {
+      healthPorts.sync(checks);
+      return healthPorts.problems();
     },
     log,
     metrics,
@@ -93,7 +105,11 @@ async function run(config: Config, log: Log): Promise<void> {
   });
 
   const { server, port } = await serveHttp(config.http, {
-    unhealthy: () => (reconciler.status().stuck ? "a change has been waiting too long for its sync" : undefined),
+    health: () => ({
+      reason: reconciler.status().stuck ? "a change has been waiting too long for its sync" : "",
+      nodeEligible: ownNode(cluster.nodes.objects.values(), nodeName)?.eligible ?? true,
+      lastUpdated: reconciler.status().lastSync,
+    }),
     readiness: () => readinessOf(reconciler, nodeSetup, cluster),
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
   });
@@ -107,7 +123,8 @@ async function run(config: Config, log: Log): Promise<void> {
   log.info("stopping; programs, maps, routes and CNI configuration stay, so traffic flows on", { signal });
   server.close();
   server.closeAllConnections();
-  await Promise.all([cluster.stop(), reconciler.stop(), nodeSetup.stop()]);
+  healthPorts.close();
+  await Promise.all([cluster.stop(), events.stop(), reconciler.stop(), nodeSetup.stop()]);
   client.close();
   kernel.close();
 }

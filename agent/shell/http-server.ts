@@ -5,11 +5,18 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface HttpAnswers {
-  /** Why the process should be restarted, or undefined. */
-  readonly unhealthy: () => string | undefined;
+  readonly health: () => Health;
   /** Serves 200 when `ready`, otherwise 503, with all of it as the body. */
   readonly readiness: () => { readonly ready: boolean } & Readonly<Record<string, unknown>>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface Health {
+  /** Why the process should be restarted; empty when it is well. */
+  readonly reason: string;
+  /** False while load balancers should leave this node, because it goes away. */
+  readonly nodeEligible: boolean;
+  readonly lastUpdated: Date | undefined;
 }
 
 export interface BindAddress {
@@ -43,10 +50,10 @@ export async function serveHttp(bind: BindAddress, answers: HttpAnswers): Promis
 async function answer(method: string, path: string, response: ServerResponse, answers: HttpAnswers): Promise<void> {
   if (method !== "GET" && method !== "HEAD") return send(response, 405, { error: "GET only" });
   switch (path) {
-    case "/healthz": {
-      const reason = answers.unhealthy();
-      return send(response, reason === undefined ? 200 : 503, { healthy: reason === undefined, reason: reason ?? "" });
-    }
+    case "/healthz":
+      return sendHealth(response, answers.health(), true);
+    case "/livez":
+      return sendHealth(response, answers.health(), false);
     case "/readyz": {
       const readiness = answers.readiness();
       return send(response, readiness.ready ? 200 : 503, readiness);
@@ -57,10 +64,28 @@ async function answer(method: string, path: string, response: ServerResponse, an
       return;
     }
     default:
-      return send(response, 404, { error: "not found; there are /healthz, /readyz and /metrics" });
+      return send(response, 404, { error: "not found; there are /healthz, /livez, /readyz and /metrics" });
   }
 }
 
+/** As kube-proxy: load balancers ask /healthz, which also says whether the node stays; the kubelet asks /livez. */
+function sendHealth(response: ServerResponse, health: Health, asksNode: boolean): void {
+  const { reason, nodeEligible, lastUpdated } = health;
+  const healthy = reason === "";
+  const good = healthy && (nodeEligible || !asksNode);
+  const currentTime = new Date();
+  send(response, good ? 200 : 503, {
+    // Recent whenever all is well, as kube-proxy has it: nothing to do is no delay.
+    lastUpdated: good ? currentTime : (lastUpdated ?? null),
+    currentTime,
+    ...(asksNode ? { nodeEligible } : {}),
+    healthy,
+    reason,
+  });
+}
+
 function send(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
+  response
+    .writeHead(status, { "content-type": "application/json", "x-content-type-options": "nosniff" })
+    .end(`${JSON.stringify(body)}\n`);
 }

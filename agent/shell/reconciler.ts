@@ -5,14 +5,16 @@ import { setImmediate as yieldToEvents } from "node:timers/promises";
 import { getSystemErrorName } from "node:util";
 import { desiredState } from "../core/desired-state.ts";
 import { driftOf, driftTotal } from "../core/drift.ts";
+import { type HealthCheck, healthChecks } from "../core/health-checks.ts";
 import { KernelMirror } from "../core/kernel-mirror.ts";
 import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
 import type { Kernel, NodeNetwork, Operation } from "../core/operation.ts";
 import { type Plan, plan } from "../core/plan.ts";
+import type { Problem } from "../core/problem.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { ProblemReport } from "./problem-report.ts";
+import { type Announce, ProblemReport } from "./problem-report.ts";
 
 export interface ReconcilerOptions {
   readonly kernel: Kernel;
@@ -23,6 +25,10 @@ export interface ReconcilerOptions {
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
   /** Attaches the programs; called once the first sync has been through, and again at each resync. */
   readonly attach: () => { readonly attached: readonly string[] };
+  /** Tells a Service or Pod that it is not served as asked; called once per change. */
+  readonly announce: Announce;
+  /** Opens the health check ports of this node, and says which it could not open before. */
+  readonly checkHealth: (checks: readonly HealthCheck[]) => readonly Problem[];
   readonly log: Log;
   readonly metrics: Metrics;
   readonly timing?: Partial<ReconcilerTiming>;
@@ -99,7 +105,7 @@ export class Reconciler {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
     this.#backoff = new Backoff(this.#timing.retry);
-    this.#problems = new ProblemReport(options.log, options.metrics);
+    this.#problems = new ProblemReport(options.log, options.metrics, options.announce);
   }
 
   status(): SyncStatus {
@@ -164,7 +170,10 @@ export class Reconciler {
       const failed = await this.#execute(mirror, next.operations);
       this.#attachOnce();
       if (failed === 0) this.#becomeReady();
-      this.#report(mirror, next, failed, resourceVersions);
+      // After the writes: a load balancer that is told of endpoints sends traffic at once.
+      const unopened = this.#options.checkHealth(healthChecks(snapshot, this.#options.nodeName));
+      const done = { ...next, problems: [...next.problems, ...unopened] };
+      this.#report(mirror, done, failed, resourceVersions);
       if (failed > 0) return now() + this.#backoff.nextMs();
       this.#backoff.reset();
       const releaseAt = Math.max(mirror.nextReleaseAt() ?? this.#resyncAt, now() + SHORTEST_CLEANUP_PAUSE_MS);

@@ -9,13 +9,13 @@ import { Metrics } from "../../../agent/shell/metrics.ts";
 let server: Server | undefined;
 afterEach(() => void server?.close());
 
-async function serve(ready: boolean, unhealthy?: string): Promise<string> {
+async function serve(ready: boolean, reason = "", nodeEligible = true): Promise<string> {
   const metrics = new Metrics(() => ({ no_backend: 3n }));
   metrics.ready.set(ready ? 1 : 0);
   const started = await serveHttp(
     { host: "127.0.0.1", port: 0 },
     {
-      unhealthy: () => unhealthy,
+      health: () => ({ reason, nodeEligible, lastUpdated: new Date(0) }),
       readiness: () => ({ ready, services: 2, reason: ready ? "" : "waiting" }),
       metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
     },
@@ -28,7 +28,18 @@ test("healthz is 200 while no sync is stuck, and names the reason when one is", 
   expect((await fetch(`${await serve(false)}/healthz`)).status).toBe(200);
   server?.close();
   const sick = await fetch(`${await serve(true, "stuck")}/healthz`);
-  expect([sick.status, await sick.json()]).toEqual([503, { healthy: false, reason: "stuck" }]);
+  expect([sick.status, await sick.json()]).toMatchObject([
+    503,
+    { healthy: false, reason: "stuck", lastUpdated: "1970-01-01T00:00:00.000Z" },
+  ]);
+});
+
+test("a node that goes away is 503 for load balancers, and alive for the kubelet", async () => {
+  const base = await serve(true, "", false);
+  const [healthz, livez] = [await fetch(`${base}/healthz`), await fetch(`${base}/livez`)];
+  expect([healthz.status, livez.status]).toEqual([503, 200]);
+  expect(await healthz.json()).toMatchObject({ healthy: true, nodeEligible: false });
+  expect(await livez.json()).not.toHaveProperty("nodeEligible");
 });
 
 test("readyz is 503 with the reason until ready, and always has the facts", async () => {

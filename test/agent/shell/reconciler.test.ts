@@ -47,10 +47,14 @@ let metrics: Metrics;
 let state: Snapshot;
 let reconciler: Reconciler;
 let lines: string[];
+let announced: string[];
+let checked: string[];
 
 beforeEach(() => {
   kernel = new FaultyKernel();
   lines = [];
+  announced = [];
+  checked = [];
   state = {
     services: collection([service("a", 1), service("b", 2)]),
     endpointSlices: collection([slice("a", [1, 2]), slice("b", [3])]),
@@ -68,6 +72,11 @@ function start(timing: Partial<ReconcilerTiming> = {}, network: () => NodeNetwor
     resourceVersions: () => ({ services: "7" }),
     network,
     attach: () => kernel.attach(),
+    announce: (problem) => announced.push(`${problem.service} ${problem.reason}`),
+    checkHealth: (checks) => {
+      checked = checks.map(({ name, port, localEndpoints }) => `${name}:${port}=${localEndpoints}`);
+      return [];
+    },
     log: createLog("debug", (line) => lines.push(line)),
     metrics,
     timing: { retry: { firstMs: 5, limitMs: 20 }, coalesceMs: 1, ...timing },
@@ -209,7 +218,7 @@ test("attaches the programs again when others detached them", async () => {
   await expect.poll(async () => (await value("sansproxy_drift_repaired_total"))[0]?.labels).toEqual({ map: "links" });
 });
 
-test("frees backends that nothing uses any more", async () => {
+test("frees backends that nothing uses any more", { timeout: 30_000 }, async () => {
   start();
   await ready();
   setSlices(slice("a", [1]), slice("b", [3]));
@@ -266,4 +275,34 @@ test("says once which Service does not fit, and again when it does", async () =>
 test("is stuck when a change waits too long for its sync", async () => {
   start({ stuckMs: 0, coalesceMs: 30_000 });
   await expect.poll(() => reconciler.status().stuck).toBe(true);
+});
+
+test("a Service that is refused is told once, and again only when it has changed what is wrong", async () => {
+  kernel = new FaultyKernel({ frontends: 1, selections: 100, arena: 512, backends: 100, sourceRanges: 100 });
+  start();
+  await ready();
+  expect(announced).toEqual(["ns/b FrontendsFull"]);
+  setSlices(slice("a", [1]), slice("b", [3]));
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toEqual(["6/10.244.0.1/8080"]);
+  expect(announced).toEqual(["ns/b FrontendsFull"]);
+});
+
+test("load balancers are told of endpoints only after these are in the kernel", async () => {
+  const lb = readService({
+    metadata: { namespace: "ns", name: "a" },
+    spec: {
+      ...{ type: "LoadBalancer", clusterIP: "10.96.0.1", externalTrafficPolicy: "Local", healthCheckNodePort: 32_000 },
+      ports: [{ port: 80 }],
+    },
+  });
+  state = { ...state, services: collection([lb]) };
+  const seen: number[] = [];
+  kernel.refuses = () => {
+    seen.push(checked.length);
+    return false;
+  };
+  start();
+  await ready();
+  expect(checked).toEqual(["a:32000=0"]);
+  expect(seen.every((count) => count === 0)).toBe(true);
 });
