@@ -53,16 +53,17 @@ enum side {
 };
 
 /* Chooses the backend for a packet to a frontend, if it is to one that serves its side. */
-static __noinline int choose_service(const struct packet *packet, enum side side, struct flow *flow)
+__noinline int choose_service(const struct packet *packet, enum side side, struct flow *flow)
 {
-	struct affinity_key client = {.client = packet->tuple.source};
+	struct affinity_key client = {};
 	const struct node_config *config = node();
 	const struct frontend *frontend;
 	const struct backend *backend;
 	__u32 index, id = 0;
 
-	if (!config)
+	if (!packet || !flow || !config)
 		return FOUND_NOTHING;
+	client.client = packet->tuple.source;
 	frontend =
 		frontend_lookup(config, &packet->tuple.destination, packet->tuple.destination_port,
 				packet->protocol, side == SIDE_POD ? ADDRESS_CLUSTER : ADDRESS_OWN);
@@ -83,6 +84,9 @@ static __noinline int choose_service(const struct packet *packet, enum side side
 	case CHOICE_ABSENT:
 		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
 	}
+	/* A Service has backends of the frontend's family. */
+	if (address_is_v4(&backend->address) == !!packet->v6)
+		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
 	flow->backend = id;
 	flow->service = frontend->service;
 	flow->seen = clock_seconds();
@@ -97,18 +101,27 @@ static __noinline int choose_service(const struct packet *packet, enum side side
  * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
  * comes back to this node. A pod keeps its address, unless the backend is the pod itself, which would not hear itself.
  */
-static __noinline int remember_service_flow(struct __sk_buff *skb, const struct flow_key *key,
-					    enum side side, struct flow *flow)
+__noinline int remember_service_flow(struct __sk_buff *skb, const struct flow_key *key,
+				     enum side side, struct flow *flow)
 {
-	bool local = side == SIDE_POD
-			     ? !address_equal(&flow->rewritten.destination, &key->tuple.source)
-			     : is_local(&flow->rewritten.destination);
 	const struct node_config *config = node();
+	const struct address *source;
+	bool local;
 
-	if (!config)
+	if (!key || !flow || !config)
 		return FOUND_NOTHING;
+	if (side == SIDE_POD)
+		local = !address_equal(&flow->rewritten.destination, &key->tuple.source);
+	else
+		local = is_local(&flow->rewritten.destination);
 	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
-	flow->rewritten.source = local ? key->tuple.source : config->masquerade_v4;
+	flow->rewritten.source = key->tuple.source;
+	if (!local) {
+		source = node_source(config, address_is_v4(&key->tuple.source));
+		if (!source)
+			return drop_finding(COUNT_DROP_NO_ROUTE);
+		flow->rewritten.source = *source;
+	}
 	switch (nat_remember(skb, key, flow, key->tuple.source_port, !local)) {
 	case REMEMBER_CONFLICT:
 		return drop_finding(COUNT_DROP_NO_FREE_PORT);
@@ -120,9 +133,11 @@ static __noinline int remember_service_flow(struct __sk_buff *skb, const struct 
 }
 
 /* The way of an ICMP error about a packet of ours, whose inside is rewritten. */
-static __noinline int find_error(struct __sk_buff *skb, const struct packet *packet, __u8 hook,
-				 struct flow *way)
+__noinline int find_error(struct __sk_buff *skb, const struct packet *packet, __u8 hook,
+			  struct flow *way)
 {
+	if (!packet || !way)
+		return FOUND_NOTHING;
 	switch (icmp_translate(skb, packet, hook, way)) {
 	case ICMP_TRANSLATED:
 		count(COUNT_ICMP_ERROR);
@@ -134,11 +149,13 @@ static __noinline int find_error(struct __sk_buff *skb, const struct packet *pac
 }
 
 /* The flow that a packet belongs to already; one that it does not belong to any more is forgotten. */
-static __noinline int find_flow(const struct flow_key *key, const struct packet *packet,
-				struct flow *way)
+__noinline int find_flow(const struct flow_key *key, const struct packet *packet, struct flow *way)
 {
-	struct flow *flow = bpf_map_lookup_elem(&flows, key);
+	struct flow *flow;
 
+	if (!key || !packet || !way)
+		return FOUND_NOTHING;
+	flow = bpf_map_lookup_elem(&flows, key);
 	if (!flow)
 		return FOUND_NOTHING;
 	if (!flow_holds(flow, packet)) {
@@ -179,7 +196,7 @@ static __always_inline int find_at_ingress(struct __sk_buff *skb, const struct p
 	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
 	int found = find_flow(&key, packet, way);
 
-	if (found != FOUND_NOTHING || packet->protocol == IPPROTO_ICMP)
+	if (found != FOUND_NOTHING || is_icmp(packet->protocol))
 		return found;
 	found = choose_service(packet, side, way);
 	return found == FOUND ? remember_service_flow(skb, &key, side, way) : found;
@@ -246,8 +263,12 @@ static __always_inline bool needs_source(const struct node_config *config,
 
 	struct flow *owner;
 
+	const struct address *source = node_source(config, !packet->v6);
+
 	*kept = 0;
-	if (address_equal(&packet->tuple.source, &config->masquerade_v4)) {
+	if (!source)
+		return false;
+	if (address_equal(&packet->tuple.source, source)) {
 		owner = bpf_map_lookup_elem(&flows, &answer);
 		if (owner && flow_expired(owner, packet->protocol, clock_seconds())) {
 			flow_forget(&answer, owner);
@@ -262,16 +283,22 @@ static __always_inline bool needs_source(const struct node_config *config,
 }
 
 /* Fills in the flow of a packet that leaves from an address of ours. */
-static __noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *packet,
-				       const struct flow_key *key, struct flow *flow)
+__noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *packet,
+				const struct flow_key *key, struct flow *flow)
 {
 	const struct node_config *config = node();
+	const struct address *source;
 	__be16 kept;
 
-	if (!config || !packet->begins || !needs_source(config, packet, &kept))
+	if (!packet || !key || !flow || !config)
+		return FOUND_NOTHING;
+	if (!packet->begins || !needs_source(config, packet, &kept))
+		return FOUND_NOTHING;
+	source = node_source(config, !packet->v6);
+	if (!source)
 		return FOUND_NOTHING;
 	flow->rewritten = packet->tuple;
-	flow->rewritten.source = config->masquerade_v4;
+	flow->rewritten.source = *source;
 	flow->seen = clock_seconds();
 	flow->action = FLOW_TO_STACK;
 	flow->flags = FLOW_ORIGINAL;

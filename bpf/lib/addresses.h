@@ -34,6 +34,15 @@ static __always_inline const struct node_config *node(void)
 	return bpf_map_lookup_elem(&node_config, &zero);
 }
 
+/* What the node's own traffic of a family leaves from; NULL where it has no such address. */
+static __always_inline const struct address *node_source(const struct node_config *config, bool v4)
+{
+	const struct address *source = v4 ? &config->masquerade_v4 : &config->masquerade_v6;
+
+	return source->word[0] || source->word[1] || source->word[2] || source->word[3] ? source
+											: NULL;
+}
+
 /* enum address_flags, 0 for an address of no node. */
 static __always_inline __u32 node_address_flags(const struct address *address)
 {

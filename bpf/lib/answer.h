@@ -77,8 +77,8 @@ static __always_inline int send_back(struct __sk_buff *skb)
  * as it is right, and the first bytes behind it; a checksum that the device will fill in makes those sum up to the
  * complement of what stands there now.
  */
-static __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *packet, __be32 from,
-				  struct icmp_error *error)
+__noinline int answer_icmp(struct __sk_buff *skb, const struct packet *packet, __be32 from,
+			   struct icmp_error *error)
 {
 	struct icmp_answer answer = {
 		.ip =
@@ -88,16 +88,19 @@ static __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pa
 				.ttl = ANSWER_TTL,
 				.protocol = IPPROTO_ICMP,
 				.saddr = from,
-				.daddr = packet->tuple.source.word[3],
 			},
-		.icmp = *error,
 	};
-	__u32 bytes = packet->protocol == IPPROTO_TCP ? TCP_HEADER : sizeof(struct udphdr);
+	__u32 bytes;
 	__u8 header[TCP_HEADER] = {};
 	bool unfinished;
 	__u32 sum;
 	int failed;
 
+	if (!packet || !error)
+		return VERDICT_DROP;
+	answer.icmp = *error;
+	answer.ip.daddr = packet->tuple.source.word[3];
+	bytes = packet->protocol == IPPROTO_TCP ? TCP_HEADER : sizeof(struct udphdr);
 	if (packet->protocol == IPPROTO_TCP)
 		failed = cut(skb, packet, header, TCP_HEADER, &unfinished);
 	else

@@ -9,6 +9,7 @@
 #include "answer.h"
 
 #define FAMILY_V4 2
+#define FAMILY_V6 10
 
 /* How long the packets on the wire are: of a segmentation offload, one segment. */
 static __always_inline __u16 wire_length(struct __sk_buff *skb, const struct packet *packet)
@@ -31,27 +32,31 @@ static __always_inline int answer_sender(struct __sk_buff *skb, const struct pac
 {
 	const struct node_config *config = node();
 
-	if (!config || packet->protocol == IPPROTO_ICMP)
+	if (!config || is_icmp(packet->protocol) || packet->v6)
 		return drop(reason);
 	count(reason);
 	return answer_icmp(skb, packet, config->masquerade_v4.word[3], error);
 }
 
-static __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
-			      const struct tuple *to)
+__noinline int forward(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to)
 {
-	struct bpf_fib_lookup route = {
-		.family = FAMILY_V4,
-		.l4_protocol = packet->protocol,
-		.ifindex = skb->ifindex,
-		.tot_len = wire_length(skb, packet),
-		.ipv4_src = to->source.word[3],
-		.ipv4_dst = to->destination.word[3],
-	};
+	struct bpf_fib_lookup route = {.ifindex = skb->ifindex};
 	struct bpf_redir_neigh next_hop = {};
 	struct icmp_error error = {};
 	long result;
 
+	if (!packet || !to)
+		return VERDICT_DROP;
+	route.family = packet->v6 ? FAMILY_V6 : FAMILY_V4;
+	route.l4_protocol = packet->protocol;
+	route.tot_len = wire_length(skb, packet);
+	if (packet->v6) {
+		__builtin_memcpy(route.ipv6_src, &to->source, sizeof(to->source));
+		__builtin_memcpy(route.ipv6_dst, &to->destination, sizeof(to->destination));
+	} else {
+		route.ipv4_src = to->source.word[3];
+		route.ipv4_dst = to->destination.word[3];
+	}
 	if (packet->ttl <= 1) {
 		error.type = ICMP_TIME_EXCEEDED;
 		return answer_sender(skb, packet, &error, COUNT_DROP_TTL_EXCEEDED);

@@ -31,31 +31,54 @@ static __always_inline int turn_ip(struct __sk_buff *skb, const struct packet *p
 				   sizeof(addresses), 0);
 }
 
-/* Answers a TCP segment by the reset that its sender accepts; a reset is not answered. */
-static __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
+/* Back from IPv6: no checksum of its own. */
+static __always_inline int turn_ipv6(struct __sk_buff *skb, const struct packet *packet,
+				     __be16 payload)
 {
+	struct address addresses[2] = {packet->tuple.destination, packet->tuple.source};
+	__u8 ttl = ANSWER_TTL;
+
+	if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, payload_len), &payload,
+				sizeof(payload), 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, hop_limit), &ttl,
+				sizeof(ttl), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), addresses,
+				   sizeof(addresses), 0);
+}
+
+/* `length` is that of the IP packet. */
+static __always_inline int turn(struct __sk_buff *skb, const struct packet *packet, __u16 length)
+{
+	if (packet->v6)
+		return turn_ipv6(skb, packet, bpf_htons(length - sizeof(struct ipv6hdr)));
+	return turn_ip(skb, packet, bpf_htons(length));
+}
+
+/* Answers a TCP segment by the reset that its sender accepts; a reset is not answered. */
+__noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
+{
+	/* Both families at once: the ffff of a mapped address adds nothing to a sum. */
 	struct {
-		__be32 source, destination, length_and_protocol;
-	} pseudo = {
-		packet->tuple.source.word[3],
-		packet->tuple.destination.word[3],
-		bpf_htonl(IPPROTO_TCP << 16 | TCP_HEADER),
-	};
+		struct address source, destination;
+		__be32 length_and_protocol;
+	} pseudo = {.length_and_protocol = bpf_htonl(IPPROTO_TCP + TCP_HEADER)};
 	struct tcphdr asked, answer = {};
-	__u32 header = packet->l4_offset - ETH_HLEN;
+	__u32 header;
 	__u16 length;
-	__be16 total;
 	bool unfinished;
 	__u32 sum;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, tot_len), &total,
-			       sizeof(total)))
-		return drop(COUNT_DROP_REWRITE_FAILED);
+	if (!packet)
+		return VERDICT_DROP;
+	header = packet->l4_offset - ETH_HLEN;
+	pseudo.source = packet->tuple.source;
+	pseudo.destination = packet->tuple.destination;
 	if (cut(skb, packet, &asked, sizeof(asked), &unfinished))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	if (asked.rst)
 		return drop(COUNT_DROP_NO_ENDPOINT);
-	length = bpf_ntohs(total) - header - asked.doff * 4;
+	length = packet->length - header - asked.doff * 4;
 	answer.source = asked.dest;
 	answer.dest = asked.source;
 	answer.doff = TCP_HEADER / 4;
@@ -71,7 +94,7 @@ static __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *pac
 	else
 		answer.check = ~checksum_fold(
 			bpf_csum_diff(NULL, 0, (__be32 *)&answer, sizeof(answer), sum));
-	if (turn_ip(skb, packet, bpf_htons(header + TCP_HEADER)) ||
+	if (turn(skb, packet, header + TCP_HEADER) ||
 	    bpf_skb_store_bytes(skb, packet->l4_offset, &answer, sizeof(answer), 0))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	return send_back(skb);
@@ -85,6 +108,8 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct packet *pa
 	count(COUNT_REFUSED);
 	if (packet->protocol == IPPROTO_TCP)
 		return refuse_tcp(skb, packet);
+	if (packet->v6)
+		return drop(COUNT_DROP_NO_ENDPOINT);
 	return answer_icmp(skb, packet, packet->tuple.destination.word[3], &error);
 }
 
