@@ -9,7 +9,7 @@ import { ApiClient } from "./shell/api-client.ts";
 import { ClusterView } from "./shell/cluster-view.ts";
 import { EventRecorder } from "./shell/event-recorder.ts";
 import { HealthCheckPorts } from "./shell/health-check-ports.ts";
-import { serveHttp } from "./shell/http-server.ts";
+import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { Datapath } from "./shell/kernel/datapath.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
 import { Metrics } from "./shell/metrics.ts";
@@ -25,6 +25,7 @@ import {
 import { NodeSetup } from "./shell/node-setup.ts";
 import { CNI_PLUGINS } from "./shell/pod-network.ts";
 import { Reconciler } from "./shell/reconciler.ts";
+import { stateReport } from "./shell/state-report.ts";
 
 /** sysexits' EX_CONFIG: the configuration is wrong, trying again does not help. */
 const EXIT_CONFIG = 78;
@@ -104,15 +105,25 @@ async function run(config: Config, log: Log): Promise<void> {
     log,
   });
 
-  const { server, port } = await serveHttp(config.http, {
+  const sources = {
+    ...{ nodeName, kernel, reconciler, devices },
+    snapshot: () => cluster.snapshot(),
+    network: (snapshot: Snapshot) => networkOf(config, snapshot),
+  };
+  const answers: HttpAnswers = {
     health: () => ({
       reason: reconciler.status().stuck ? "a change has been waiting too long for its sync" : "",
       nodeEligible: ownNode(cluster.nodes.objects.values(), nodeName)?.eligible ?? true,
       lastUpdated: reconciler.status().lastSync,
     }),
+    state: (path, query) => stateReport(sources, path, query),
     readiness: () => readinessOf(reconciler, nodeSetup, cluster),
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
-  });
+  };
+  const { server, port } = await serveHttp(config.http, answers);
+  // The operator's command asks over the loopback, also where the configured address is another one.
+  const isReachable = ["0.0.0.0", "::", "127.0.0.1"].includes(config.http.host);
+  const loopback = isReachable ? undefined : (await serveHttp({ host: "127.0.0.1", port }, answers)).server;
   warnAboutPlugins(config, log);
   cluster.start();
   log.info("started", { apiServer: `${config.apiServer.host}:${config.apiServer.port}`, httpPort: port });
@@ -121,8 +132,10 @@ async function run(config: Config, log: Log): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
   const signal = await stopped;
   log.info("stopping; programs, maps, routes and CNI configuration stay, so traffic flows on", { signal });
-  server.close();
-  server.closeAllConnections();
+  for (const each of [server, loopback]) {
+    each?.close();
+    each?.closeAllConnections();
+  }
   healthPorts.close();
   await Promise.all([cluster.stop(), events.stop(), reconciler.stop(), nodeSetup.stop()]);
   client.close();

@@ -20,6 +20,10 @@ export class ProblemReport {
     this.#announce = announce;
   }
 
+  known(): Problem[] {
+    return [...this.#known.values()];
+  }
+
   update(problems: readonly Problem[]): void {
     const current = new Map(problems.map((problem) => [problem.message, problem]));
     for (const [message, problem] of current) {

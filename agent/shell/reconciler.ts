@@ -88,6 +88,7 @@ export class Reconciler {
   /** The facts last given to the kernel; empty when they must be given again. */
   #configuredAs = "";
   #attached = false;
+  #driftRepaired = 0;
   #ready = false;
   #status: Omit<SyncStatus, "ready" | "stuck"> = {
     reason: "waiting for the API server's first complete lists",
@@ -114,6 +115,11 @@ export class Reconciler {
     // With nothing waiting, what the watches have seen since the last sync changed nothing: it is in the kernel too.
     const resourceVersions = current && this.#ready ? this.#options.resourceVersions() : this.#status.resourceVersions;
     return { ...this.#status, resourceVersions, ready: this.#ready, stuck };
+  }
+
+  /** What is behind the status, for people who ask. */
+  account(): { mirror: KernelMirror | undefined; drift: number; problems: readonly Problem[] } {
+    return { mirror: this.#mirror, drift: this.#driftRepaired, problems: this.#problems.known() };
   }
 
   /** Something has changed: sync soon. A burst of calls is one sync, and syncs never take more than half of the time. */
@@ -193,6 +199,7 @@ export class Reconciler {
     if (this.#mirror) {
       const drift = driftOf(this.#mirror, read);
       this.#mirror.adopt(read, now());
+      this.#driftRepaired += driftTotal(drift);
       if (driftTotal(drift) > 0) {
         log.warn("the maps were changed by others, repairing them", { ...drift });
         for (const [map, count] of Object.entries(drift)) metrics.drift.inc({ map }, count);
