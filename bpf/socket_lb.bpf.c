@@ -38,6 +38,19 @@ static __always_inline bool bypassed(void)
 	return false;
 }
 
+/* Functions of their own: the verifier without CAP_PERFMON refuses a stack slot that serves a pointer and a number. */
+static __noinline int remember(__u64 cookie, const struct endpoint *frontend,
+			       const struct endpoint *backend, __u32 id, bool both_ways)
+{
+	return socket_flow_remember(cookie, frontend, backend, id, both_ways);
+}
+
+static __noinline int last_backend(__u64 cookie, const struct endpoint *frontend,
+				   struct endpoint *backend)
+{
+	return socket_flow_backend(cookie, frontend, backend);
+}
+
 /* The one body of all forward hooks: turns a frontend into the backend to use. */
 static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, struct endpoint *peer,
 						   bool connecting)
@@ -65,17 +78,21 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 		return UNTOUCHED;
 	cookie = bpf_get_socket_cookie(ctx);
 	datagrams = !connecting;
-	if (datagrams && socket_flow_backend(cookie, &asked, peer))
+	if (datagrams && last_backend(cookie, &asked, peer))
 		return TRANSLATED;
 	client.client.word[0] = (__u32) namespace;
 	client.client.word[1] = namespace >> 32;
-	if (affinity_choose(frontend, frontend->selection, &client, &id, &backend) != CHOICE_MADE) {
+	if (affinity_choose(frontend, frontend->selection, &client, &id) != CHOICE_MADE)
+		id = 0;
+	/* Absent also when it went in this very moment. */
+	backend = backend_by_id(id);
+	if (!backend) {
 		count(COUNT_SOCKET_REFUSED);
 		return REFUSED;
 	}
 	peer->address = backend->address;
 	peer->port = backend->port;
-	if (!socket_flow_remember(cookie, &asked, peer, id, datagrams))
+	if (!remember(cookie, &asked, peer, id, datagrams))
 		count(COUNT_STATE_FULL);
 	count(COUNT_SOCKET_TRANSLATED);
 	return TRANSLATED;

@@ -74,7 +74,7 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 	if (side == SIDE_OUTSIDE && !frontend_admits(frontend, &packet->tuple.source))
 		return drop_finding(COUNT_DROP_SOURCE_RANGE);
 	index = side == SIDE_POD ? frontend->selection : frontend->external_selection;
-	switch (affinity_choose(frontend, index, &client, &id, &backend)) {
+	switch (affinity_choose(frontend, index, &client, &id)) {
 	case CHOICE_MADE:
 		break;
 	case CHOICE_NO_ENDPOINT:
@@ -84,8 +84,9 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 	case CHOICE_ABSENT:
 		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
 	}
+	backend = backend_by_id(id);
 	/* A Service has backends of the frontend's family. */
-	if (address_is_v4(&backend->address) == !!packet->v6)
+	if (!backend || address_is_v4(&backend->address) == !!packet->v6)
 		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
 	flow->backend = id;
 	flow->service = frontend->service;
@@ -105,7 +106,7 @@ __noinline int remember_service_flow(struct __sk_buff *skb, const struct flow_ke
 				     enum side side, struct flow *flow)
 {
 	const struct node_config *config = node();
-	const struct address *source;
+	struct address source;
 	bool local;
 
 	if (!key || !flow || !config)
@@ -117,10 +118,9 @@ __noinline int remember_service_flow(struct __sk_buff *skb, const struct flow_ke
 	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
 	flow->rewritten.source = key->tuple.source;
 	if (!local) {
-		source = node_source(config, address_is_v4(&key->tuple.source));
-		if (!source)
+		if (!node_source(config, address_is_v4(&key->tuple.source), &source))
 			return drop_finding(COUNT_DROP_NO_ROUTE);
-		flow->rewritten.source = *source;
+		flow->rewritten.source = source;
 	}
 	switch (nat_remember(skb, key, flow, key->tuple.source_port, !local)) {
 	case REMEMBER_CONFLICT:
@@ -252,8 +252,8 @@ int pod_ingress(struct __sk_buff *skb)
  * Whether a packet that leaves needs a source of ours: it is a pod's and leaves the cluster, or it is the host's own and
  * a translated flow already has the answers to this very tuple. `kept` becomes the port to try first.
  */
-static __always_inline bool needs_source(const struct node_config *config,
-					 const struct packet *packet, __be16 *kept)
+static __noinline int needs_source(const struct node_config *config, const struct packet *packet,
+				   __be16 *kept)
 {
 	struct flow_key answer = {
 		.tuple = tuple_reverse(&packet->tuple),
@@ -263,12 +263,12 @@ static __always_inline bool needs_source(const struct node_config *config,
 
 	struct flow *owner;
 
-	const struct address *source = node_source(config, !packet->v6);
+	struct address source;
 
 	*kept = 0;
-	if (!source)
+	if (!node_source(config, !packet->v6, &source))
 		return false;
-	if (address_equal(&packet->tuple.source, source)) {
+	if (address_equal(&packet->tuple.source, &source)) {
 		owner = bpf_map_lookup_elem(&flows, &answer);
 		if (owner && flow_expired(owner, packet->protocol, clock_seconds())) {
 			flow_forget(&answer, owner);
@@ -287,18 +287,17 @@ __noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *pack
 				const struct flow_key *key, struct flow *flow)
 {
 	const struct node_config *config = node();
-	const struct address *source;
+	struct address source;
 	__be16 kept;
 
 	if (!packet || !key || !flow || !config)
 		return FOUND_NOTHING;
 	if (!packet->begins || !needs_source(config, packet, &kept))
 		return FOUND_NOTHING;
-	source = node_source(config, !packet->v6);
-	if (!source)
+	if (!node_source(config, !packet->v6, &source))
 		return FOUND_NOTHING;
 	flow->rewritten = packet->tuple;
-	flow->rewritten.source = *source;
+	flow->rewritten.source = source;
 	flow->seen = clock_seconds();
 	flow->action = FLOW_TO_STACK;
 	flow->flags = FLOW_ORIGINAL;

@@ -39,38 +39,45 @@ static __always_inline bool affinity_selectable(const struct affinity *affinity,
 	return search.found;
 }
 
-/* The choice for a client of a frontend, out of selection `index`; each is a new connection. */
-static __always_inline enum choice affinity_choose(const struct frontend *frontend, __u32 index,
-						   struct affinity_key *client, __u32 *id,
-						   const struct backend **chosen)
+/* Whether the client's last backend still serves it; `next` is what to remember in its place. */
+static __noinline int affinity_kept(const struct affinity_key *client, struct affinity *next,
+				    __u32 limit)
 {
-	struct affinity next = {.seen = clock_seconds(), .selection = index};
-	const struct affinity *last;
+	const struct affinity *last = bpf_map_lookup_elem(&affinities, client);
 	struct selection now;
-	enum choice choice;
 
-	if (!frontend->affinity_seconds)
-		return backend_choose(index, id, chosen);
-	if (!selection_read(index, &now))
-		return CHOICE_ABSENT;
+	if (!selection_read(next->selection, &now))
+		return false;
+	next->generation = now.generation;
+	if (!last || next->seen - last->seen > limit ||
+	    !affinity_selectable(last, next->selection, &now))
+		return false;
+	next->backend = last->backend;
+	return true;
+}
+
+/* The id of the backend for a client of a frontend, out of selection `index`; each is a new connection. */
+static __noinline int affinity_choose(const struct frontend *frontend, __u32 index,
+				      struct affinity_key *client, __u32 *id)
+{
+	struct affinity next = {.selection = index};
+	const struct backend *backend;
+	enum choice choice;
+	__u32 limit = frontend->affinity_seconds;
+
+	if (!limit)
+		return backend_choose(index, id, &backend);
+	next.seen = clock_seconds();
 	client->service = frontend->service;
-	next.generation = now.generation;
-	last = bpf_map_lookup_elem(&affinities, client);
-	if (last && next.seen - last->seen <= frontend->affinity_seconds &&
-	    affinity_selectable(last, index, &now)) {
-		*id = last->backend;
-		*chosen = backend_by_id(*id);
-		if (*chosen) {
-			next.backend = *id;
-			count(COUNT_AFFINITY_KEPT);
-			goto remember;
-		}
+	if (affinity_kept(client, &next, limit) && backend_by_id(next.backend)) {
+		count(COUNT_AFFINITY_KEPT);
+		*id = next.backend;
+	} else {
+		choice = backend_choose(index, id, &backend);
+		if (choice != CHOICE_MADE)
+			return choice;
+		next.backend = *id;
 	}
-	choice = backend_choose(index, id, chosen);
-	if (choice != CHOICE_MADE)
-		return choice;
-	next.backend = *id;
-remember:
 	if (bpf_map_update_elem(&affinities, client, &next, BPF_ANY))
 		count(COUNT_STATE_FULL);
 	return CHOICE_MADE;

@@ -16,8 +16,6 @@ struct inside {
 	/* Of its IP header. */
 	__u32 offset;
 	__u32 l4_offset;
-	/* ICMP: an echo request. */
-	bool asks;
 };
 
 static __always_inline bool inside_parse_ports(struct __sk_buff *skb, struct inside *inside)
@@ -32,13 +30,12 @@ static __always_inline bool inside_parse_ports(struct __sk_buff *skb, struct ins
 		inside->answer.tuple.source_port = icmp.checksum;
 		return true;
 	}
-	inside->asks = icmp.type == ICMP_ECHO_REQUEST;
-	if (!inside->asks && icmp.type != ICMP_ECHO_REPLY)
-		return false;
-	if (inside->asks)
+	if (icmp.type == ICMP_ECHO_REQUEST)
 		inside->answer.tuple.destination_port = icmp.id;
-	else
+	else if (icmp.type == ICMP_ECHO_REPLY)
 		inside->answer.tuple.source_port = icmp.id;
+	else
+		return false;
 	return true;
 }
 
@@ -102,11 +99,11 @@ static __noinline long inside_rewrite(struct __sk_buff *skb, const struct packet
 	if (inside_rewrite_address(skb, inside, offsetof(struct iphdr, daddr), from->source.word[3],
 				   to->source.word[3]))
 		return -1;
+	/* An echo has one port, and zero for the other. */
 	if (inside->answer.protocol == IPPROTO_ICMP)
 		return inside_rewrite_port(skb, error, inside, ICMP_ECHO_ID,
-					   inside->asks ? from->destination_port
-							: from->source_port,
-					   inside->asks ? to->destination_port : to->source_port);
+					   from->destination_port | from->source_port,
+					   to->destination_port | to->source_port);
 	if (inside_rewrite_port(skb, error, inside, offsetof(struct udphdr, source),
 				from->destination_port, to->destination_port))
 		return -1;
