@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `sansproxy` command: what a person, an update or a probe Pod runs. Each subcommand loads only what it needs.
 import { Command, CommanderError, Option } from "commander";
+import { parseFrontend } from "./operator/arguments.ts";
+import type { AskedFrontend, OperatorOptions } from "./operator/operator-commands.ts";
 import { parseDuration, parseNodeNames, parsePort } from "./verify/arguments.ts";
 import type { Origin } from "./verify/checks.ts";
 
 const EXIT_USAGE = 2;
+const AGENT_PORT = 10_256;
 
 const timeoutOption = (description: string, fallback: string): Option =>
   new Option("--timeout <duration>", description).argParser(parseDuration).default(parseDuration(fallback), fallback);
@@ -64,8 +67,46 @@ const createProgram = (): Command => {
       process.exitCode = await runProbeCommand({ from, node, targets, timeoutMs });
     });
 
+  addOperatorCommands(program);
   return program;
 };
+
+/** They ask the agent of this node: on the node, or by `kubectl exec` in its Pod. */
+function addOperatorCommands(program: Command): void {
+  const add = (parent: Command, name: string, description: string): Command =>
+    parent
+      .command(name)
+      .description(description)
+      .addOption(new Option("--port <port>", "the agent's HTTP port").argParser(parsePort).default(AGENT_PORT))
+      .addOption(
+        new Option("-o, --output <format>", "what standard output gets").choices(["table", "json"]).default("table"),
+      )
+      .allowExcessArguments(false);
+  const write = (text: string) => void process.stdout.write(text);
+  const load = () => import("./operator/operator-commands.ts");
+
+  add(program, "status", "Say how this node's agent serves Services: modes, counts, map fill, drift, problems.").action(
+    async (options: OperatorOptions) => {
+      process.exitCode = await (await load()).runStatus(options, write);
+    },
+  );
+  const service = program.command("service").description("Services as this node serves them.");
+  add(service, "list", "List each frontend of each Service and how many backends it has.").action(
+    async (options: OperatorOptions) => {
+      process.exitCode = await (await load()).runServiceList(options, write);
+    },
+  );
+  add(program, "explain", "Follow ADDRESS:PORT to each backend, and say why each endpoint is in or out.")
+    .argument("<address:port>", "such as 10.96.0.1:443 or [fd00::1]:443", parseFrontend)
+    .action(async (asked: AskedFrontend, options: OperatorOptions) => {
+      process.exitCode = await (await load()).runExplain(asked, options, write);
+    });
+  add(program, "drops", "Count what this node dropped or refused, by reason, since its maps were made.").action(
+    async (options: OperatorOptions) => {
+      process.exitCode = await (await load()).runDrops(options, write);
+    },
+  );
+}
 
 try {
   await createProgram().parseAsync();

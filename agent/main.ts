@@ -7,7 +7,9 @@ import type { Snapshot } from "./core/kubernetes-objects.ts";
 import { nodeNetwork, ownNode } from "./core/node-network.ts";
 import { ApiClient } from "./shell/api-client.ts";
 import { ClusterView } from "./shell/cluster-view.ts";
-import { serveHttp } from "./shell/http-server.ts";
+import { EventRecorder } from "./shell/event-recorder.ts";
+import { HealthCheckPorts } from "./shell/health-check-ports.ts";
+import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { Datapath } from "./shell/kernel/datapath.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
 import { Metrics } from "./shell/metrics.ts";
@@ -23,6 +25,7 @@ import {
 import { NodeSetup } from "./shell/node-setup.ts";
 import { CNI_PLUGINS } from "./shell/pod-network.ts";
 import { Reconciler } from "./shell/reconciler.ts";
+import { stateReport } from "./shell/state-report.ts";
 
 /** sysexits' EX_CONFIG: the configuration is wrong, trying again does not help. */
 const EXIT_CONFIG = 78;
@@ -56,6 +59,7 @@ async function run(config: Config, log: Log): Promise<void> {
     tokenFile: `${paths["service-account"]}/token`,
   });
   const cluster = new ClusterView({
+    nodeName,
     client,
     log,
     onChange: (kind) => {
@@ -64,8 +68,13 @@ async function run(config: Config, log: Log): Promise<void> {
     },
     onRestart: (kind, reason) => metrics.watchRestarts.inc({ kind, reason }),
   });
+  const events = new EventRecorder({ client, nodeName, snapshot: () => cluster.snapshot(), log });
+  const healthPorts: HealthCheckPorts = new HealthCheckPorts(
+    () => !reconciler.status().stuck,
+    () => reconciler.trigger(),
+  );
   const devices = () => devicesOf(config, cluster.snapshot());
-  const reconciler = new Reconciler({
+  const reconciler: Reconciler = new Reconciler({
     kernel,
     nodeName,
     snapshot: () => cluster.snapshot(),
@@ -79,6 +88,11 @@ async function run(config: Config, log: Log): Promise<void> {
       }
       return { attached };
     },
+    announce: (problem) => events.record(problem),
+    checkHealth: (checks) => {
+      healthPorts.sync(checks);
+      return healthPorts.problems();
+    },
     log,
     metrics,
   });
@@ -91,11 +105,25 @@ async function run(config: Config, log: Log): Promise<void> {
     log,
   });
 
-  const { server, port } = await serveHttp(config.http, {
-    unhealthy: () => (reconciler.status().stuck ? "a change has been waiting too long for its sync" : undefined),
+  const sources = {
+    ...{ nodeName, kernel, reconciler, devices },
+    snapshot: () => cluster.snapshot(),
+    network: (snapshot: Snapshot) => networkOf(config, snapshot),
+  };
+  const answers: HttpAnswers = {
+    health: () => ({
+      reason: reconciler.status().stuck ? "a change has been waiting too long for its sync" : "",
+      nodeEligible: ownNode(cluster.nodes.objects.values(), nodeName)?.eligible ?? true,
+      lastUpdated: reconciler.status().lastSync,
+    }),
+    state: (path, query) => stateReport(sources, path, query),
     readiness: () => readinessOf(reconciler, nodeSetup, cluster),
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
-  });
+  };
+  const { server, port } = await serveHttp(config.http, answers);
+  // The operator's command asks over the loopback, also where the configured address is another one.
+  const isReachable = ["0.0.0.0", "::", "127.0.0.1"].includes(config.http.host);
+  const loopback = isReachable ? undefined : (await serveHttp({ host: "127.0.0.1", port }, answers)).server;
   warnAboutPlugins(config, log);
   cluster.start();
   log.info("started", { apiServer: `${config.apiServer.host}:${config.apiServer.port}`, httpPort: port });
@@ -104,9 +132,12 @@ async function run(config: Config, log: Log): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
   const signal = await stopped;
   log.info("stopping; programs, maps, routes and CNI configuration stay, so traffic flows on", { signal });
-  server.close();
-  server.closeAllConnections();
-  await Promise.all([cluster.stop(), reconciler.stop(), nodeSetup.stop()]);
+  for (const each of [server, loopback]) {
+    each?.close();
+    each?.closeAllConnections();
+  }
+  healthPorts.close();
+  await Promise.all([cluster.stop(), events.stop(), reconciler.stop(), nodeSetup.stop()]);
   client.close();
   kernel.close();
 }

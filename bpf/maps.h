@@ -11,7 +11,7 @@
 
 /* Part of the pinned name of every map, so that a changed layout never meets an old program. */
 enum abi {
-	SANSPROXY_ABI = 1,
+	SANSPROXY_ABI = 2,
 };
 
 /* An IPv6 address, or an IPv4 address mapped to ::ffff:a.b.c.d. */
@@ -39,15 +39,60 @@ static_assert(sizeof(struct frontend_key) == 20, "frontend_key");
 enum frontend_flags {
 	/* Also serves packets that enter the node; without it only sockets of the node are served. */
 	FRONTEND_EXTERNAL = 1 << 0,
+	/* A packet that finds no endpoint is dropped; without it, it is refused. Sockets are always refused. */
+	FRONTEND_DROP = 1 << 1,
+	/* Packets from outside the cluster are served only from a source range of the service. */
+	FRONTEND_SOURCE_RANGES = 1 << 2,
 };
 
 struct frontend {
+	/* What sockets of this node are given. */
 	__u32 selection;
+	/* What packets that enter the node are given. */
+	__u32 external_selection;
 	__u32 service;
+	/* Session affinity: how long a client keeps its backend after its last new connection; 0 for none. */
+	__u32 affinity_seconds;
 	__u32 flags;
 };
 
-static_assert(sizeof(struct frontend) == 12, "frontend");
+static_assert(sizeof(struct frontend) == 20, "frontend");
+
+/* A network whose clients may use the frontends of `service`; the service's 32 bits count as prefix. */
+struct source_range_key {
+	__u32 prefix_bits;
+	__u32 service;
+	struct address address;
+};
+
+static_assert(sizeof(struct source_range_key) == 24, "source_range_key");
+
+enum affinity_kind {
+	/* The client is a source address. */
+	AFFINITY_ADDRESS = 0,
+	/* The client is a network namespace, whose cookie is the address's first 8 bytes: a pod, or the host. */
+	AFFINITY_NAMESPACE = 1,
+};
+
+struct affinity_key {
+	struct address client;
+	__u32 service;
+	__u32 kind;
+};
+
+static_assert(sizeof(struct affinity_key) == 24, "affinity_key");
+
+struct affinity {
+	__u32 backend;
+	/* Seconds of the monotonic clock at the last new connection. */
+	__u32 seen;
+	/* Where the backend was last found to be selectable. */
+	__u32 selection;
+	__u16 generation;
+	__u16 reserved;
+};
+
+static_assert(sizeof(struct affinity) == 16, "affinity");
 
 /* `count` backend ids from `offset` of the arena. Written and read as one aligned 8-byte word. */
 struct selection {
@@ -200,7 +245,6 @@ enum counter {
 	COUNT_NEW_MASQUERADE_FLOW,
 	COUNT_REWRITTEN,
 	COUNT_FORWARDED,
-	COUNT_NO_ENDPOINT_PASSED,
 	COUNT_FRAGMENT_PASSED,
 	COUNT_STATE_FULL,
 	COUNT_DROP_NO_ENDPOINT,
@@ -211,6 +255,11 @@ enum counter {
 	COUNT_DROP_TTL_EXCEEDED,
 	COUNT_DROP_REWRITE_FAILED,
 	COUNT_DROP_STATE_FULL,
+	COUNT_REFUSED,
+	COUNT_DROP_SOURCE_RANGE,
+	COUNT_AFFINITY_KEPT,
+	COUNT_SOCKET_RELEASED,
+	COUNT_ICMP_ERROR,
 	COUNTERS,
 };
 
@@ -249,6 +298,21 @@ struct {
 } backends SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct source_range_key);
+	__type(value, __u32);
+} source_ranges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity);
+} affinities SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
@@ -270,6 +334,18 @@ struct {
 	__type(key, struct network_key);
 	__type(value, __u32);
 } networks SEC(".maps");
+
+/*
+ * Cgroups whose sockets are not translated, by id; they cover what is below them. Key 0 is there when any other is. Their
+ * pods' packets are served at the device that leads to the pod.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} socket_bypass SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

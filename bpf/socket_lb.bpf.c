@@ -2,6 +2,7 @@
 /* Socket load balancing: sockets of this cgroup tree reach a Service's backend with no translated packet. */
 #include <linux/errno.h>
 #include <linux/in.h>
+#include "lib/affinity.h"
 #include "lib/counters.h"
 #include "lib/frontend.h"
 #include "lib/socket_flow.h"
@@ -17,6 +18,39 @@ enum translation {
 	REFUSED,
 };
 
+/* How deep below the root a cgroup may be for its own sockets to be left alone. */
+#define BYPASS_LEVELS 12
+
+/* Whether the calling task is in a cgroup that wants its packets served instead of its sockets. */
+static __always_inline bool bypassed(void)
+{
+	__u64 cgroup = 0;
+
+	if (!bpf_map_lookup_elem(&socket_bypass, &cgroup))
+		return false;
+	for (int level = 1; level <= BYPASS_LEVELS; level++) {
+		cgroup = bpf_get_current_ancestor_cgroup_id(level);
+		if (!cgroup)
+			return false;
+		if (bpf_map_lookup_elem(&socket_bypass, &cgroup))
+			return true;
+	}
+	return false;
+}
+
+/* Functions of their own: the verifier without CAP_PERFMON refuses a stack slot that serves a pointer and a number. */
+static __noinline int remember(__u64 cookie, const struct endpoint *frontend,
+			       const struct endpoint *backend, __u32 id, bool both_ways)
+{
+	return socket_flow_remember(cookie, frontend, backend, id, both_ways);
+}
+
+static __noinline int last_backend(__u64 cookie, const struct endpoint *frontend,
+				   struct endpoint *backend)
+{
+	return socket_flow_backend(cookie, frontend, backend);
+}
+
 /* The one body of all forward hooks: turns a frontend into the backend to use. */
 static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, struct endpoint *peer,
 						   bool connecting)
@@ -25,6 +59,11 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 	const struct endpoint asked = *peer;
 	const struct frontend *frontend;
 	const struct backend *backend;
+	__u64 namespace = bpf_get_netns_cookie(ctx);
+	struct affinity_key client = {
+		.client = {.word = {(__u32) namespace, namespace >> 32}},
+		.kind = AFFINITY_NAMESPACE,
+	};
 	bool datagrams;
 	__u64 cookie;
 	__u32 id = 0;
@@ -35,19 +74,25 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 		return UNTOUCHED;
 	frontend = frontend_lookup(config, &asked.address, asked.port, asked.protocol,
 				   ADDRESS_CLUSTER);
-	if (!frontend)
+	if (!frontend || bypassed())
 		return UNTOUCHED;
 	cookie = bpf_get_socket_cookie(ctx);
 	datagrams = !connecting;
-	if (datagrams && socket_flow_backend(cookie, &asked, peer))
+	if (datagrams && last_backend(cookie, &asked, peer))
 		return TRANSLATED;
-	if (backend_choose(frontend, bpf_get_prandom_u32(), &id, &backend) != CHOICE_MADE) {
+	client.client.word[0] = (__u32) namespace;
+	client.client.word[1] = namespace >> 32;
+	if (affinity_choose(frontend, frontend->selection, &client, &id) != CHOICE_MADE)
+		id = 0;
+	/* Absent also when it went in this very moment. */
+	backend = backend_by_id(id);
+	if (!backend) {
 		count(COUNT_SOCKET_REFUSED);
 		return REFUSED;
 	}
 	peer->address = backend->address;
 	peer->port = backend->port;
-	if (!socket_flow_remember(cookie, &asked, peer, id, datagrams))
+	if (!remember(cookie, &asked, peer, id, datagrams))
 		count(COUNT_STATE_FULL);
 	count(COUNT_SOCKET_TRANSLATED);
 	return TRANSLATED;

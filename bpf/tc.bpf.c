@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. */
+/*
+ * The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. The devices of
+ * pods whose sockets are not translated: Services for these pods.
+ */
+#include "lib/affinity.h"
 #include "lib/forward.h"
 #include "lib/frontend.h"
+#include "lib/icmp.h"
 #include "lib/nat.h"
+#include "lib/refuse.h"
 
 #define PACKET_FOR_US 0
 
@@ -10,16 +16,27 @@
 static __always_inline int carry_out(struct __sk_buff *skb, const struct packet *packet,
 				     const struct flow *flow)
 {
-	struct tuple to = flow->rewritten;
-	__u8 action = flow->action;
-
-	if (action == FLOW_UNTOUCHED)
+	if (flow->action == FLOW_UNTOUCHED)
 		return VERDICT_NEXT;
-	if (action == FLOW_FORWARD)
-		return forward(skb, packet, &to);
-	if (rewrite(skb, packet, &to))
+	if (flow->action == FLOW_FORWARD)
+		return forward(skb, packet, &flow->rewritten);
+	if (rewrite(skb, packet, &flow->rewritten))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	return pass(COUNT_REWRITTEN);
+}
+
+/* What has been found out about a packet: the cases in which its flow is not simply carried out. */
+enum finding {
+	FOUND = 0,
+	FOUND_NOTHING,
+	FOUND_NOBODY,
+	FOUND_DROP,
+};
+
+static __always_inline int drop_finding(__u32 reason)
+{
+	count(reason);
+	return FOUND_DROP;
 }
 
 static __always_inline bool is_local(const struct address *address)
@@ -28,55 +45,126 @@ static __always_inline bool is_local(const struct address *address)
 	       (node_address_flags(address) & ADDRESS_OWN);
 }
 
-/*
- * Fills in the way to a backend. Here: the client keeps its address, and its port unless it uses that for another
- * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
- * comes back to this node.
- */
-static __noinline int remember_service_flow(struct __sk_buff *skb, const struct node_config *config,
-					    const struct flow_key *key, struct flow *flow)
-{
-	bool local = is_local(&flow->rewritten.destination);
+/* Where a packet comes in. */
+enum side {
+	SIDE_OUTSIDE = 0,
+	/* From a pod of this node: it may use whatever its sockets could. */
+	SIDE_POD = 1,
+};
 
-	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
-	flow->rewritten.source = local ? key->tuple.source : config->masquerade_v4;
-	return nat_remember(skb, key, flow, key->tuple.source_port, !local);
-}
-
-static __always_inline int begin_service_flow(struct __sk_buff *skb,
-					      const struct node_config *config,
-					      const struct packet *packet,
-					      const struct flow_key *key,
-					      const struct frontend *frontend)
+/* Chooses the backend for a packet to a frontend, if it is to one that serves its side. */
+__noinline int choose_service(const struct packet *packet, enum side side, struct flow *flow)
 {
-	struct flow flow = {
-		.service = frontend->service,
-		.seen = flow_now(),
-		.flags = FLOW_ORIGINAL | FLOW_SERVICE,
-	};
+	struct affinity_key client = {};
+	const struct node_config *config = node();
+	const struct frontend *frontend;
 	const struct backend *backend;
+	__u32 index, id = 0;
 
-	switch (backend_choose(frontend, bpf_get_prandom_u32(), &flow.backend, &backend)) {
+	if (!packet || !flow || !config)
+		return FOUND_NOTHING;
+	client.client = packet->tuple.source;
+	frontend =
+		frontend_lookup(config, &packet->tuple.destination, packet->tuple.destination_port,
+				packet->protocol, side == SIDE_POD ? ADDRESS_CLUSTER : ADDRESS_OWN);
+	if (!frontend)
+		return FOUND_NOTHING;
+	if (side == SIDE_OUTSIDE && !(frontend->flags & FRONTEND_EXTERNAL))
+		return FOUND_NOTHING;
+	if (side == SIDE_OUTSIDE && !frontend_admits(frontend, &packet->tuple.source))
+		return drop_finding(COUNT_DROP_SOURCE_RANGE);
+	index = side == SIDE_POD ? frontend->selection : frontend->external_selection;
+	switch (affinity_choose(frontend, index, &client, &id)) {
 	case CHOICE_MADE:
 		break;
 	case CHOICE_NO_ENDPOINT:
-		/* The stack refuses on our own address better than silence does. */
-		if (node_address_flags(&packet->tuple.destination) & ADDRESS_OWN)
-			return pass(COUNT_NO_ENDPOINT_PASSED);
-		return drop(COUNT_DROP_NO_ENDPOINT);
+		if (side == SIDE_OUTSIDE && (frontend->flags & FRONTEND_DROP))
+			return drop_finding(COUNT_DROP_NO_ENDPOINT);
+		return FOUND_NOBODY;
 	case CHOICE_ABSENT:
-		return drop(COUNT_DROP_ABSENT_BACKEND);
+		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
 	}
-	flow.rewritten.destination = backend->address;
-	flow.rewritten.destination_port = backend->port;
-	switch (remember_service_flow(skb, config, key, &flow)) {
+	backend = backend_by_id(id);
+	/* A Service has backends of the frontend's family. */
+	if (!backend || address_is_v4(&backend->address) == !!packet->v6)
+		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
+	flow->backend = id;
+	flow->service = frontend->service;
+	flow->seen = clock_seconds();
+	flow->flags = FLOW_ORIGINAL | FLOW_SERVICE;
+	flow->rewritten.destination = backend->address;
+	flow->rewritten.destination_port = backend->port;
+	return FOUND;
+}
+
+/*
+ * Fills in the way to a backend. Here: the client keeps its address, and its port unless it uses that for another
+ * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
+ * comes back to this node. A pod keeps its address, unless the backend is the pod itself, which would not hear itself.
+ */
+__noinline int remember_service_flow(struct __sk_buff *skb, const struct flow_key *key,
+				     enum side side, struct flow *flow)
+{
+	const struct node_config *config = node();
+	struct address source;
+	bool local;
+
+	if (!key || !flow || !config)
+		return FOUND_NOTHING;
+	if (side == SIDE_POD)
+		local = !address_equal(&flow->rewritten.destination, &key->tuple.source);
+	else
+		local = is_local(&flow->rewritten.destination);
+	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
+	flow->rewritten.source = key->tuple.source;
+	if (!local) {
+		if (!node_source(config, address_is_v4(&key->tuple.source), &source))
+			return drop_finding(COUNT_DROP_NO_ROUTE);
+		flow->rewritten.source = source;
+	}
+	switch (nat_remember(skb, key, flow, key->tuple.source_port, !local)) {
 	case REMEMBER_CONFLICT:
-		return drop(COUNT_DROP_NO_FREE_PORT);
+		return drop_finding(COUNT_DROP_NO_FREE_PORT);
 	case REMEMBER_FULL:
-		return drop(COUNT_DROP_STATE_FULL);
+		return drop_finding(COUNT_DROP_STATE_FULL);
 	}
 	count(COUNT_NEW_SERVICE_FLOW);
-	return carry_out(skb, packet, &flow);
+	return FOUND;
+}
+
+/* The way of an ICMP error about a packet of ours, whose inside is rewritten. */
+__noinline int find_error(struct __sk_buff *skb, const struct packet *packet, __u8 hook,
+			  struct flow *way)
+{
+	if (!packet || !way)
+		return FOUND_NOTHING;
+	switch (icmp_translate(skb, packet, hook, way)) {
+	case ICMP_TRANSLATED:
+		count(COUNT_ICMP_ERROR);
+		return FOUND;
+	case ICMP_FAILED:
+		return drop_finding(COUNT_DROP_REWRITE_FAILED);
+	}
+	return FOUND_NOTHING;
+}
+
+/* The flow that a packet belongs to already; one that it does not belong to any more is forgotten. */
+__noinline int find_flow(const struct flow_key *key, const struct packet *packet, struct flow *way)
+{
+	struct flow *flow;
+
+	if (!key || !packet || !way)
+		return FOUND_NOTHING;
+	flow = bpf_map_lookup_elem(&flows, key);
+	if (!flow)
+		return FOUND_NOTHING;
+	if (!flow_holds(flow, packet)) {
+		flow_forget(key, flow);
+		return FOUND_NOTHING;
+	}
+	flow_refresh(key, flow, packet);
+	*way = *flow;
+	return FOUND;
 }
 
 /* A datagram from outside straight to a pod: its answer must not be masqueraded. TCP tells by its SYN. */
@@ -88,7 +176,7 @@ static __always_inline void note_direct_datagram(const struct node_config *confi
 		.protocol = packet->protocol,
 		.hook = FLOW_AT_EGRESS,
 	};
-	struct flow flow = {.action = FLOW_UNTOUCHED, .seen = flow_now()};
+	struct flow flow = {.action = FLOW_UNTOUCHED, .seen = clock_seconds()};
 	long error;
 
 	if (packet->protocol != IPPROTO_UDP || !(config->flags & NODE_MASQUERADE))
@@ -102,49 +190,70 @@ static __always_inline void note_direct_datagram(const struct node_config *confi
 		count(COUNT_STATE_FULL);
 }
 
-SEC("tc")
-int node_ingress(struct __sk_buff *skb)
+static __always_inline int find_at_ingress(struct __sk_buff *skb, const struct packet *packet,
+					   enum side side, struct flow *way)
+{
+	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
+	int found = find_flow(&key, packet, way);
+
+	if (found != FOUND_NOTHING || is_icmp(packet->protocol))
+		return found;
+	found = choose_service(packet, side, way);
+	return found == FOUND ? remember_service_flow(skb, &key, side, way) : found;
+}
+
+static __always_inline int ingress(struct __sk_buff *skb, enum side side)
 {
 	const struct node_config *config = node();
-	const struct frontend *frontend;
 	struct packet packet = {};
-	struct flow_key key;
-	struct flow *flow;
+	struct flow way = {};
+	int found = FOUND_NOTHING;
 
 	if (!config || skb->pkt_type != PACKET_FOR_US)
 		return VERDICT_NEXT;
 	switch (packet_parse(skb, &packet)) {
 	case PARSED:
+		found = find_at_ingress(skb, &packet, side, &way);
 		break;
 	case PARSED_FRAGMENT:
 		return pass(COUNT_FRAGMENT_PASSED);
+	case PARSED_ERROR:
+		found = find_error(skb, &packet, FLOW_AT_INGRESS, &way);
+		break;
 	case PARSED_FOREIGN:
 		return VERDICT_NEXT;
 	}
-	key = flow_key(&packet, FLOW_AT_INGRESS);
-	flow = bpf_map_lookup_elem(&flows, &key);
-	if (flow && flow_holds(flow, &packet)) {
-		flow_refresh(&key, flow, &packet);
-		return carry_out(skb, &packet, flow);
+	switch (found) {
+	case FOUND:
+		return carry_out(skb, &packet, &way);
+	case FOUND_NOBODY:
+		return refuse(skb, &packet);
+	case FOUND_DROP:
+		return VERDICT_DROP;
 	}
-	if (flow)
-		flow_forget(&key, flow);
-	if (packet.protocol == IPPROTO_ICMP)
-		return VERDICT_NEXT;
-	frontend = frontend_lookup(config, &packet.tuple.destination, packet.tuple.destination_port,
-				   packet.protocol, ADDRESS_OWN);
-	if (frontend && (frontend->flags & FRONTEND_EXTERNAL))
-		return begin_service_flow(skb, config, &packet, &key, frontend);
-	note_direct_datagram(config, &packet);
+	if (side == SIDE_OUTSIDE)
+		note_direct_datagram(config, &packet);
 	return VERDICT_NEXT;
+}
+
+SEC("tc")
+int node_ingress(struct __sk_buff *skb)
+{
+	return ingress(skb, SIDE_OUTSIDE);
+}
+
+SEC("tc")
+int pod_ingress(struct __sk_buff *skb)
+{
+	return ingress(skb, SIDE_POD);
 }
 
 /*
  * Whether a packet that leaves needs a source of ours: it is a pod's and leaves the cluster, or it is the host's own and
  * a translated flow already has the answers to this very tuple. `kept` becomes the port to try first.
  */
-static __always_inline bool needs_source(const struct node_config *config,
-					 const struct packet *packet, __be16 *kept)
+static __noinline int needs_source(const struct node_config *config, const struct packet *packet,
+				   __be16 *kept)
 {
 	struct flow_key answer = {
 		.tuple = tuple_reverse(&packet->tuple),
@@ -154,10 +263,14 @@ static __always_inline bool needs_source(const struct node_config *config,
 
 	struct flow *owner;
 
+	struct address source;
+
 	*kept = 0;
-	if (address_equal(&packet->tuple.source, &config->masquerade_v4)) {
+	if (!node_source(config, !packet->v6, &source))
+		return false;
+	if (address_equal(&packet->tuple.source, &source)) {
 		owner = bpf_map_lookup_elem(&flows, &answer);
-		if (owner && flow_expired(owner, packet->protocol, flow_now())) {
+		if (owner && flow_expired(owner, packet->protocol, clock_seconds())) {
 			flow_forget(&answer, owner);
 			return false;
 		}
@@ -169,61 +282,73 @@ static __always_inline bool needs_source(const struct node_config *config,
 	       !(network_flags(&packet->tuple.destination) & NETWORK_NO_MASQUERADE);
 }
 
-static __always_inline int begin_masquerade(struct __sk_buff *skb, const struct node_config *config,
-					    const struct packet *packet, const struct flow_key *key,
-					    __be16 kept)
+/* Fills in the flow of a packet that leaves from an address of ours. */
+__noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *packet,
+				const struct flow_key *key, struct flow *flow)
 {
-	struct flow flow = {
-		.rewritten = packet->tuple,
-		.seen = flow_now(),
-		.action = FLOW_TO_STACK,
-		.flags = FLOW_ORIGINAL,
-	};
+	const struct node_config *config = node();
+	struct address source;
+	__be16 kept;
 
-	flow.rewritten.source = config->masquerade_v4;
-	switch (nat_remember(skb, key, &flow, kept, true)) {
+	if (!packet || !key || !flow || !config)
+		return FOUND_NOTHING;
+	if (!packet->begins || !needs_source(config, packet, &kept))
+		return FOUND_NOTHING;
+	if (!node_source(config, !packet->v6, &source))
+		return FOUND_NOTHING;
+	flow->rewritten = packet->tuple;
+	flow->rewritten.source = source;
+	flow->seen = clock_seconds();
+	flow->action = FLOW_TO_STACK;
+	flow->flags = FLOW_ORIGINAL;
+	switch (nat_remember(skb, key, flow, kept, true)) {
 	case REMEMBER_CONFLICT:
-		return drop(COUNT_DROP_NO_FREE_PORT);
+		return drop_finding(COUNT_DROP_NO_FREE_PORT);
 	case REMEMBER_FULL:
-		return drop(COUNT_DROP_STATE_FULL);
+		return drop_finding(COUNT_DROP_STATE_FULL);
 	}
 	count(COUNT_NEW_MASQUERADE_FLOW);
-	return carry_out(skb, packet, &flow);
+	return FOUND;
+}
+
+static __always_inline int find_at_egress(struct __sk_buff *skb, const struct packet *packet,
+					  struct flow *way)
+{
+	struct flow_key key = flow_key(packet, FLOW_AT_EGRESS);
+	int found = find_flow(&key, packet, way);
+
+	return found == FOUND_NOTHING ? begin_masquerade(skb, packet, &key, way) : found;
 }
 
 SEC("tc")
 int node_egress(struct __sk_buff *skb)
 {
-	const struct node_config *config = node();
 	struct packet packet = {};
-	struct flow_key key;
-	struct flow *flow;
-	__be16 kept;
+	struct flow way = {};
+	int found = FOUND_NOTHING;
 
 	if (skb->mark == FORWARDED_MARK) {
 		skb->mark = 0;
 		return VERDICT_NEXT;
 	}
-	if (!config)
-		return VERDICT_NEXT;
 	switch (packet_parse(skb, &packet)) {
 	case PARSED:
+		found = find_at_egress(skb, &packet, &way);
 		break;
 	case PARSED_FRAGMENT:
 		return pass(COUNT_FRAGMENT_PASSED);
+	case PARSED_ERROR:
+		found = find_error(skb, &packet, FLOW_AT_EGRESS, &way);
+		break;
 	case PARSED_FOREIGN:
 		return VERDICT_NEXT;
 	}
-	key = flow_key(&packet, FLOW_AT_EGRESS);
-	flow = bpf_map_lookup_elem(&flows, &key);
-	if (flow && flow_holds(flow, &packet)) {
-		flow_refresh(&key, flow, &packet);
-		return carry_out(skb, &packet, flow);
+	switch (found) {
+	case FOUND:
+		return carry_out(skb, &packet, &way);
+	case FOUND_DROP:
+		return VERDICT_DROP;
 	}
-	if (flow)
-		flow_forget(&key, flow);
-	if (packet.begins && needs_source(config, &packet, &kept))
-		return begin_masquerade(skb, config, &packet, &key, kept);
 	return VERDICT_NEXT;
 }
 

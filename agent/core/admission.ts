@@ -4,7 +4,7 @@
 import { extentSize } from "./arena.ts";
 import type { DesiredService } from "./desired-state.ts";
 import { backendId, type Capacity } from "./operation.ts";
-import type { Problem, ProblemReason } from "./problem.ts";
+import { type Problem, type ProblemReason, titleOf } from "./problem.ts";
 
 export interface Admission {
   readonly admitted: readonly DesiredService[];
@@ -15,7 +15,7 @@ export const MAX_ENDPOINTS_PER_SELECTION = 65_535;
 
 /**
  * What may be in steady use. A change is written beside what it replaces and the old cells are free again only after a
- * grace, so an eighth of arena and backends stays in reserve. Index 0 of selections and backends is never used.
+ * grace, so an eighth of most stays in reserve. Index 0 of selections and backends is never used.
  */
 export function budgetOf(capacity: Capacity): Capacity {
   const withReserve = (size: number) => size - Math.ceil(size / 8);
@@ -24,12 +24,14 @@ export function budgetOf(capacity: Capacity): Capacity {
     selections: Math.max(0, withReserve(capacity.selections - 1)),
     arena: withReserve(capacity.arena),
     backends: Math.max(0, withReserve(capacity.backends - 1)),
+    // All of them may be replaced at once, and the new ones are written before the old ones go.
+    sourceRanges: Math.floor(capacity.sourceRanges / 2),
   };
 }
 
 export function admit(services: readonly DesiredService[], capacity: Capacity): Admission {
   const budget = budgetOf(capacity);
-  const used = { frontends: 0, selections: 0, arena: 0 };
+  const used = { frontends: 0, selections: 0, arena: 0, sourceRanges: 0 };
   const backends = new Set<string>();
   const extents = new Set<string>();
   const admitted: DesiredService[] = [];
@@ -53,19 +55,25 @@ export function admit(services: readonly DesiredService[], capacity: Capacity): 
       ["TooManyEndpoints", "it has more than 65,535 endpoints on one port", longest > MAX_ENDPOINTS_PER_SELECTION],
       ["FrontendsFull", "the frontends map is full", used.frontends + service.frontends.length > budget.frontends],
       ["SelectionsFull", "the selections map is full", used.selections + service.selections.length > budget.selections],
+      [
+        "SourceRangesFull",
+        "the source ranges map is full",
+        used.sourceRanges + service.sourceRanges.length > budget.sourceRanges,
+      ],
       ["BackendsFull", "the backends map is full", backends.size + newBackends.size > budget.backends],
       ["ArenaFull", "the arena of endpoint lists is full", used.arena + cells > budget.arena],
     ];
     const hindrance = lacking.find(([, , lacks]) => lacks);
     if (hindrance) {
       const [reason, why] = hindrance;
-      const message = `Service ${service.name} is not served, because ${why}; remove Services or enlarge the maps. All others are served.`;
+      const message = `${titleOf(service.name)} is not served, because ${why}; remove Services or enlarge the maps. All others are served.`;
       refused.push({ service: service.name, reason, message });
       continue;
     }
     used.frontends += service.frontends.length;
     used.selections += service.selections.length;
     used.arena += cells;
+    used.sourceRanges += service.sourceRanges.length;
     for (const id of newBackends) backends.add(id);
     for (const contents of newExtents.keys()) extents.add(contents);
     admitted.push(service);

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts where the maps as read back differ from what the agent's own writes left in them.
 
+import { sameEntry } from "./frontend-entry.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
-import { type Backend, backendId, type FrontendEntry, type KernelState, type Selection } from "./operation.ts";
+import { type Backend, backendId, type KernelState, type Selection } from "./operation.ts";
 
 export interface Drift {
   readonly frontends: number;
   readonly selections: number;
   readonly extents: number;
   readonly backends: number;
+  readonly sourceRanges: number;
 }
 
-export const driftTotal = (drift: Drift): number => drift.frontends + drift.selections + drift.extents + drift.backends;
+export const driftTotal = (drift: Drift): number =>
+  drift.frontends + drift.selections + drift.extents + drift.backends + drift.sourceRanges;
 
 export function driftOf(mirror: KernelMirror, read: KernelState): Drift {
   // Extents that no selection refers to are not read back, so they cannot be compared.
@@ -21,6 +24,7 @@ export function driftOf(mirror: KernelMirror, read: KernelState): Drift {
     selections: countDifferent(mirror.selections, read.selections, sameSelection),
     extents: countDifferent(referenced, read.extents, sameIds),
     backends: countDifferent(mirror.backends, read.backends, sameBackend),
+    sourceRanges: countDifferent(mirror.sourceRanges, read.sourceRanges, () => true),
   };
 }
 
@@ -38,8 +42,6 @@ function countDifferent<K, V>(
   return different;
 }
 
-const sameEntry = (a: FrontendEntry, b: FrontendEntry): boolean =>
-  a.selection === b.selection && a.service === b.service && a.scope === b.scope;
 const sameSelection = (a: Selection, b: Selection): boolean =>
   a.offset === b.offset && a.count === b.count && a.generation === b.generation;
 const sameBackend = (a: Backend, b: Backend): boolean => backendId(a) === backendId(b);

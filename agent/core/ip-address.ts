@@ -24,6 +24,32 @@ export function familyOf(addressOrCidr: string): IpFamily | undefined {
   return parseIp(addressOrCidr.split("/", 1)[0] ?? "")?.family;
 }
 
+export interface Cidr {
+  readonly family: IpFamily;
+  /** Canonical: host bits are zero. */
+  readonly text: string;
+  readonly prefixBits: number;
+}
+
+/** The canonical network, or undefined when the text is none. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [, address = "", bits] = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text) ?? [];
+  const family = parseIp(address)?.family;
+  const prefixBits = Number(bits);
+  if (family === undefined || prefixBits > (family === 4 ? 32 : 128)) return undefined;
+  const width = family === 4 ? 8 : 16;
+  const parts = (family === 4 ? parseDotted(address) : parseGroups(address)) ?? [];
+  const masked = parts.map((part, index) => {
+    const kept = Math.max(0, Math.min(width, prefixBits - index * width));
+    return part & (((1 << width) - 1) ^ ((1 << (width - kept)) - 1));
+  });
+  const network = family === 4 ? masked.join(".") : formatGroups(masked);
+  return { family, text: `${network}/${prefixBits}`, prefixBits };
+}
+
+export const contains = (cidr: Cidr, address: IpAddress): boolean =>
+  address.family === cidr.family && parseCidr(`${address.text}/${cidr.prefixBits}`)?.text === cidr.text;
+
 function parseDotted(text: string): number[] | undefined {
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;

@@ -11,6 +11,8 @@ import {
   type KernelState,
   type Operation,
   type Selection,
+  type SourceRange,
+  sourceRangeId,
 } from "./operation.ts";
 
 /**
@@ -25,6 +27,7 @@ export class KernelMirror implements KernelState {
   /** Also extents that no selection refers to, until their grace is over. */
   readonly extents = new Map<number, readonly number[]>();
   readonly backends = new Map<number, Backend>();
+  readonly sourceRanges = new Map<string, SourceRange>();
   /** Since when (ms, any monotonic clock) nothing refers to them. */
   readonly idleSelections = new Map<number, number>();
   readonly idleExtents = new Map<number, number>();
@@ -34,6 +37,9 @@ export class KernelMirror implements KernelState {
   readonly #selectionUses = new Map<number, number>();
   readonly #extentUses = new Map<number, number>();
   readonly #backendUses = new Map<number, number>();
+  readonly #rangesOfService = new Map<number, number>();
+  /** Frontends of a service that have `sourceRanges` set. */
+  readonly #askers = new Map<number, number>();
 
   constructor(state: KernelState, now: number) {
     this.adopt(state, now);
@@ -58,8 +64,9 @@ export class KernelMirror implements KernelState {
     }
     for (const [id, { key, entry }] of state.frontends) {
       this.frontends.set(id, { key, entry });
-      this.#useSelection(entry.selection);
+      this.#useSelections(entry);
     }
+    for (const range of state.sourceRanges.values()) this.#addRange(range);
   }
 
   /** Takes note of an operation that the kernel has carried out. */
@@ -84,16 +91,23 @@ export class KernelMirror implements KernelState {
       case "upsert-frontend": {
         const old = this.frontends.get(frontendId(operation.key));
         this.frontends.set(frontendId(operation.key), { key: operation.key, entry: operation.entry });
-        this.#useSelection(operation.entry.selection);
-        if (old) this.#unuseSelection(old.entry.selection, now);
+        this.#useSelections(operation.entry);
+        if (old) this.#unuseSelections(old.entry, now);
         break;
       }
       case "delete-frontend": {
         const old = this.frontends.get(frontendId(operation.key));
         this.frontends.delete(frontendId(operation.key));
-        if (old) this.#unuseSelection(old.entry.selection, now);
+        if (old) this.#unuseSelections(old.entry, now);
         break;
       }
+      case "upsert-source-range":
+        this.#addRange(operation.range);
+        break;
+      case "delete-source-range":
+        if (this.sourceRanges.delete(sourceRangeId(operation.range)))
+          decrement(this.#rangesOfService, operation.range.service);
+        break;
       case "clear-selection": {
         const old = this.selections.get(operation.id);
         this.selections.delete(operation.id);
@@ -128,15 +142,27 @@ export class KernelMirror implements KernelState {
         if (count === 0 || this.contentsAt(operation.selection) !== undefined) return undefined;
         return `extent ${offset} of ${count} cells is not written`;
       }
-      case "upsert-frontend":
-        if (this.selections.has(operation.entry.selection)) return undefined;
-        return `selection ${operation.entry.selection} is not written`;
+      case "upsert-frontend": {
+        const { selection, externalSelection, service, sourceRanges } = operation.entry;
+        const absent = [selection, externalSelection].find((id) => !this.selections.has(id));
+        if (absent !== undefined) return `selection ${absent} is not written`;
+        // Without any range the load balancer's address would be closed to everybody.
+        if (sourceRanges && !this.hasRanges(service)) return `no source range of service ${service} is written`;
+        return undefined;
+      }
       case "clear-selection":
         return this.#selectionUses.has(operation.id) ? `selection ${operation.id} is in use` : undefined;
       case "clear-backend":
         return this.#backendUses.has(operation.id) ? `backend ${operation.id} is in use` : undefined;
       case "delete-frontend":
+      case "upsert-source-range":
         return undefined;
+      case "delete-source-range": {
+        const { service } = operation.range;
+        const isLast =
+          this.#rangesOfService.get(service) === 1 && this.sourceRanges.has(sourceRangeId(operation.range));
+        return isLast && this.#askers.has(service) ? `a frontend of service ${service} still asks for it` : undefined;
+      }
     }
   }
 
@@ -145,6 +171,10 @@ export class KernelMirror implements KernelState {
     if (selection.count === 0) return "";
     const ids = this.extents.get(selection.offset);
     return ids?.length === selection.count ? this.#contents.get(selection.offset) : undefined;
+  }
+
+  hasRanges(service: number): boolean {
+    return this.#rangesOfService.has(service);
   }
 
   /** Extents whose every backend is present, by contents: the lowest offset of each. */
@@ -205,6 +235,23 @@ export class KernelMirror implements KernelState {
       this.idleExtents.set(selection.offset, now);
   }
 
+  #addRange(range: SourceRange): void {
+    if (!this.sourceRanges.has(sourceRangeId(range))) increment(this.#rangesOfService, range.service);
+    this.sourceRanges.set(sourceRangeId(range), range);
+  }
+
+  #useSelections(entry: FrontendEntry): void {
+    this.#useSelection(entry.selection);
+    this.#useSelection(entry.externalSelection);
+    if (entry.sourceRanges) increment(this.#askers, entry.service);
+  }
+
+  #unuseSelections(entry: FrontendEntry, now: number): void {
+    this.#unuseSelection(entry.selection, now);
+    this.#unuseSelection(entry.externalSelection, now);
+    if (entry.sourceRanges) decrement(this.#askers, entry.service);
+  }
+
   #useSelection(id: number): void {
     increment(this.#selectionUses, id);
     this.idleSelections.delete(id);
@@ -215,8 +262,8 @@ export class KernelMirror implements KernelState {
   }
 
   #allMaps(): Map<unknown, unknown>[] {
-    const held = [this.frontends, this.selections, this.extents, this.backends, this.#contents];
-    const uses = [this.#selectionUses, this.#extentUses, this.#backendUses];
+    const held = [this.frontends, this.selections, this.extents, this.backends, this.sourceRanges, this.#contents];
+    const uses = [this.#selectionUses, this.#extentUses, this.#backendUses, this.#rangesOfService, this.#askers];
     return [...held, ...uses, this.idleSelections, this.idleExtents, this.idleBackends];
   }
 }

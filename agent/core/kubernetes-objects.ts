@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of Service, EndpointSlice and Node that decide what the kernel holds, read leniently from the API's JSON.
+// The parts of Service, EndpointSlice, Node and Pod that decide what the kernel holds, read leniently from the API's JSON.
+
+import { integer, list, record, text, texts } from "./json.ts";
 
 export interface Identity {
   readonly namespace: string;
@@ -27,6 +29,10 @@ export interface Service extends Identity {
   readonly internalTrafficPolicy: string;
   readonly externalTrafficPolicy: string;
   readonly sessionAffinity: string;
+  /** Of session affinity ClientIP. */
+  readonly affinitySeconds: number;
+  /** 0 when none is allocated. */
+  readonly healthCheckNodePort: number;
   readonly loadBalancerSourceRanges: readonly string[];
   readonly ingress: readonly { readonly ip: string; readonly ipMode: string }[];
 }
@@ -37,6 +43,9 @@ export interface Endpoint {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** Zones and nodes that the controller means this endpoint for; empty when it says nothing. */
+  readonly zoneHints: readonly string[];
+  readonly nodeHints: readonly string[];
 }
 
 export interface EndpointSlice extends Identity {
@@ -49,6 +58,24 @@ export interface Node extends Identity {
   readonly podCidrs: readonly string[];
   readonly internalIps: readonly string[];
   readonly externalIps: readonly string[];
+  /** False while the Node is being deleted, or about to be by the cluster's autoscaler: load balancers should leave it. */
+  readonly eligible: boolean;
+}
+
+export interface HostPort {
+  /** As the Pod says it: empty for all addresses of the node. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: string;
+}
+
+export interface Pod extends Identity {
+  readonly podIps: readonly string[];
+  readonly hostPorts: readonly HostPort[];
+  /** Neither ended nor in the host's network, where a host port is the process's own affair. */
+  readonly hasOwnNetwork: boolean;
+  readonly deleting: boolean;
 }
 
 /** Objects of one kind by `namespace/name`. `synced` says that the first list of this kind is complete. */
@@ -61,16 +88,30 @@ export interface Snapshot {
   readonly services: Collection<Service>;
   readonly endpointSlices: Collection<EndpointSlice>;
   readonly nodes: Collection<Node>;
+  /** Pods of this node, for their host ports; left out by those who do not ask for these. */
+  readonly pods?: Collection<Pod>;
 }
 
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 export const SERVICE_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
+export const HEADLESS_LABEL = "service.kubernetes.io/headless";
+export const ZONE_LABEL = "topology.kubernetes.io/zone";
+
+const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
+const DEFAULT_AFFINITY_SECONDS = 10_800;
+
+/** Objects that need no proxy, or belong to another one, say so by a label. */
+export const isForOthers = ({ labels }: Identity): boolean =>
+  SERVICE_PROXY_NAME_LABEL in labels || HEADLESS_LABEL in labels;
 
 export const objectKey = (object: { readonly namespace: string; readonly name: string }): string =>
   `${object.namespace}/${object.name}`;
 
 export const isComplete = (snapshot: Snapshot): boolean =>
-  snapshot.services.synced && snapshot.endpointSlices.synced && snapshot.nodes.synced;
+  snapshot.services.synced &&
+  snapshot.endpointSlices.synced &&
+  snapshot.nodes.synced &&
+  snapshot.pods?.synced !== false;
 
 export function readService(json: unknown): Service {
   const spec = record(record(json)["spec"]);
@@ -90,6 +131,9 @@ export function readService(json: unknown): Service {
     internalTrafficPolicy: text(spec["internalTrafficPolicy"]) || "Cluster",
     externalTrafficPolicy: text(spec["externalTrafficPolicy"]) || "Cluster",
     sessionAffinity: text(spec["sessionAffinity"]) || "None",
+    affinitySeconds:
+      integer(record(record(spec["sessionAffinityConfig"])["clientIP"])["timeoutSeconds"]) || DEFAULT_AFFINITY_SECONDS,
+    healthCheckNodePort: integer(spec["healthCheckNodePort"]),
     loadBalancerSourceRanges: texts(spec["loadBalancerSourceRanges"]),
     ingress: list(balancer["ingress"])
       .map((ingress) => ({ ip: text(ingress["ip"]), ipMode: text(ingress["ipMode"]) || "VIP" }))
@@ -111,15 +155,17 @@ export function readEndpointSlice(json: unknown): EndpointSlice {
       .filter((port) => port.port > 0),
     endpoints: list(body["endpoints"]).map((endpoint) => {
       const conditions = record(endpoint["conditions"]);
-      // The API's defaults: unknown readiness counts as ready, unknown serving follows ready.
-      const ready = conditions["ready"] !== false;
-      const serving = typeof conditions["serving"] === "boolean" ? conditions["serving"] : ready;
+      const hints = record(endpoint["hints"]);
+      const names = (hint: unknown) => list(hint).map(({ name }) => text(name));
+      // The API's defaults: what is not said of readiness and serving counts as yes.
       return {
         addresses: texts(endpoint["addresses"]),
         nodeName: text(endpoint["nodeName"]),
-        ready,
-        serving,
+        ready: conditions["ready"] !== false,
+        serving: conditions["serving"] !== false,
         terminating: conditions["terminating"] === true,
+        zoneHints: names(hints["forZones"]),
+        nodeHints: names(hints["forNodes"]),
       };
     }),
   };
@@ -136,6 +182,32 @@ export function readNode(json: unknown): Node {
     podCidrs: podCidrs.length > 0 ? podCidrs : [text(spec["podCIDR"])].filter((cidr) => cidr !== ""),
     internalIps: ofType("InternalIP"),
     externalIps: ofType("ExternalIP"),
+    eligible:
+      record(record(json)["metadata"])["deletionTimestamp"] === undefined &&
+      !list(spec["taints"]).some((taint) => taint["key"] === TO_BE_DELETED_TAINT),
+  };
+}
+
+export function readPod(json: unknown): Pod {
+  const spec = record(record(json)["spec"]);
+  const status = record(record(json)["status"]);
+  const podIps = list(status["podIPs"]).map(({ ip }) => text(ip));
+  // An init container with restart policy Always is a sidecar: it runs beside the others and has ports as they do.
+  const sidecars = list(spec["initContainers"]).filter((container) => container["restartPolicy"] === "Always");
+  const ports = [...list(spec["containers"]), ...sidecars].flatMap((container) => list(container["ports"]));
+  return {
+    ...readIdentity(json),
+    podIps: podIps.length > 0 ? podIps : [text(status["podIP"])].filter((ip) => ip !== ""),
+    hostPorts: ports
+      .map((port) => ({
+        hostIp: text(port["hostIP"]),
+        hostPort: integer(port["hostPort"]),
+        containerPort: integer(port["containerPort"]),
+        protocol: text(port["protocol"]) || "TCP",
+      }))
+      .filter(({ hostPort, containerPort }) => hostPort > 0 && containerPort > 0),
+    hasOwnNetwork: spec["hostNetwork"] !== true && !["Succeeded", "Failed"].includes(text(status["phase"])),
+    deleting: record(record(json)["metadata"])["deletionTimestamp"] !== undefined,
   };
 }
 
@@ -152,13 +224,3 @@ function readIdentity(json: unknown): Identity {
     labels,
   };
 }
-
-type Json = Readonly<Record<string, unknown>>;
-
-const record = (value: unknown): Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
-const list = (value: unknown): Json[] => (Array.isArray(value) ? value.map(record) : []);
-const text = (value: unknown): string => (typeof value === "string" ? value : "");
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
-const integer = (value: unknown): number => (typeof value === "number" && Number.isInteger(value) ? value : 0);

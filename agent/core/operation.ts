@@ -17,9 +17,20 @@ export interface FrontendKey {
 /** Where a frontend may be reached from. `cluster`: socket LB only. `external`: also packets that enter the node. */
 export type FrontendScope = "cluster" | "external";
 
+/** What a client from outside gets when its selection is empty: `reject` (RST or ICMP unreachable) or `drop`. */
+export type NoEndpointVerdict = "reject" | "drop";
+
 export interface FrontendEntry {
-  /** Index into the selections array. */
+  /** Index into the selections array: what sockets of this node and Pods of the cluster are given. */
   readonly selection: number;
+  /** Index into the selections array for packets that enter the node from outside; equal to `selection` unless the policies differ. */
+  readonly externalSelection: number;
+  /** What a packet from outside gets when `externalSelection` is empty. Sockets are always refused. */
+  readonly noEndpoint: NoEndpointVerdict;
+  /** Session affinity ClientIP: seconds since the last new connection within which a client keeps its backend; 0 for none. */
+  readonly affinitySeconds: number;
+  /** Packets from outside are served only when their source lies in one of the service's source ranges. */
+  readonly sourceRanges: boolean;
   /** Stable 32-bit id of the Service port, for reverse look-ups and counters. */
   readonly service: number;
   readonly scope: FrontendScope;
@@ -48,9 +59,19 @@ export interface KernelState {
   /** Arena cells of extents that some selection refers to, as backend ids. */
   readonly extents: Map<number, readonly number[]>;
   readonly backends: Map<number, Backend>;
+  /** Keyed by `sourceRangeId(range)`. */
+  readonly sourceRanges: Map<string, SourceRange>;
+}
+
+/** A network whose clients may use the frontends of `service` that have `sourceRanges` set. */
+export interface SourceRange {
+  readonly service: number;
+  /** Canonical `address/length`. */
+  readonly cidr: string;
 }
 
 export const frontendId = (key: FrontendKey): string => `${key.protocol}/${key.address}/${key.port}`;
+export const sourceRangeId = (range: SourceRange): string => `${range.service}/${range.cidr}`;
 export const backendId = (backend: Backend): string => `${backend.protocol}/${backend.address}/${backend.port}`;
 
 /** One write. Each is atomic as packets see it; a plan is a list of them that is safe to cut anywhere. */
@@ -60,6 +81,9 @@ export type Operation =
   | { readonly kind: "flip-selection"; readonly id: number; readonly selection: Selection }
   | { readonly kind: "upsert-frontend"; readonly key: FrontendKey; readonly entry: FrontendEntry }
   | { readonly kind: "delete-frontend"; readonly key: FrontendKey }
+  /** Source ranges are written before the frontend that asks for them, and deleted after it. */
+  | { readonly kind: "upsert-source-range"; readonly range: SourceRange }
+  | { readonly kind: "delete-source-range"; readonly range: SourceRange }
   | { readonly kind: "clear-selection"; readonly id: number }
   | { readonly kind: "clear-backend"; readonly id: number };
 
@@ -70,6 +94,7 @@ export interface Capacity {
   /** Arena cells. */
   readonly arena: number;
   readonly backends: number;
+  readonly sourceRanges: number;
 }
 
 /** Node-wide facts that the programs need besides Services. */

@@ -4,16 +4,27 @@
 import { admit } from "./admission.ts";
 import { ArenaRoom, FreeIndices } from "./arena.ts";
 import type { DesiredFrontend, DesiredSelection, DesiredService, DesiredState } from "./desired-state.ts";
+import { sameEntry } from "./frontend-entry.ts";
 import { GRACE_MS, type KernelMirror } from "./kernel-mirror.ts";
-import { type Backend, backendId, type Capacity, type FrontendEntry, frontendId, type Operation } from "./operation.ts";
+import {
+  type Backend,
+  backendId,
+  type Capacity,
+  type FrontendEntry,
+  frontendId,
+  type Operation,
+  type SourceRange,
+  sourceRangeId,
+} from "./operation.ts";
 import type { Problem } from "./problem.ts";
 import { assignSelections } from "./selection-identity.ts";
 import { serviceIds } from "./service-id.ts";
 
 export interface Plan {
   /**
-   * Frontends of gone Services are deleted first; then per Service backends, extent, flip, frontends; last what has been
-   * idle for a grace is cleared. So no frontend ever leads to an absent backend, wherever the list is cut.
+   * Frontends of gone Services are deleted first; then per Service source ranges, backends, extent, flip, frontends; then
+   * source ranges that nobody asks for are deleted; last what has been idle for a grace is cleared. So no frontend ever
+   * leads to an absent backend nor lacks its source ranges, wherever the list is cut.
    */
   readonly operations: readonly Operation[];
   /** Services that cannot be served as asked. */
@@ -21,14 +32,21 @@ export interface Plan {
   /** Selections that wait until freed room may be reused. */
   readonly deferred: readonly string[];
   /** What is served when the plan has been carried out. */
-  readonly served: { readonly services: number; readonly frontends: number; readonly endpoints: number };
+  readonly served: {
+    readonly services: number;
+    /** Pods of this node with host ports. */
+    readonly hostPorts: number;
+    readonly frontends: number;
+    /** Of the Services. */
+    readonly endpoints: number;
+  };
 }
 
 const NOTHING: Plan = {
   operations: [],
   problems: [],
   deferred: [],
-  served: { services: 0, frontends: 0, endpoints: 0 },
+  served: { services: 0, hostPorts: 0, frontends: 0, endpoints: 0 },
 };
 
 export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capacity, now: number): Plan {
@@ -40,7 +58,9 @@ export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capa
   const deferred: string[] = [];
 
   const operations: Operation[] = deleteFrontends(mirror, admitted);
+  const ranges = new RangeWriter(mirror);
   for (const service of admitted) {
+    operations.push(...ranges.write(service, ids));
     const usable = new Set<string>();
     for (const selection of service.selections) {
       const id = assigned.get(selection.key);
@@ -51,21 +71,25 @@ export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capa
       if (id !== undefined && (writes || mirror.selections.has(id))) usable.add(selection.key);
     }
     for (const frontend of service.frontends) {
-      if (!usable.has(frontend.selection)) continue;
-      operations.push(...upsertFrontend(mirror, frontend, ids, assigned));
+      if (usable.has(frontend.selection) && usable.has(frontend.externalSelection))
+        operations.push(...upsertFrontend(mirror, frontend, ids, assigned));
+      else ranges.keepFor(frontend);
     }
   }
+  operations.push(...ranges.deleteOthers());
   operations.push(...clearIdle(mirror, new Set(assigned.values()), writer, now));
   // Nothing will be freed by waiting: say so instead.
   const stuck = mirror.nextReleaseAt() === undefined && operations.length === 0 ? deferred.map(stuckProblem) : [];
+  const ofServices = admitted.filter(({ name }) => !name.startsWith("pod/"));
   return {
     operations,
     problems: [...desired.problems, ...refused, ...stuck],
     deferred,
     served: {
-      services: admitted.length,
+      services: ofServices.length,
+      hostPorts: admitted.length - ofServices.length,
       frontends: admitted.reduce((sum, service) => sum + service.frontends.length, 0),
-      endpoints: new Set(admitted.flatMap((s) => s.selections.flatMap((x) => x.backends.map(backendId)))).size,
+      endpoints: new Set(ofServices.flatMap((s) => s.selections.flatMap((x) => x.backends.map(backendId)))).size,
     },
   };
 }
@@ -90,12 +114,56 @@ function upsertFrontend(
   assigned: ReadonlyMap<string, number>,
 ): Operation[] {
   const selection = assigned.get(frontend.selection);
+  const externalSelection = assigned.get(frontend.externalSelection);
   const service = ids.get(frontend.servicePort);
-  if (selection === undefined || service === undefined) return [];
-  const entry: FrontendEntry = { selection, service, scope: frontend.scope };
+  if (selection === undefined || externalSelection === undefined || service === undefined) return [];
+  const { scope, noEndpoint, affinitySeconds, sourceRanges } = frontend;
+  const entry: FrontendEntry = {
+    ...{ selection, externalSelection, service },
+    ...{ scope, noEndpoint, affinitySeconds, sourceRanges },
+  };
   const held = mirror.frontends.get(frontendId(frontend.key))?.entry;
-  if (held?.selection === selection && held.service === service && held.scope === entry.scope) return [];
+  if (held && sameEntry(held, entry)) return [];
   return [{ kind: "upsert-frontend", key: frontend.key, entry }];
+}
+
+/** Writes source ranges before the frontends that ask for them, and deletes what no frontend asks for afterwards. */
+class RangeWriter {
+  readonly #mirror: KernelMirror;
+  readonly #wanted = new Map<string, SourceRange>();
+  readonly #services = new Set<number>();
+  /** Services whose frontends in the kernel stay as they are for now. */
+  readonly #unchanged = new Set<number>();
+
+  constructor(mirror: KernelMirror) {
+    this.#mirror = mirror;
+  }
+
+  write(service: DesiredService, ids: ReadonlyMap<string, number>): Operation[] {
+    const operations: Operation[] = [];
+    for (const { servicePort, cidr } of service.sourceRanges) {
+      const id = ids.get(servicePort);
+      if (id === undefined) continue;
+      const range = { service: id, cidr };
+      this.#wanted.set(sourceRangeId(range), range);
+      this.#services.add(id);
+      if (!this.#mirror.sourceRanges.has(sourceRangeId(range))) operations.push({ kind: "upsert-source-range", range });
+    }
+    return operations;
+  }
+
+  /** This frontend cannot be written now: what the kernel holds of it goes on asking for its source ranges. */
+  keepFor(frontend: DesiredFrontend): void {
+    const held = this.#mirror.frontends.get(frontendId(frontend.key))?.entry;
+    if (held?.sourceRanges) this.#unchanged.add(held.service);
+  }
+
+  deleteOthers(): Operation[] {
+    return [...this.#mirror.sourceRanges]
+      .filter(([id]) => !this.#wanted.has(id))
+      .filter(([, { service }]) => this.#services.has(service) || !this.#unchanged.has(service))
+      .map(([, range]) => ({ kind: "delete-source-range", range }));
+  }
 }
 
 /** Selections first: a backend is idle only after the selections that led to it are gone. */

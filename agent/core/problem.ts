@@ -3,17 +3,25 @@
 
 export type ProblemReason =
   | "AddressFamily"
+  | "AddressNotAllowed"
   | "ArenaFull"
   | "BackendsFull"
   | "FrontendConflict"
   | "FrontendsFull"
+  | "HealthCheckPort"
+  | "HostPortConflict"
   | "SelectionsFull"
-  | "SourceRangesUnsupported"
+  | "SourceRangesFull"
+  | "SourceRangesInvalid"
   | "TooManyEndpoints"
   | "UnsupportedProtocol";
 
+/** `Service ns/name` or `Pod ns/name`, as people know them. */
+export const titleOf = (name: string): string =>
+  name.startsWith("pod/") ? `Pod ${name.slice("pod/".length)}` : `Service ${name}`;
+
 export interface Problem {
-  /** `namespace/name`. */
+  /** `namespace/name`, or `pod/namespace/name` when it is about a Pod's host ports. */
   readonly service: string;
   readonly reason: ProblemReason;
   /** One sentence: what, why, the remedy. */

@@ -2,7 +2,7 @@
 // Finds which selection index each desired selection already owns in the kernel, so that a change is one flip and a restart is none.
 
 import { FreeIndices } from "./arena.ts";
-import type { DesiredSelection, DesiredService } from "./desired-state.ts";
+import type { DesiredFrontend, DesiredSelection, DesiredService } from "./desired-state.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import { frontendId } from "./operation.ts";
 
@@ -25,11 +25,10 @@ export function assignSelections(
   for (const service of services) {
     const candidates = new Map<string, Set<number>>();
     for (const frontend of service.frontends) {
-      const held = mirror.frontends.get(frontendId(frontend.key))?.entry.selection;
+      const held = mirror.frontends.get(frontendId(frontend.key))?.entry;
       if (held === undefined) continue;
-      const known = candidates.get(frontend.selection);
-      if (known) known.add(held);
-      else candidates.set(frontend.selection, new Set([held]));
+      addTo(candidates, frontend.selection, held.selection);
+      addTo(candidates, frontend.externalSelection, held.externalSelection);
     }
     for (const selection of service.selections) {
       const ownId = ids.get(selection.servicePort);
@@ -58,14 +57,19 @@ export function assignSelections(
 
 /** Per index the selection keys its frontends want, or for a frontend that nobody wants the id of the port it was for. */
 function usersOfIndices(mirror: KernelMirror, services: readonly DesiredService[]): Map<number, Set<string | number>> {
-  const wanted = new Map<string, string>();
-  for (const { frontends } of services) for (const f of frontends) wanted.set(frontendId(f.key), f.selection);
+  const wanted = new Map<string, DesiredFrontend>();
+  for (const { frontends } of services) for (const f of frontends) wanted.set(frontendId(f.key), f);
   const users = new Map<number, Set<string | number>>();
   for (const [id, { entry }] of mirror.frontends) {
-    const user = wanted.get(id) ?? entry.service;
-    const known = users.get(entry.selection);
-    if (known) known.add(user);
-    else users.set(entry.selection, new Set([user]));
+    const frontend = wanted.get(id);
+    addTo(users, entry.selection, frontend?.selection ?? entry.service);
+    addTo(users, entry.externalSelection, frontend?.externalSelection ?? entry.service);
   }
   return users;
+}
+
+function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  const known = sets.get(key);
+  if (known) known.add(value);
+  else sets.set(key, new Set([value]));
 }

@@ -9,7 +9,6 @@ export const counterNames = [
   "new_masquerade_flow",
   "rewritten",
   "forwarded",
-  "no_endpoint_passed",
   "fragment_passed",
   "state_full",
   "drop_no_endpoint",
@@ -20,6 +19,11 @@ export const counterNames = [
   "drop_ttl_exceeded",
   "drop_rewrite_failed",
   "drop_state_full",
+  "refused",
+  "drop_source_range",
+  "affinity_kept",
+  "socket_released",
+  "icmp_error",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -3,10 +3,16 @@
 import { ADDRESS_BYTES } from "./address.ts";
 import { counterNames } from "./counters.ts";
 import { FLAGS_BYTES, NETWORK_KEY_BYTES, NODE_CONFIG_BYTES } from "./node-layout.ts";
-import { BACKEND_BYTES, FRONTEND_BYTES, FRONTEND_KEY_BYTES, SELECTION_BYTES } from "./service-layout.ts";
+import {
+  BACKEND_BYTES,
+  FRONTEND_BYTES,
+  FRONTEND_KEY_BYTES,
+  SELECTION_BYTES,
+  SOURCE_RANGE_KEY_BYTES,
+} from "./service-layout.ts";
 
 /** `SANSPROXY_ABI` in bpf/maps.h. */
-export const ABI = 1;
+export const ABI = 2;
 
 export interface MapShape {
   /** `enum bpf_map_type`. */
@@ -33,6 +39,9 @@ export interface MapEntries {
   readonly selections: number;
   readonly arena: number;
   readonly backends: number;
+  readonly sourceRanges: number;
+  /** Clients of Services with session affinity. */
+  readonly affinities: number;
   readonly flows: number;
   readonly socketFlows: number;
 }
@@ -42,6 +51,8 @@ export const defaultEntries: MapEntries = {
   selections: 131_072,
   arena: 1_048_576,
   backends: 262_144,
+  sourceRanges: 65_536,
+  affinities: 65_536,
   flows: 262_144,
   socketFlows: 131_072,
 };
@@ -51,9 +62,12 @@ export type MapName =
   | "selections"
   | "arena"
   | "backends"
+  | "source_ranges"
+  | "affinities"
   | "node_config"
   | "node_addresses"
   | "networks"
+  | "socket_bypass"
   | "socket_flows"
   | "flows"
   | "counters";
@@ -72,9 +86,12 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     selections: shape(ARRAY, 4, SELECTION_BYTES, MMAPABLE, sizes.selections),
     arena: shape(ARRAY, 4, 4, MMAPABLE, sizes.arena),
     backends: shape(ARRAY, 4, BACKEND_BYTES, MMAPABLE, sizes.backends),
+    source_ranges: shape(LPM_TRIE, SOURCE_RANGE_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.sourceRanges),
+    affinities: shape(LRU_HASH, 24, 16, 0, sizes.affinities),
     node_config: shape(ARRAY, 4, NODE_CONFIG_BYTES, 0, 1),
     node_addresses: shape(HASH, ADDRESS_BYTES, FLAGS_BYTES, NO_PREALLOC, 65_536),
     networks: shape(LPM_TRIE, NETWORK_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, 65_536),
+    socket_bypass: shape(HASH, 8, FLAGS_BYTES, NO_PREALLOC, 4096),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
     flows: shape(LRU_HASH, 40, 52, 0, sizes.flows),
     counters: shape(PERCPU_ARRAY, 4, 8, 0, counterNames.length),
@@ -86,16 +103,20 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
  * alone, its ids would contradict what the others say. A folder of another name stays as it is until the switch.
  */
 export function mapFolders(sizes: MapEntries): Readonly<Record<MapName, string>> {
-  const services = `services_v${ABI}_${sizes.frontends}_${sizes.selections}_${sizes.arena}_${sizes.backends}`;
+  const { frontends, selections, arena, backends, sourceRanges, affinities } = sizes;
+  const services = `services_v${ABI}_${[frontends, selections, arena, backends, sourceRanges, affinities].join("_")}`;
   const node = `node_v${ABI}`;
   return {
     frontends: services,
     selections: services,
     arena: services,
     backends: services,
+    source_ranges: services,
+    affinities: services,
     node_config: node,
     node_addresses: node,
     networks: node,
+    socket_bypass: node,
     socket_flows: `sockets_v${ABI}_${sizes.socketFlows}`,
     flows: `flows_v${ABI}_${sizes.flows}`,
     counters: `counters_v${ABI}_${counterNames.length}`,

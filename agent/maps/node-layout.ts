@@ -23,10 +23,14 @@ const flagsValue = (flags: number): Buffer => {
   return bytes;
 };
 
+const isLinkLocal = (bytes: Buffer): boolean => (bytes.readUInt16BE(0) & 0xffc0) === 0xfe80;
+
+/** The masquerade address, and for the other family the first address of the node that has it; zeros for none. */
 export function encodeNodeConfig(network: NodeNetwork): Buffer {
   const bytes = Buffer.alloc(NODE_CONFIG_BYTES);
-  const masquerade = parseAddress(network.masqueradeAddress);
-  masquerade.copy(bytes, isMappedV4(masquerade) ? 0 : ADDRESS_BYTES);
+  const candidates = [network.masqueradeAddress, ...network.nodeAddresses].map(parseAddress);
+  candidates.find(isMappedV4)?.copy(bytes, 0);
+  candidates.find((address) => !isMappedV4(address) && !isLinkLocal(address))?.copy(bytes, ADDRESS_BYTES);
   bytes.writeUInt16LE(network.nodePortRange.first, 32);
   bytes.writeUInt16LE(network.nodePortRange.last, 34);
   bytes.writeUInt32LE((network.socketLb ? NODE_SOCKET_LB : 0) | (network.masquerade ? NODE_MASQUERADE : 0), 36);

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of frontends, selections and backends, as bpf/maps.h lays them out on a little-endian machine.
-import type { Backend, FrontendEntry, FrontendKey, Protocol, Selection } from "../core/operation.ts";
-import { ADDRESS_BYTES, formatAddress, isMappedV4, parseAddress } from "./address.ts";
+// The bytes of frontends, selections, backends and source ranges, as bpf/maps.h lays them out on a little-endian machine.
+import type { Backend, FrontendEntry, FrontendKey, Protocol, Selection, SourceRange } from "../core/operation.ts";
+import { ADDRESS_BYTES, formatAddress, isMappedV4, parseAddress, parseCidr } from "./address.ts";
 
 export const FRONTEND_KEY_BYTES = 20;
-export const FRONTEND_BYTES = 12;
+export const FRONTEND_BYTES = 20;
 export const SELECTION_BYTES = 8;
 export const BACKEND_BYTES = 24;
+export const SOURCE_RANGE_KEY_BYTES = 24;
 
 const KIND_ADDRESS = 0;
 const KIND_NODE_PORT = 1;
 const FLAG_EXTERNAL = 1;
+const FLAG_DROP = 2;
+const FLAG_SOURCE_RANGES = 4;
+
+/** The service is part of what an LPM trie compares. */
+const SERVICE_BITS = 32;
 
 /** Where a backend's `protocol` lies; 0 there means absent, so it is written last. */
 export const BACKEND_PROTOCOL_OFFSET = 18;
@@ -45,16 +51,46 @@ export function decodeFrontendKey(bytes: Buffer): FrontendKey {
 export function encodeFrontend(entry: FrontendEntry): Buffer {
   const bytes = Buffer.alloc(FRONTEND_BYTES);
   bytes.writeUInt32LE(entry.selection, 0);
-  bytes.writeUInt32LE(entry.service, 4);
-  bytes.writeUInt32LE(entry.scope === "external" ? FLAG_EXTERNAL : 0, 8);
+  bytes.writeUInt32LE(entry.externalSelection, 4);
+  bytes.writeUInt32LE(entry.service, 8);
+  bytes.writeUInt32LE(entry.affinitySeconds, 12);
+  const flags =
+    (entry.scope === "external" ? FLAG_EXTERNAL : 0) |
+    (entry.noEndpoint === "drop" ? FLAG_DROP : 0) |
+    (entry.sourceRanges ? FLAG_SOURCE_RANGES : 0);
+  bytes.writeUInt32LE(flags, 16);
   return bytes;
 }
 
 export function decodeFrontend(bytes: Buffer): FrontendEntry {
+  const flags = bytes.readUInt32LE(16);
   return {
     selection: bytes.readUInt32LE(0),
+    externalSelection: bytes.readUInt32LE(4),
+    noEndpoint: (flags & FLAG_DROP) === 0 ? "reject" : "drop",
+    affinitySeconds: bytes.readUInt32LE(12),
+    sourceRanges: (flags & FLAG_SOURCE_RANGES) !== 0,
+    service: bytes.readUInt32LE(8),
+    scope: (flags & FLAG_EXTERNAL) === 0 ? "cluster" : "external",
+  };
+}
+
+/** Throws `RangeError` for a CIDR that is none. */
+export function encodeSourceRange(range: SourceRange): Buffer {
+  const bytes = Buffer.alloc(SOURCE_RANGE_KEY_BYTES);
+  const { address, prefixBits } = parseCidr(range.cidr);
+  bytes.writeUInt32LE(SERVICE_BITS + prefixBits, 0);
+  bytes.writeUInt32LE(range.service, 4);
+  address.copy(bytes, 8);
+  return bytes;
+}
+
+export function decodeSourceRange(bytes: Buffer): SourceRange {
+  const address = bytes.subarray(8, 8 + ADDRESS_BYTES);
+  const bits = bytes.readUInt32LE(0) - SERVICE_BITS;
+  return {
     service: bytes.readUInt32LE(4),
-    scope: (bytes.readUInt32LE(8) & FLAG_EXTERNAL) === 0 ? "cluster" : "external",
+    cidr: `${formatAddress(address)}/${isMappedV4(address) && bits >= 96 ? bits - 96 : bits}`,
   };
 }
 

@@ -19,8 +19,8 @@ export class ApiError extends Error {
   readonly status: number;
   readonly retryAfterMs: number;
 
-  constructor(path: string, status: number, body: string, retryAfter: string | undefined) {
-    super(`GET ${path}: the API server answered ${status}${explain(body)}${remedyFor(status)}`);
+  constructor(asked: string, status: number, body: string, retryAfter: string | undefined) {
+    super(`${asked}: the API server answered ${status}${explain(body)}${remedyFor(status)}`);
     this.name = "ApiError";
     this.status = status;
     this.retryAfterMs = /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) * 1000 : 0;
@@ -49,7 +49,7 @@ export class ApiClient {
 
   /** GETs a whole JSON answer. */
   async getJson(path: string, limits: RequestLimits, signal: AbortSignal): Promise<unknown> {
-    const response = await this.#get(path, limits, signal);
+    const response = await this.#send("GET", path, undefined, limits, signal);
     const text = await readAll(response, Number.POSITIVE_INFINITY);
     try {
       return JSON.parse(text);
@@ -60,7 +60,7 @@ export class ApiClient {
 
   /** GETs a stream of JSON values, one a line; ends when the server ends it and throws when the connection breaks. */
   async *getLines(path: string, limits: RequestLimits, signal: AbortSignal): AsyncGenerator<unknown> {
-    const response = await this.#get(path, limits, signal);
+    const response = await this.#send("GET", path, undefined, limits, signal);
     const decoder = new StringDecoder("utf8");
     let rest = "";
     try {
@@ -75,11 +75,22 @@ export class ApiClient {
     if (rest.trim() !== "") throw new Error(`GET ${path}: the stream ended in the middle of a line`);
   }
 
+  /** Creates an object; the answer is not read. */
+  async postJson(path: string, body: unknown, limits: RequestLimits, signal: AbortSignal): Promise<void> {
+    (await this.#send("POST", path, JSON.stringify(body), limits, signal)).resume();
+  }
+
   close(): void {
     this.#agent?.destroy();
   }
 
-  async #get(path: string, limits: RequestLimits, signal: AbortSignal): Promise<IncomingMessage> {
+  async #send(
+    method: "GET" | "POST",
+    path: string,
+    body: string | undefined,
+    limits: RequestLimits,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
     const token = (await readCredential(this.#server.tokenFile, "token")).trim();
     const agent = this.#agentFor(await readCredential(this.#server.caFile, "CA certificate"));
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -88,9 +99,15 @@ export class ApiClient {
       host,
       port,
       path,
+      method,
       agent,
       signal,
-      headers: { accept: "application/json", "user-agent": USER_AGENT, authorization: `Bearer ${token}` },
+      headers: {
+        accept: "application/json",
+        "user-agent": USER_AGENT,
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
     });
     const deadline = setTimeout(() => {
       outgoing.destroy(new Error(`no answer within ${limits.responseTimeoutMs} ms`));
@@ -98,17 +115,17 @@ export class ApiClient {
     outgoing.on("socket", (socket) => socket.setKeepAlive(true, KEEPALIVE_MS));
     outgoing.once("response", resolve);
     outgoing.on("error", (error) => {
-      reject(new Error(`GET https://${host}:${port}${path}: ${error.message}`, { cause: error }));
+      reject(new Error(`${method} https://${host}:${port}${path}: ${error.message}`, { cause: error }));
     });
-    outgoing.end();
+    outgoing.end(body);
     const response = await promise.finally(() => clearTimeout(deadline));
     response.setTimeout(limits.idleTimeoutMs, () => {
-      response.destroy(new Error(`GET ${path}: nothing received for ${limits.idleTimeoutMs} ms`));
+      response.destroy(new Error(`${method} ${path}: nothing received for ${limits.idleTimeoutMs} ms`));
     });
     const status = response.statusCode ?? 0;
-    if (status === 200) return response;
-    const body = await readAll(response, LONGEST_ERROR_BODY);
-    throw new ApiError(path, status, body, response.headers["retry-after"]);
+    if (status === 200 || status === 201) return response;
+    const answer = await readAll(response, LONGEST_ERROR_BODY);
+    throw new ApiError(`${method} ${path}`, status, answer, response.headers["retry-after"]);
   }
 
   /** Connections made with an older CA live on until they end. */
@@ -152,6 +169,6 @@ function explain(body: string): string {
 
 function remedyFor(status: number): string {
   if (status === 401) return "; the service account token is not accepted: is it of this cluster?";
-  if (status === 403) return "; the agent's ClusterRole must allow get, list and watch on it";
+  if (status === 403) return "; the agent's ClusterRole must allow it";
   return "";
 }

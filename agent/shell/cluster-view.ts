@@ -3,10 +3,13 @@
 
 import {
   type EndpointSlice,
+  HEADLESS_LABEL,
   type Node,
   objectKey,
+  type Pod,
   readEndpointSlice,
   readNode,
+  readPod,
   readService,
   SERVICE_PROXY_NAME_LABEL,
   type Service,
@@ -17,6 +20,7 @@ import { ListWatch, type ListWatchOptions, type WatchRestart } from "./list-watc
 import type { Log } from "./log.ts";
 
 export interface ClusterViewOptions {
+  readonly nodeName: string;
   readonly client: ApiClient;
   readonly log: Log;
   readonly onChange: (kind: keyof Snapshot) => void;
@@ -24,17 +28,19 @@ export interface ClusterViewOptions {
 }
 
 /** Objects that belong to another proxy, or need none, are not even sent. */
-const SERVED = `!${SERVICE_PROXY_NAME_LABEL},!service.kubernetes.io/headless`;
+const SERVED = `!${SERVICE_PROXY_NAME_LABEL},!${HEADLESS_LABEL}`;
 
 export class ClusterView {
   readonly services: ListWatch<Service>;
   readonly endpointSlices: ListWatch<EndpointSlice>;
   readonly nodes: ListWatch<Node>;
+  /** Those of this node, for their host ports. */
+  readonly pods: ListWatch<Pod>;
 
-  constructor({ client, log, onChange, onRestart }: ClusterViewOptions) {
+  constructor({ nodeName, client, log, onChange, onRestart }: ClusterViewOptions) {
     const follow = <T extends { readonly namespace: string; readonly name: string }>(
       kind: keyof Snapshot,
-      options: Pick<ListWatchOptions<T>, "path" | "view" | "labelSelector">,
+      options: Pick<ListWatchOptions<T>, "path" | "view" | "labelSelector" | "fieldSelector">,
     ) =>
       new ListWatch<T>({
         ...options,
@@ -51,6 +57,11 @@ export class ClusterView {
       labelSelector: SERVED,
     });
     this.nodes = follow("nodes", { path: "/api/v1/nodes", view: readNode });
+    this.pods = follow("pods", {
+      path: "/api/v1/pods",
+      view: readPod,
+      fieldSelector: `spec.nodeName=${nodeName}`,
+    });
   }
 
   start(): void {
@@ -62,7 +73,7 @@ export class ClusterView {
   }
 
   snapshot(): Snapshot {
-    return { services: this.services, endpointSlices: this.endpointSlices, nodes: this.nodes };
+    return { services: this.services, endpointSlices: this.endpointSlices, nodes: this.nodes, pods: this.pods };
   }
 
   resourceVersions(): Record<keyof Snapshot, string> {
@@ -70,6 +81,7 @@ export class ClusterView {
       services: this.services.resourceVersion,
       endpointSlices: this.endpointSlices.resourceVersion,
       nodes: this.nodes.resourceVersion,
+      pods: this.pods.resourceVersion,
     };
   }
 
@@ -79,6 +91,6 @@ export class ClusterView {
   }
 
   #all(): ListWatch<unknown>[] {
-    return [this.services, this.endpointSlices, this.nodes] as ListWatch<unknown>[];
+    return [this.services, this.endpointSlices, this.nodes, this.pods] as ListWatch<unknown>[];
   }
 }

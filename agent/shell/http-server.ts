@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers /healthz, /readyz and /metrics on the address that load balancers and the kubelet ask.
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface HttpAnswers {
-  /** Why the process should be restarted, or undefined. */
-  readonly unhealthy: () => string | undefined;
+  readonly health: () => Health;
   /** Serves 200 when `ready`, otherwise 503, with all of it as the body. */
   readonly readiness: () => { readonly ready: boolean } & Readonly<Record<string, unknown>>;
+  /** What the operator's command asks; undefined where there is nothing. Only told to this machine itself. */
+  readonly state: (path: string, query: URLSearchParams) => object | undefined;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface Health {
+  /** Why the process should be restarted; empty when it is well. */
+  readonly reason: string;
+  /** False while load balancers should leave this node, because it goes away. */
+  readonly nodeEligible: boolean;
+  readonly lastUpdated: Date | undefined;
 }
 
 export interface BindAddress {
@@ -20,8 +29,8 @@ export interface BindAddress {
 /** Resolves when it listens; rejects with the remedy when the address is taken. */
 export async function serveHttp(bind: BindAddress, answers: HttpAnswers): Promise<{ server: Server; port: number }> {
   const server = createServer((request, response) => {
-    answer(request.method ?? "", new URL(request.url ?? "/", "http://agent").pathname, response, answers).catch(
-      (error: unknown) => send(response, 500, { error: error instanceof Error ? error.message : String(error) }),
+    answer(request, response, answers).catch((error: unknown) =>
+      send(response, 500, { error: error instanceof Error ? error.message : String(error) }),
     );
   });
   server.keepAliveTimeout = 5_000;
@@ -40,13 +49,16 @@ export async function serveHttp(bind: BindAddress, answers: HttpAnswers): Promis
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-async function answer(method: string, path: string, response: ServerResponse, answers: HttpAnswers): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, answers: HttpAnswers): Promise<void> {
+  const { method } = request;
+  const { pathname: path, searchParams } = new URL(request.url ?? "/", "http://agent");
   if (method !== "GET" && method !== "HEAD") return send(response, 405, { error: "GET only" });
+  if (path === "/state" || path.startsWith("/state/")) return sendState(request, response, answers, path, searchParams);
   switch (path) {
-    case "/healthz": {
-      const reason = answers.unhealthy();
-      return send(response, reason === undefined ? 200 : 503, { healthy: reason === undefined, reason: reason ?? "" });
-    }
+    case "/healthz":
+      return sendHealth(response, answers.health(), true);
+    case "/livez":
+      return sendHealth(response, answers.health(), false);
     case "/readyz": {
       const readiness = answers.readiness();
       return send(response, readiness.ready ? 200 : 503, readiness);
@@ -57,10 +69,46 @@ async function answer(method: string, path: string, response: ServerResponse, an
       return;
     }
     default:
-      return send(response, 404, { error: "not found; there are /healthz, /readyz and /metrics" });
+      return send(response, 404, { error: "not found; there are /healthz, /livez, /readyz and /metrics" });
   }
 }
 
+/** A name that a browser was made to resolve to us is no question of this machine's operator. */
+function sendState(
+  { socket, headers }: IncomingMessage,
+  response: ServerResponse,
+  answers: HttpAnswers,
+  path: string,
+  query: URLSearchParams,
+): void {
+  const isLoopback = (address = "") => /^(::ffff:)?127\.|^::1$/.test(address);
+  const isNamed = /^(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?$/.test(headers.host ?? "");
+  if (!isLoopback(socket.remoteAddress) || !isLoopback(socket.localAddress) || !isNamed)
+    send(response, 403, { error: "only told to this machine itself, over the loopback" });
+  else {
+    const state = answers.state(path, query);
+    send(response, state ? 200 : 404, state ?? { error: "not found" });
+  }
+}
+
+/** As kube-proxy: load balancers ask /healthz, which also says whether the node stays; the kubelet asks /livez. */
+function sendHealth(response: ServerResponse, health: Health, asksNode: boolean): void {
+  const { reason, nodeEligible, lastUpdated } = health;
+  const healthy = reason === "";
+  const good = healthy && (nodeEligible || !asksNode);
+  const currentTime = new Date();
+  send(response, good ? 200 : 503, {
+    // Recent whenever all is well, as kube-proxy has it: nothing to do is no delay.
+    lastUpdated: good ? currentTime : (lastUpdated ?? null),
+    currentTime,
+    ...(asksNode ? { nodeEligible } : {}),
+    healthy,
+    reason,
+  });
+}
+
 function send(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
+  response
+    .writeHead(status, { "content-type": "application/json", "x-content-type-options": "nosniff" })
+    .end(`${JSON.stringify(body)}\n`);
 }

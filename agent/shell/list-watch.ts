@@ -12,6 +12,7 @@ export interface ListWatchOptions<T> {
   /** Such as `/api/v1/services`. */
   readonly path: string;
   readonly labelSelector?: string;
+  readonly fieldSelector?: string;
   /** Takes from an object what the agent needs; the rest is not kept. */
   readonly view: (json: unknown) => T;
   readonly key: (object: T) => string;
@@ -223,6 +224,7 @@ export class ListWatch<T> implements Collection<T> {
   #query(parameters: Record<string, string>): string {
     const query = new URLSearchParams(parameters);
     if (this.#options.labelSelector) query.set("labelSelector", this.#options.labelSelector);
+    if (this.#options.fieldSelector) query.set("fieldSelector", this.#options.fieldSelector);
     return `${this.#options.path}?${query}`;
   }
 }

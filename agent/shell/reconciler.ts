@@ -5,14 +5,16 @@ import { setImmediate as yieldToEvents } from "node:timers/promises";
 import { getSystemErrorName } from "node:util";
 import { desiredState } from "../core/desired-state.ts";
 import { driftOf, driftTotal } from "../core/drift.ts";
+import { type HealthCheck, healthChecks } from "../core/health-checks.ts";
 import { KernelMirror } from "../core/kernel-mirror.ts";
 import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
 import type { Kernel, NodeNetwork, Operation } from "../core/operation.ts";
 import { type Plan, plan } from "../core/plan.ts";
+import type { Problem } from "../core/problem.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { ProblemReport } from "./problem-report.ts";
+import { type Announce, ProblemReport } from "./problem-report.ts";
 
 export interface ReconcilerOptions {
   readonly kernel: Kernel;
@@ -23,6 +25,10 @@ export interface ReconcilerOptions {
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
   /** Attaches the programs; called once the first sync has been through, and again at each resync. */
   readonly attach: () => { readonly attached: readonly string[] };
+  /** Tells a Service or Pod that it is not served as asked; called once per change. */
+  readonly announce: Announce;
+  /** Opens the health check ports of this node, and says which it could not open before. */
+  readonly checkHealth: (checks: readonly HealthCheck[]) => readonly Problem[];
   readonly log: Log;
   readonly metrics: Metrics;
   readonly timing?: Partial<ReconcilerTiming>;
@@ -44,6 +50,7 @@ export interface SyncStatus {
   readonly reason: string;
   readonly stuck: boolean;
   readonly services: number;
+  readonly hostPorts: number;
   readonly frontends: number;
   readonly endpoints: number;
   readonly pending: number;
@@ -81,10 +88,12 @@ export class Reconciler {
   /** The facts last given to the kernel; empty when they must be given again. */
   #configuredAs = "";
   #attached = false;
+  #driftRepaired = 0;
   #ready = false;
   #status: Omit<SyncStatus, "ready" | "stuck"> = {
     reason: "waiting for the API server's first complete lists",
     services: 0,
+    hostPorts: 0,
     frontends: 0,
     endpoints: 0,
     pending: 0,
@@ -97,7 +106,7 @@ export class Reconciler {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
     this.#backoff = new Backoff(this.#timing.retry);
-    this.#problems = new ProblemReport(options.log, options.metrics);
+    this.#problems = new ProblemReport(options.log, options.metrics, options.announce);
   }
 
   status(): SyncStatus {
@@ -106,6 +115,11 @@ export class Reconciler {
     // With nothing waiting, what the watches have seen since the last sync changed nothing: it is in the kernel too.
     const resourceVersions = current && this.#ready ? this.#options.resourceVersions() : this.#status.resourceVersions;
     return { ...this.#status, resourceVersions, ready: this.#ready, stuck };
+  }
+
+  /** What is behind the status, for people who ask. */
+  account(): { mirror: KernelMirror | undefined; drift: number; problems: readonly Problem[] } {
+    return { mirror: this.#mirror, drift: this.#driftRepaired, problems: this.#problems.known() };
   }
 
   /** Something has changed: sync soon. A burst of calls is one sync, and syncs never take more than half of the time. */
@@ -155,14 +169,17 @@ export class Reconciler {
     const endTimer = this.#options.metrics.syncDuration.startTimer();
     try {
       const mirror = this.#readKernel();
-      this.#configure(snapshot);
+      const { nodeAddresses } = this.#configure(snapshot);
       mirror.releaseExtents(now());
-      const desired = desiredState(snapshot, this.#options.nodeName);
+      const desired = desiredState(snapshot, this.#options.nodeName, nodeAddresses);
       const next = plan(mirror, desired, this.#options.kernel.capacity, now());
       const failed = await this.#execute(mirror, next.operations);
       this.#attachOnce();
       if (failed === 0) this.#becomeReady();
-      this.#report(mirror, next, failed, resourceVersions);
+      // After the writes: a load balancer that is told of endpoints sends traffic at once.
+      const unopened = this.#options.checkHealth(healthChecks(snapshot, this.#options.nodeName));
+      const done = { ...next, problems: [...next.problems, ...unopened] };
+      this.#report(mirror, done, failed, resourceVersions);
       if (failed > 0) return now() + this.#backoff.nextMs();
       this.#backoff.reset();
       const releaseAt = Math.max(mirror.nextReleaseAt() ?? this.#resyncAt, now() + SHORTEST_CLEANUP_PAUSE_MS);
@@ -182,6 +199,7 @@ export class Reconciler {
     if (this.#mirror) {
       const drift = driftOf(this.#mirror, read);
       this.#mirror.adopt(read, now());
+      this.#driftRepaired += driftTotal(drift);
       if (driftTotal(drift) > 0) {
         log.warn("the maps were changed by others, repairing them", { ...drift });
         for (const [map, count] of Object.entries(drift)) metrics.drift.inc({ map }, count);
@@ -196,11 +214,11 @@ export class Reconciler {
     return this.#mirror;
   }
 
-  #configure(snapshot: Snapshot): void {
+  #configure(snapshot: Snapshot): NodeNetwork {
     const network = this.#options.network(snapshot);
     if (!network) throw new Error(`Node ${this.#options.nodeName} is not known with an IPv4 InternalIP yet`);
     const text = JSON.stringify(network);
-    if (text === this.#configuredAs) return;
+    if (text === this.#configuredAs) return network;
     const writes = this.#options.kernel.configure(network);
     this.#configuredAs = text;
     if (writes > 0) {
@@ -209,6 +227,7 @@ export class Reconciler {
       const facts = { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses: clusterNodeAddresses.length };
       this.#options.log.info("configured the node's network facts", { writes, ...facts });
     }
+    return network;
   }
 
   /** Returns how many operations failed or had to be left out because one before them failed. */
@@ -270,10 +289,15 @@ export class Reconciler {
     metrics.pendingWrites.set(pending);
     if (failed === 0) metrics.lastSync.setToCurrentTime();
     const cells = [...mirror.extents.values()].reduce((sum, ids) => sum + ids.length, 0);
-    const { frontends, selections, backends } = mirror;
-    const used = { frontends: frontends.size, selections: selections.size, arena: cells, backends: backends.size };
+    const used = {
+      frontends: mirror.frontends.size,
+      selections: mirror.selections.size,
+      arena: cells,
+      backends: mirror.backends.size,
+      sourceRanges: mirror.sourceRanges.size,
+    };
     for (const [map, entries] of Object.entries(used)) metrics.mapEntries.set({ map }, entries);
-    for (const map of ["frontends", "selections", "arena", "backends"] as const)
+    for (const map of ["frontends", "selections", "arena", "backends", "sourceRanges"] as const)
       metrics.mapCapacity.set({ map }, kernel.capacity[map]);
   }
 

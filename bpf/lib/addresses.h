@@ -34,6 +34,22 @@ static __always_inline const struct node_config *node(void)
 	return bpf_map_lookup_elem(&node_config, &zero);
 }
 
+/*
+ * What the node's own traffic of a family leaves from; false where it has no such address. The barrier keeps two loads from
+ * becoming one through a computed pointer, which the verifier refuses without CAP_PERFMON.
+ */
+static __always_inline bool node_source(const struct node_config *config, bool v4,
+					struct address *source)
+{
+	if (v4) {
+		*source = config->masquerade_v4;
+		asm volatile("" ::: "memory");
+	} else {
+		*source = config->masquerade_v6;
+	}
+	return source->word[0] || source->word[1] || source->word[2] || source->word[3];
+}
+
 /* enum address_flags, 0 for an address of no node. */
 static __always_inline __u32 node_address_flags(const struct address *address)
 {

@@ -33,26 +33,37 @@ static __always_inline bool backend_is(__u32 id, const struct address *address, 
 	       address_equal(&backend->address, address);
 }
 
-/* `random` chooses; the selection is read in one 8-byte load, so offset and count belong together. */
-static __always_inline enum choice backend_choose(const struct frontend *frontend, __u32 random,
-						  __u32 *id, const struct backend **chosen)
+/* The selection in one 8-byte load, so that offset and count belong together; false when there is no such selection. */
+static __always_inline bool selection_read(__u32 index, struct selection *selection)
 {
-	__u32 index = frontend->selection;
 	const volatile __u64 *word = bpf_map_lookup_elem(&selections, &index);
 	union {
 		__u64 word;
 		struct selection selection;
 	} now;
+
+	if (!word)
+		return false;
+	now.word = *word;
+	*selection = now.selection;
+	return true;
+}
+
+/* Chooses at random from selection `index`. */
+static __always_inline enum choice backend_choose(__u32 index, __u32 *id,
+						  const struct backend **chosen)
+{
+	__u32 random = bpf_get_prandom_u32();
+	struct selection now;
 	__u32 *cell;
 	__u32 at;
 
 	for (int try = 0; try < BACKEND_TRIES; try++) {
-		if (!word)
+		if (!selection_read(index, &now))
 			return CHOICE_ABSENT;
-		now.word = *word;
-		if (!now.selection.count)
+		if (!now.count)
 			return CHOICE_NO_ENDPOINT;
-		at = now.selection.offset + (random + try) % now.selection.count;
+		at = now.offset + (random + try) % now.count;
 		cell = bpf_map_lookup_elem(&arena, &at);
 		if (!cell)
 			continue;

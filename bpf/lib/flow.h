@@ -7,9 +7,8 @@
 #define SANSPROXY_LIB_FLOW_H
 
 #include "backend.h"
+#include "clock.h"
 #include "packet.h"
-
-#define NANOSECONDS 1000000000ULL
 
 /* How stale `seen` may get before a packet writes it again. */
 #define FLOW_REFRESH_SECONDS 5
@@ -26,11 +25,6 @@ enum remembered {
 	REMEMBER_CONFLICT,
 	REMEMBER_FULL,
 };
-
-static __always_inline __u32 flow_now(void)
-{
-	return bpf_ktime_get_coarse_ns() / NANOSECONDS;
-}
 
 static __always_inline struct flow_key flow_key(const struct packet *packet, __u8 hook)
 {
@@ -113,7 +107,7 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 	struct flow_key partner_key;
 	struct flow partner;
 	struct flow *other;
-	__u32 now = flow_now();
+	__u32 now = clock_seconds();
 	__u8 flags = flow->flags;
 
 	if (packet->ends)
@@ -144,7 +138,7 @@ static __always_inline bool flow_holds(const struct flow *flow, const struct pac
 	bool tcp = packet->protocol == IPPROTO_TCP;
 
 	if (flow->action == FLOW_UNTOUCHED)
-		return !flow_expired(flow, packet->protocol, flow_now());
+		return !flow_expired(flow, packet->protocol, clock_seconds());
 	if (!packet->begins)
 		return true;
 	if (!(flow->flags & FLOW_ORIGINAL))

@@ -6,33 +6,70 @@
 #ifndef SANSPROXY_LIB_FORWARD_H
 #define SANSPROXY_LIB_FORWARD_H
 
-#include "rewrite.h"
-#include "verdict.h"
+#include "answer.h"
 
 #define FAMILY_V4 2
+#define FAMILY_V6 10
 
-/* Marks what leaves by this road, so that our program at egress lets it go as it is; it is cleared there. */
-#define FORWARDED_MARK 0x5a9d1e0f
-
-static __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
-			      const struct tuple *to)
+/* How long the packets on the wire are: of a segmentation offload, one segment. */
+static __always_inline __u16 wire_length(struct __sk_buff *skb, const struct packet *packet)
 {
-	struct bpf_fib_lookup route = {
-		.family = FAMILY_V4,
-		.l4_protocol = packet->protocol,
-		.ifindex = skb->ifindex,
-		.ipv4_src = to->source.word[3],
-		.ipv4_dst = to->destination.word[3],
-	};
+	__u32 headers = packet->l4_offset - ETH_HLEN;
+	__u8 words;
+
+	if (!skb->gso_size)
+		return packet->length;
+	if (packet->protocol != IPPROTO_TCP)
+		return headers + sizeof(struct udphdr) + skb->gso_size;
+	if (bpf_skb_load_bytes(skb, packet->l4_offset + TCP_DATA_OFFSET, &words, sizeof(words)))
+		return packet->length;
+	return headers + (words >> 4) * 4 + skb->gso_size;
+}
+
+/* A packet that cannot go on: its sender hears why, unless it is an ICMP message itself. */
+static __always_inline int answer_sender(struct __sk_buff *skb, const struct packet *packet,
+					 struct icmp_error *error, __u32 reason)
+{
+	const struct node_config *config = node();
+
+	if (!config || is_icmp(packet->protocol) || packet->v6)
+		return drop(reason);
+	count(reason);
+	return answer_icmp(skb, packet, config->masquerade_v4.word[3], error);
+}
+
+__noinline int forward(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to)
+{
+	struct bpf_fib_lookup route = {.ifindex = skb->ifindex};
 	struct bpf_redir_neigh next_hop = {};
+	struct icmp_error error = {};
 	long result;
 
-	if (packet->ttl <= 1)
-		return drop(COUNT_DROP_TTL_EXCEEDED);
-	/* A total length of 0 asks for the check that knows of segmentation offload. */
+	if (!packet || !to)
+		return VERDICT_DROP;
+	route.family = packet->v6 ? FAMILY_V6 : FAMILY_V4;
+	route.l4_protocol = packet->protocol;
+	route.tot_len = wire_length(skb, packet);
+	if (packet->v6) {
+		__builtin_memcpy(route.ipv6_src, &to->source, sizeof(to->source));
+		__builtin_memcpy(route.ipv6_dst, &to->destination, sizeof(to->destination));
+	} else {
+		route.ipv4_src = to->source.word[3];
+		route.ipv4_dst = to->destination.word[3];
+	}
+	if (packet->ttl <= 1) {
+		error.type = ICMP_TIME_EXCEEDED;
+		return answer_sender(skb, packet, &error, COUNT_DROP_TTL_EXCEEDED);
+	}
 	result = bpf_fib_lookup(skb, &route, sizeof(route), 0);
-	if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return drop(COUNT_DROP_TOO_BIG);
+	if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED) {
+		if (!packet->whole)
+			return drop(COUNT_DROP_TOO_BIG);
+		error.type = ICMP_UNREACHABLE;
+		error.code = ICMP_FRAGMENTATION_NEEDED;
+		error.mtu = bpf_htons(route.mtu_result);
+		return answer_sender(skb, packet, &error, COUNT_DROP_TOO_BIG);
+	}
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(COUNT_DROP_NO_ROUTE);
 	if (rewrite(skb, packet, to) || rewrite_ttl(skb, packet))

@@ -41,4 +41,29 @@ static __always_inline const struct frontend *frontend_lookup(const struct node_
 	return bpf_map_lookup_elem(&frontends, &key);
 }
 
+/*
+ * Whether the source ranges of a frontend let a packet from outside in. They do not concern other nodes and their pods.
+ * Our own addresses and pods do not send to us from outside: who says so lies, and has to be in a range like anybody.
+ */
+static __always_inline bool frontend_admits(const struct frontend *frontend,
+					    const struct address *source)
+{
+	struct source_range_key key = {
+		.prefix_bits = 160,
+		.service = frontend->service,
+		.address = *source,
+	};
+	__u32 flags;
+
+	if (!(frontend->flags & FRONTEND_SOURCE_RANGES))
+		return true;
+	if (bpf_map_lookup_elem(&source_ranges, &key))
+		return true;
+	flags = node_address_flags(source);
+	if (flags)
+		return !(flags & ADDRESS_OWN);
+	flags = network_flags(source);
+	return (flags & NETWORK_NO_MASQUERADE) && !(flags & NETWORK_LOCAL_PODS);
+}
+
 #endif

@@ -17,23 +17,27 @@
 static __always_inline bool nat_port_has_socket(struct __sk_buff *skb, const struct flow *flow,
 						__u8 protocol)
 {
-	struct bpf_sock_tuple answer = {
-		.ipv4 =
-			{
-				.saddr = flow->rewritten.destination.word[3],
-				.daddr = flow->rewritten.source.word[3],
-				.sport = flow->rewritten.destination_port,
-				.dport = flow->rewritten.source_port,
-			},
-	};
+	const struct tuple *tuple = &flow->rewritten;
+	struct bpf_sock_tuple answer = {};
 	struct bpf_sock *socket = NULL;
+	__u32 size = sizeof(answer.ipv4);
 
+	if (address_is_v4(&tuple->source)) {
+		answer.ipv4.saddr = tuple->destination.word[3];
+		answer.ipv4.daddr = tuple->source.word[3];
+		answer.ipv4.sport = tuple->destination_port;
+		answer.ipv4.dport = tuple->source_port;
+	} else {
+		__builtin_memcpy(answer.ipv6.saddr, &tuple->destination, sizeof(struct address));
+		__builtin_memcpy(answer.ipv6.daddr, &tuple->source, sizeof(struct address));
+		answer.ipv6.sport = tuple->destination_port;
+		answer.ipv6.dport = tuple->source_port;
+		size = sizeof(answer.ipv6);
+	}
 	if (protocol == IPPROTO_TCP)
-		socket = bpf_skc_lookup_tcp(skb, &answer, sizeof(answer.ipv4), BPF_F_CURRENT_NETNS,
-					    0);
+		socket = bpf_skc_lookup_tcp(skb, &answer, size, BPF_F_CURRENT_NETNS, 0);
 	else if (protocol == IPPROTO_UDP)
-		socket = bpf_sk_lookup_udp(skb, &answer, sizeof(answer.ipv4), BPF_F_CURRENT_NETNS,
-					   0);
+		socket = bpf_sk_lookup_udp(skb, &answer, size, BPF_F_CURRENT_NETNS, 0);
 	if (!socket)
 		return false;
 	bpf_sk_release(socket);

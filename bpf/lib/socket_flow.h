@@ -9,6 +9,7 @@ struct endpoint {
 	struct address address;
 	__be16 port;
 	__u8 protocol;
+	__u8 reserved;
 };
 
 static __always_inline struct socket_flow_key

@@ -103,10 +103,12 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     });
   });
 
-  test("the agent may only read three kinds of objects", () => {
+  test("the agent may only read four kinds of objects, and create Events", () => {
     expect(ofKind("ClusterRole")["rules"]).toEqual([
       { apiGroups: [""], resources: ["services", "nodes"], verbs: ["get", "list", "watch"] },
       { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"] },
+      { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create"] },
     ]);
   });
 

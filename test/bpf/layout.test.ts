@@ -13,10 +13,12 @@ import {
   decodeFrontend,
   decodeFrontendKey,
   decodeSelection,
+  decodeSourceRange,
   encodeBackend,
   encodeFrontend,
   encodeFrontendKey,
   encodeSelection,
+  encodeSourceRange,
 } from "../../agent/maps/service-layout.ts";
 import { BpfObject } from "../../agent/shell/kernel/libbpf.ts";
 import { network, objectsDir } from "./world.ts";
@@ -30,7 +32,7 @@ interface BtfType {
   readonly values?: readonly { readonly name: string; readonly val: number }[];
 }
 
-const objects = ["socket_lb.bpf.o", "tc.bpf.o"].map((file) => join(objectsDir(), file));
+const objects = ["socket_lb.bpf.o", "tc.bpf.o", "release.bpf.o"].map((file) => join(objectsDir(), file));
 
 const btf = objects.map((object) => {
   const json = execFileSync("bpftool", ["-j", "btf", "dump", "file", object], { encoding: "utf8" });
@@ -51,7 +53,8 @@ function structs(name: string): Record<string, number>[] {
 const layouts: Record<string, Record<string, number>> = {
   address: { word: 0, size: 16 },
   frontend_key: { address: 0, port: 16, protocol: 18, kind: 19, size: 20 },
-  frontend: { selection: 0, service: 4, flags: 8, size: 12 },
+  frontend: { selection: 0, external_selection: 4, service: 8, affinity_seconds: 12, flags: 16, size: 20 },
+  source_range_key: { prefix_bits: 0, service: 4, address: 8, size: 24 },
   selection: { offset: 0, count: 4, generation: 6, size: 8 },
   backend: { address: 0, port: 16, protocol: 18, flags: 19, reserved: 20, size: 24 },
   node_config: { masquerade_v4: 0, masquerade_v6: 16, node_port_first: 32, node_port_last: 34, flags: 36, size: 40 },
@@ -117,11 +120,31 @@ describe("what is encoded is decoded again", () => {
   });
 
   test("frontends", () => {
-    const entry = fc.record({ selection: u32, service: u32, scope: fc.constantFrom("cluster", "external") });
+    const entry = fc.record({
+      selection: u32,
+      externalSelection: u32,
+      noEndpoint: fc.constantFrom("reject" as const, "drop" as const),
+      affinitySeconds: u32,
+      sourceRanges: fc.boolean(),
+      service: u32,
+      scope: fc.constantFrom("cluster" as const, "external" as const),
+    });
     fc.assert(
       fc.property(entry, (entry) => {
-        const typed = { ...entry, scope: entry.scope === "external" ? ("external" as const) : ("cluster" as const) };
-        expect(decodeFrontend(encodeFrontend(typed))).toEqual(typed);
+        expect(decodeFrontend(encodeFrontend(entry))).toEqual(entry);
+      }),
+    );
+  });
+
+  test("source ranges, without the bits that say nothing", () => {
+    const range = fc.record({ service: u32, address, length: fc.integer({ min: 0, max: 32 }) });
+    fc.assert(
+      fc.property(range, ({ service, address, length }) => {
+        const decoded = decodeSourceRange(encodeSourceRange({ service, cidr: `${address}/${length}` }));
+        expect(decoded.service).toBe(service);
+        expect(decoded.cidr.endsWith(`/${length}`)).toBe(true);
+        expect(parseCidr(decoded.cidr)).toEqual(parseCidr(`${address}/${length}`));
+        expect(decodeSourceRange(encodeSourceRange(decoded))).toEqual(decoded);
       }),
     );
   });

@@ -32,6 +32,8 @@ beforeAll(async () => {
     serve(datapath, { address: "*4", port: 30_004, protocol }, []);
     serve(datapath, { address: LOAD_BALANCER, port: 80, protocol }, [{ address: OTHER_POD, port: 8080 }]);
     serve(datapath, { address: LOAD_BALANCER, port: 81, protocol }, [{ address: POD, port: 8080 }]);
+    serve(datapath, { address: LOAD_BALANCER, port: 82, protocol }, []);
+    serve(datapath, { address: LOAD_BALANCER, port: 83, protocol, noEndpoint: "drop" }, []);
     serve(datapath, { address: "10.96.0.9", port: 80, protocol, scope: "cluster" }, [{ address: POD, port: 8080 }]);
   }
 });
@@ -62,9 +64,22 @@ test.each(each)(
   },
 );
 
-test("a NodePort without endpoints is refused by the stack", async () => {
-  expect(await client.tcp(NODE, 30_004)).toEqual({ error: "ECONNREFUSED" });
-  expect(await client.udp(NODE, 30_004, { connected: true })).toEqual({ error: "ECONNREFUSED" });
+test.each(["on", "off"])(
+  "without endpoints clients are refused at once on any address, checksum offload %s",
+  async (offload) => {
+    world.client.run("ethtool", "-K", "eth0", "tx", offload);
+    for (const [address, port] of [
+      [NODE, 30_004],
+      [LOAD_BALANCER, 82],
+    ] as const) {
+      expect(await client.tcp(address, port)).toEqual({ error: "ECONNREFUSED" });
+      expect(await client.udp(address, port, { connected: true })).toEqual({ error: "ECONNREFUSED" });
+    }
+  },
+);
+
+test.each(each)("a %s client without endpoints hears nothing where the policy is to drop", async (protocol) => {
+  expect(await client[protocol](LOAD_BALANCER, 83, { connected: true })).toEqual({ error: "TIMEOUT" });
 });
 
 test.each(each)("a %s LoadBalancer address is served though no device has it", async (protocol) => {
@@ -132,7 +147,7 @@ test("two clients with the same port reach one remote backend by two ports of ou
 test("nothing of this was lost to a reason we do not expect", () => {
   const counters = datapath.counters();
   for (const [name, value] of Object.entries(counters)) {
-    if (name.startsWith("drop_")) expect([name, value]).toEqual([name, 0n]);
+    if (name.startsWith("drop_") && name !== "drop_no_endpoint") expect([name, value]).toEqual([name, 0n]);
   }
   expect(counters["forwarded"]).toBeGreaterThan(10n);
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds and reads Ethernet frames with IPv4 and TCP, UDP or ICMP echo, checksums included.
+// Builds and reads Ethernet frames with IPv4 and TCP, UDP or ICMP, checksums included.
 
 export interface PacketSpec {
   readonly source: string;
@@ -11,7 +11,14 @@ export interface PacketSpec {
   readonly ttl?: number;
   /** TCP flags, such as `S`, `SA`, `F`, `R`; ICMP: `request` or `reply`. */
   readonly flags?: string;
-  readonly payload?: string;
+  readonly payload?: string | Buffer;
+  /** TCP. */
+  readonly sequence?: number;
+  readonly acknowledgement?: number;
+  /** TCP options, in 4-byte words. */
+  readonly tcpOptionWords?: number;
+  /** ICMP: an error of this type and code about the packet that is the payload. */
+  readonly error?: { readonly type: number; readonly code: number; readonly mtu?: number };
   /** UDP: leave the checksum zero, which means none. */
   readonly noChecksum?: boolean;
   /** The fragment field of the IPv4 header. */
@@ -43,17 +50,27 @@ function transport(spec: PacketSpec): Buffer {
   const payload = Buffer.from(spec.payload ?? "payload");
   if (spec.protocol === "icmp") {
     const icmp = Buffer.alloc(8);
+    if (spec.error !== undefined) {
+      icmp.writeUInt8(spec.error.type, 0);
+      icmp.writeUInt8(spec.error.code, 1);
+      icmp.writeUInt16BE(spec.error.mtu ?? 0, 6);
+      return Buffer.concat([icmp, payload]);
+    }
     icmp.writeUInt8(spec.flags === "reply" ? 0 : 8, 0);
     icmp.writeUInt16BE(spec.sourcePort ?? 0, 4);
     return Buffer.concat([icmp, payload]);
   }
-  const header = Buffer.alloc(spec.protocol === "tcp" ? 20 : 8);
+  const options = (spec.tcpOptionWords ?? 0) * 4;
+  const header = Buffer.alloc(spec.protocol === "tcp" ? 20 + options : 8, 1);
+  header.fill(0, 0, Math.min(header.length, 20));
   header.writeUInt16BE(spec.sourcePort ?? 0, 0);
   header.writeUInt16BE(spec.destinationPort ?? 0, 2);
   if (spec.protocol === "udp") {
     header.writeUInt16BE(8 + payload.length, 4);
   } else {
-    header.writeUInt8(0x50, 12);
+    header.writeUInt32BE(spec.sequence ?? 0, 4);
+    header.writeUInt32BE(spec.acknowledgement ?? 0, 8);
+    header.writeUInt8(((20 + options) / 4) << 4, 12);
     header.writeUInt8(
       [...(spec.flags ?? "A")].reduce((bits, flag) => bits | (flagBits[flag] ?? 0), 0),
       13,
@@ -84,6 +101,46 @@ export function build(spec: PacketSpec): Buffer {
 }
 
 /** An address and port: `a.b.c.d:port`. */
+/** A TCP header's own part, or what an ICMP error says. */
+export interface SeenDetail {
+  readonly flags?: string;
+  readonly sequence?: number;
+  readonly acknowledgement?: number;
+  readonly type?: number;
+  readonly code?: number;
+  readonly mtu?: number;
+  /** The packet that an ICMP error is about, cut short. */
+  readonly about?: { readonly from: string; readonly to: string; readonly header: "right" | "wrong" };
+  readonly bytes: number;
+}
+
+/** More of a frame that carries TCP or an ICMP error. */
+export function readDetail(frame: Buffer): SeenDetail {
+  const ip = frame.subarray(ETHERNET, ETHERNET + (frame.readUInt8(ETHERNET) & 15) * 4);
+  const segment = frame.subarray(ETHERNET + ip.length, ETHERNET + ip.readUInt16BE(2));
+  const bytes = frame.length;
+  if (ip.readUInt8(9) === 6) {
+    const bits = segment.readUInt8(13);
+    const flags = [..."SAFRP"].filter((flag) => (bits & (flagBits[flag] ?? 0)) !== 0).join("");
+    return { flags, sequence: segment.readUInt32BE(4), acknowledgement: segment.readUInt32BE(8), bytes };
+  }
+  const inner = segment.subarray(8);
+  const size = (inner.readUInt8(0) & 15) * 4;
+  const end = (at: number, port: number): string =>
+    `${inner.subarray(at, at + 4).join(".")}:${inner.readUInt16BE(port)}`;
+  return {
+    type: segment.readUInt8(0),
+    code: segment.readUInt8(1),
+    mtu: segment.readUInt16BE(6),
+    about: {
+      from: end(12, size),
+      to: end(16, size + 2),
+      header: sum(inner.subarray(0, size)) === 0xffff ? "right" : "wrong",
+    },
+    bytes,
+  };
+}
+
 export interface Seen {
   readonly from: string;
   readonly to: string;

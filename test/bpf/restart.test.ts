@@ -73,7 +73,7 @@ test("maps of another size get another name, and the old ones serve until the sw
   expect(world.attach(grown).attached).toEqual(expect.arrayContaining(["connect4", "node_ingress@eth0"]));
   expect(await client.tcp(NODE, 30_001)).toMatchObject({ name: "pod" });
   const folders = readdirSync(join(world.bpfRoot, "sansproxy")).filter((name) => name.startsWith("services_"));
-  expect(folders).toEqual(["services_v1_512_256_1024_256"]);
+  expect(folders).toEqual(["services_v2_512_256_1024_256_64_256"]);
 });
 
 test("a device that was replaced by another of its name is attached to again", () => {
@@ -110,7 +110,15 @@ test("a frontend that does not fit is refused alone, with the remedy", () => {
     datapath.apply({
       kind: "upsert-frontend",
       key: { address: "10.96.0.1", port, protocol: UDP },
-      entry: { selection: 1, service: 1, scope: "cluster" },
+      entry: {
+        selection: 1,
+        externalSelection: 1,
+        noEndpoint: "reject",
+        affinitySeconds: 0,
+        sourceRanges: false,
+        service: 1,
+        scope: "cluster",
+      },
     });
   for (let port = 1; port <= datapath.capacity.frontends; port++) upsert(port);
   expect(() => upsert(40_000)).toThrow(/writing frontends at key [0-9a-f]+: E2BIG; the map is full: raise its size/);
@@ -151,7 +159,7 @@ test("a pinned map of another layout is refused by name", () => {
   datapath.close();
   const pins = new Pins(world.bpfRoot, { ...defaultEntries, ...testSizes });
   Object.assign(pins.shapes.frontends, { valueBytes: 16 });
-  expect(() => pins.openMap("frontends")).toThrow(/frontends has valueBytes 12 where 16 is expected/);
+  expect(() => pins.openMap("frontends")).toThrow(/frontends has valueBytes 20 where 16 is expected/);
 });
 
 test("a closed datapath says so", () => {

@@ -88,6 +88,38 @@ test("a Service without endpoints refuses at once", async () => {
   expect(await host.udp(VIP, 54, { connected: true })).toEqual({ error: "ECONNREFUSED" });
 });
 
+test("no endpoint refuses sockets, also where packets from outside would be dropped", async () => {
+  for (const protocol of [TCP, UDP]) serve(datapath, { address: VIP, port: 82, protocol, noEndpoint: "drop" }, []);
+  expect(await host.tcp(VIP, 82)).toEqual({ error: "ECONNREFUSED" });
+  expect(await host.udp(VIP, 82)).toEqual({ error: "ECONNREFUSED" });
+  expect(await host.udp(VIP, 82, { connected: true })).toEqual({ error: "ECONNREFUSED" });
+});
+
+test("sockets are given the cluster's selection, whatever packets from outside are given", async () => {
+  const external = [{ address: POD, port: 9 }];
+  serve(datapath, { address: VIP, port: 83, protocol: TCP, external, ranges: ["203.0.113.0/24"] }, [
+    { address: POD, port: 8080 },
+  ]);
+  expect(await pod.tcp(VIP, 83)).toMatchObject({ name: "one" });
+});
+
+test("session affinity keeps all sockets of a pod or of the host on one backend, by TCP and by UDP", async () => {
+  const backends = [8080, 8081].map((port) => ({ address: POD, port }));
+  serve(datapath, { address: VIP, port: 84, protocol: TCP, affinitySeconds: 3600 }, backends);
+  serve(datapath, { address: VIP, port: 84, protocol: UDP, affinitySeconds: 3600 }, backends);
+  serve(datapath, { address: VIP, port: 85, protocol: UDP }, backends);
+  const names = async (run: (round: number) => Promise<{ name?: string }>) => {
+    const seen = new Set<string | undefined>();
+    for (let round = 0; round < 16; round++) seen.add((await run(round)).name);
+    return seen.size;
+  };
+  for (const talker of [host, pod]) {
+    expect(await names(() => talker.tcp(VIP, 84))).toBe(1);
+    expect(await names((round) => talker.udp(VIP, 84, { connected: round % 2 === 0 }))).toBe(1);
+  }
+  expect(await names(() => host.udp(VIP, 85))).toBe(2);
+});
+
 test("an unconnected UDP socket keeps its backend while that exists, and moves on when it is gone", async () => {
   const selection = serve(datapath, { address: VIP, port: 55, protocol: UDP }, [{ address: POD, port: 8080 }]);
   expect(await host.udp(VIP, 55, { key: "kept" })).toMatchObject({ name: "one" });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small LAN of namespaces: a client, our node with one pod, and another node with one pod.
-import type { NodeNetwork, Protocol } from "../../agent/core/operation.ts";
+import type { FrontendEntry, NodeNetwork, Protocol } from "../../agent/core/operation.ts";
 import { compile } from "../../agent/shell/kernel/compile.ts";
 import { Datapath, type MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../support/netns.ts";
@@ -32,6 +32,8 @@ export const testSizes: Partial<MapSizes> = {
   selections: 256,
   arena: 1024,
   backends: 256,
+  sourceRanges: 64,
+  affinities: 256,
   flows: 4096,
   socketFlows: 4096,
 };
@@ -111,26 +113,58 @@ export class World {
     return datapath;
   }
 
-  attach(datapath: Datapath, devices: readonly string[] = ["eth0"]) {
-    return this.node.inside(() => datapath.attach(devices));
+  attach(datapath: Datapath, devices: readonly string[] = ["eth0"], podDevices: readonly string[] = []) {
+    return this.node.inside(() => datapath.attach(devices, podDevices));
   }
 
-  /** A talker; one that is `served` runs in the cgroup that socket load balancing is attached to. */
-  talker(netns: Netns, served = false): Talker {
-    return new Talker(netns, this.cleanup, served ? this.cgroup : undefined);
+  /** A talker; one that is `served` runs in the cgroup that socket load balancing is attached to, or in one below. */
+  talker(netns: Netns, served: boolean | string = false): Talker {
+    return new Talker(netns, this.cleanup, typeof served === "string" ? served : served ? this.cgroup : undefined);
   }
 }
 
 /** What `serve` has used of each datapath: ids of selections and backends, and arena cells. */
 const used = new WeakMap<Datapath, { ids: number; cells: number }>();
 
+export interface ServedBackend {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Served extends Partial<FrontendEntry> {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly ranges?: readonly string[];
+  /** What packets from outside are given, when that differs. */
+  readonly external?: readonly ServedBackend[];
+}
+
 /** Writes one Service port in the order that is safe, and returns its selection. */
-export function serve(
-  datapath: Datapath,
-  frontend: { address: string; port: number; protocol: Protocol; scope?: "cluster" | "external" },
-  backends: readonly { address: string; port: number }[],
-): number {
-  const { protocol, scope = "external" } = frontend;
+export function serve(datapath: Datapath, frontend: Served, backends: readonly ServedBackend[]): number {
+  const { address, port, protocol, ranges = [], external, ...policies } = frontend;
+  const selection = select(datapath, protocol, backends);
+  const service = policies.service ?? selection;
+  for (const cidr of ranges) datapath.apply({ kind: "upsert-source-range", range: { service, cidr } });
+  datapath.apply({
+    kind: "upsert-frontend",
+    key: { address, port, protocol },
+    entry: {
+      selection,
+      externalSelection: external === undefined ? selection : select(datapath, protocol, external),
+      noEndpoint: "reject",
+      affinitySeconds: 0,
+      sourceRanges: ranges.length > 0,
+      service,
+      scope: "external",
+      ...policies,
+    },
+  });
+  return selection;
+}
+
+/** A new selection of new backends. */
+function select(datapath: Datapath, protocol: Protocol, backends: readonly ServedBackend[]): number {
   const next = used.get(datapath) ?? { ids: 1, cells: 0 };
   used.set(datapath, next);
   const selection = next.ids++;
@@ -146,10 +180,5 @@ export function serve(
     selection: { offset: next.cells, count: ids.length, generation: 1 },
   });
   next.cells += ids.length;
-  datapath.apply({
-    kind: "upsert-frontend",
-    key: { address: frontend.address, port: frontend.port, protocol },
-    entry: { selection, service: selection, scope },
-  });
   return selection;
 }

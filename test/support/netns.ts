@@ -178,9 +178,9 @@ export function cgroup2Mount(): string {
   return path;
 }
 
-/** A cgroup of its own; every process in it must have ended before the cleanup. */
-export function makeCgroup(cleanup: Cleanup): string {
-  const path = join(cgroup2Mount(), `sansproxy-test-${process.pid}-${made++}`);
+/** A cgroup of its own, at the root or below another; every process in it must have ended before the cleanup. */
+export function makeCgroup(cleanup: Cleanup, parent = cgroup2Mount()): string {
+  const path = join(parent, `sansproxy-test-${process.pid}-${made++}`);
   mkdirSync(path);
   cleanup.add(() => removeCgroup(path));
   return path;

@@ -21,7 +21,19 @@ const cgroupHooks: Readonly<Record<string, number>> = {
   getpeername4: 29,
   getpeername6: 30,
 };
-const deviceHooks: Readonly<Record<string, number>> = { node_ingress: 46, node_egress: 47 };
+const INGRESS = 46;
+const EGRESS = 47;
+const nodeHooks: Readonly<Record<string, number>> = { node_ingress: INGRESS, node_egress: EGRESS };
+/** What goes to a pod is turned back like what goes out of the node. */
+const podHooks: Readonly<Record<string, number>> = { pod_ingress: INGRESS, node_egress: EGRESS };
+
+/** Network devices by what is behind them. */
+export interface Devices {
+  /** Outward devices of the node. */
+  readonly node: readonly string[];
+  /** The host's ends of pods whose sockets are not translated. */
+  readonly pods: readonly string[];
+}
 
 export interface Attached {
   /** Links that were made, or given another program. */
@@ -124,18 +136,23 @@ export function attachAll(
   pins: Pins,
   programs: ReadonlyMap<string, number>,
   cgroup: string,
-  devices: readonly string[],
+  devices: Devices,
 ): Attached {
   const result: Attached = { attached: [], kept: [] };
-  const indices = new Map(devices.map((device) => [device, deviceIndex(device)]));
+  const indexed = (names: readonly string[]) => new Map(names.map((device) => [device, deviceIndex(device)]));
+  const places = [
+    { hooks: nodeHooks, indices: indexed(devices.node) },
+    { hooks: podHooks, indices: indexed(devices.pods) },
+  ];
   const wanted = new Set<string>();
   for (const [name, loaded] of programs) {
     const cgroupHook = cgroupHooks[name];
-    const deviceHook = deviceHooks[name];
     const targets: Target[] = [];
     if (cgroupHook !== undefined) targets.push(cgroupTarget(name, cgroupHook, cgroup));
-    if (deviceHook !== undefined) {
-      for (const [device, index] of indices) targets.push(deviceTarget(name, deviceHook, device, index));
+    for (const { hooks, indices } of places) {
+      const hook = hooks[name];
+      if (hook === undefined) continue;
+      for (const [device, index] of indices) targets.push(deviceTarget(name, hook, device, index));
     }
     for (const target of targets) wanted.add(target.link);
     attachProgram(pins, name, loaded, targets, result);

@@ -6,16 +6,17 @@ import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../.
 import { counterNames } from "../../maps/counters.ts";
 import { defaultEntries, type MapEntries, type MapName } from "../../maps/map-table.ts";
 import { attachAll } from "./attach.ts";
-import { findCgroup2 } from "./cgroup.ts";
+import { cgroupId, findCgroup2 } from "./cgroup.ts";
 import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import { BpfObject } from "./libbpf.ts";
 import { MappedArray } from "./mapped-array.ts";
-import { configureNode } from "./node-tables.ts";
+import { configureBypass, configureNode } from "./node-tables.ts";
 import { type ProgramInfo, programInfo } from "./object-info.ts";
 import { Pins } from "./pins.ts";
 import { requirePreconditions } from "./preconditions.ts";
 import { ServiceTables } from "./service-tables.ts";
+import { type Released, SocketReleaser } from "./socket-releaser.ts";
 import { close } from "./syscall.ts";
 
 /** Sizes of all maps; those of `Capacity` hold Services, the others hold flows. */
@@ -49,16 +50,19 @@ function possibleCpus(): number {
 export class Datapath implements Kernel {
   readonly capacity: Capacity;
   readonly #cgroup: string;
+  readonly #objectsDir: string;
   readonly #pins: Pins;
   readonly #objects: BpfObject[] = [];
   readonly #fds = new Map<MapName, number>();
   readonly #arrays: MappedArray[] = [];
   readonly #tables: ServiceTables;
+  #releaser: SocketReleaser | undefined;
 
   constructor(options: DatapathOptions) {
     requirePreconditions(options);
     const sizes = { ...defaultEntries, ...options.sizes };
     this.capacity = sizes;
+    this.#objectsDir = options.objectsDir;
     this.#cgroup = findCgroup2(options.cgroupRoot);
     this.#pins = new Pins(options.bpfRoot, sizes);
     try {
@@ -68,6 +72,7 @@ export class Datapath implements Kernel {
         this.#array("selections"),
         this.#array("arena"),
         this.#array("backends"),
+        this.#hash("source_ranges"),
       );
     } catch (error) {
       this.close();
@@ -130,8 +135,20 @@ export class Datapath implements Kernel {
     );
   }
 
-  attach(devices: readonly string[]): { readonly attached: readonly string[]; readonly kept: readonly string[] } {
-    const result = attachAll(this.#pins, this.programs(), this.#cgroup, devices);
+  /**
+   * Leaves the sockets of these cgroups alone, with all below them; any other is served. The pods' packets are served
+   * instead, once the hosts' ends of their devices are given to `attach`: attach first. Says how many writes it took.
+   */
+  bypassSockets(cgroups: readonly string[]): number {
+    return configureBypass(this.#hash("socket_bypass"), cgroups.map(cgroupId));
+  }
+
+  /** `podDevices` are the host's ends of pods whose sockets are not translated; call it again when they change. */
+  attach(
+    devices: readonly string[],
+    podDevices: readonly string[] = [],
+  ): { readonly attached: readonly string[]; readonly kept: readonly string[] } {
+    const result = attachAll(this.#pins, this.programs(), this.#cgroup, { node: devices, pods: podDevices });
     this.#pins.removeOtherFolders();
     return result;
   }
@@ -150,6 +167,21 @@ export class Datapath implements Kernel {
     return Object.fromEntries(counterNames.map((name, index) => [name, read(index)]));
   }
 
+  /**
+   * Lets go of connected UDP sockets whose backend is absent, in this process's network namespace and in those of the
+   * given paths: call it after backends of UDP were cleared. Each is judged by the maps, so one call answers for all
+   * that were. Needs CAP_PERFMON, and CAP_SYS_ADMIN for other namespaces; throws `KernelError` when it cannot work here.
+   */
+  releaseSockets(namespaces: readonly string[] = []): Released {
+    const shared = ["socket_flows", "backends", "counters"] as const;
+    this.#releaser ??= new SocketReleaser(
+      join(this.#objectsDir, "release.bpf.o"),
+      this.#pins.shapes,
+      new Map(shared.map((name) => [name, this.#fd(name)])),
+    );
+    return this.#releaser.release(namespaces);
+  }
+
   /** Descriptors of the loaded programs, valid until `close`. */
   programs(): ReadonlyMap<string, number> {
     return new Map(this.#objects.flatMap((object) => [...object.programs()]));
@@ -163,6 +195,8 @@ export class Datapath implements Kernel {
 
   /** Lets go of the descriptors; what is pinned and attached stays. */
   close(): void {
+    this.#releaser?.close();
+    this.#releaser = undefined;
     for (const array of this.#arrays.splice(0)) array.close();
     for (const object of this.#objects.splice(0)) object.close();
     for (const fd of this.#fds.values()) close(fd);

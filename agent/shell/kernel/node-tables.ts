@@ -23,6 +23,19 @@ function converge(map: HashMap, wanted: Entries): number {
   return writes;
 }
 
+/** Makes these cgroups, by id, and what is below them, the ones whose sockets are left alone; returns the number of writes. */
+export function configureBypass(map: HashMap, cgroups: readonly bigint[]): number {
+  const value = Buffer.from([1, 0, 0, 0]);
+  const key = (id: bigint): string => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(id);
+    return bytes.toString("hex");
+  };
+  // Id 0 is no cgroup: it says that there is any.
+  const ids = cgroups.length === 0 ? [] : [...cgroups, 0n];
+  return converge(map, new Map(ids.map((id) => [key(id), value])));
+}
+
 /** Writes the networks before the switches that act on them. */
 export function configureNode(
   maps: { readonly config: HashMap; readonly addresses: HashMap; readonly networks: HashMap },

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frontends, selections, arena and backends in the kernel: read back whole, written one operation at a time.
-import type { Backend, FrontendEntry, FrontendKey, KernelState, Operation, Selection } from "../../core/operation.ts";
-import { frontendId } from "../../core/operation.ts";
+// Frontends, selections, arena, backends and source ranges in the kernel: read back whole, written one operation at a time.
+import type {
+  Backend,
+  FrontendEntry,
+  FrontendKey,
+  KernelState,
+  Operation,
+  Selection,
+  SourceRange,
+} from "../../core/operation.ts";
+import { frontendId, sourceRangeId } from "../../core/operation.ts";
 import {
   BACKEND_BYTES,
   BACKEND_PROTOCOL_OFFSET,
@@ -9,27 +17,39 @@ import {
   decodeFrontend,
   decodeFrontendKey,
   decodeSelection,
+  decodeSourceRange,
   encodeBackend,
   encodeFrontend,
   encodeFrontendKey,
   encodeSelection,
+  encodeSourceRange,
 } from "../../maps/service-layout.ts";
 import type { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import type { MappedArray } from "./mapped-array.ts";
 
-/** The four maps that hold Services. */
+const sourceRangeValue = Buffer.from([1, 0, 0, 0]);
+
+/** The maps that hold Services. */
 export class ServiceTables {
   readonly #frontends: HashMap;
   readonly #selections: MappedArray;
   readonly #arena: MappedArray;
   readonly #backends: MappedArray;
+  readonly #sourceRanges: HashMap;
 
-  constructor(frontends: HashMap, selections: MappedArray, arena: MappedArray, backends: MappedArray) {
+  constructor(
+    frontends: HashMap,
+    selections: MappedArray,
+    arena: MappedArray,
+    backends: MappedArray,
+    sourceRanges: HashMap,
+  ) {
     this.#frontends = frontends;
     this.#selections = selections;
     this.#arena = arena;
     this.#backends = backends;
+    this.#sourceRanges = sourceRanges;
   }
 
   read(): KernelState {
@@ -39,7 +59,13 @@ export class ServiceTables {
       frontends.set(frontendId(key), { key, entry: decodeFrontend(value) });
     }
     const selections = this.#readSelections(frontends.values());
-    return { frontends, selections, extents: this.#readExtents(selections), backends: this.#readBackends() };
+    return {
+      frontends,
+      selections,
+      extents: this.#readExtents(selections),
+      backends: this.#readBackends(),
+      sourceRanges: this.#readSourceRanges(),
+    };
   }
 
   /** A cell of zeros is no selection, unless a frontend says that it is one. */
@@ -51,7 +77,9 @@ export class ServiceTables {
       if (word !== undefined && word !== 0n) selections.set(id, decodeSelection(word));
     }
     for (const { entry } of frontends) {
-      if (!selections.has(entry.selection)) selections.set(entry.selection, decodeSelection(0n));
+      for (const id of [entry.selection, entry.externalSelection]) {
+        if (!selections.has(id)) selections.set(id, decodeSelection(0n));
+      }
     }
     return selections;
   }
@@ -82,6 +110,11 @@ export class ServiceTables {
     return backends;
   }
 
+  #readSourceRanges(): Map<string, SourceRange> {
+    const ranges = [...this.#sourceRanges.walk()].map(([key]) => decodeSourceRange(key));
+    return new Map(ranges.map((range) => [sourceRangeId(range), range]));
+  }
+
   apply(operation: Operation): void {
     switch (operation.kind) {
       case "write-backend":
@@ -104,6 +137,12 @@ export class ServiceTables {
         break;
       case "delete-frontend":
         this.#frontends.delete(encodeFrontendKey(operation.key));
+        break;
+      case "upsert-source-range":
+        this.#sourceRanges.set(encodeSourceRange(operation.range), sourceRangeValue);
+        break;
+      case "delete-source-range":
+        this.#sourceRanges.delete(encodeSourceRange(operation.range));
         break;
     }
   }

@@ -21,6 +21,7 @@ const OBJECT_INFO = 15;
 const MAP_LOOKUP_BATCH = 24;
 const LINK_CREATE = 28;
 const LINK_UPDATE = 29;
+const ITERATOR_CREATE = 33;
 
 export const ENOENT = 2;
 const E2BIG = 7;
@@ -168,6 +169,13 @@ export function linkUpdate(what: string, link: number, program: number): void {
   attr.writeUInt32LE(link, 0);
   attr.writeUInt32LE(program, 4);
   checked(`replacing the program of ${what}`, bpf(LINK_UPDATE, attr));
+}
+
+/** A descriptor that runs an iterator once over this thread's namespaces, as it is read. */
+export function iteratorCreate(what: string, link: number): number {
+  const attr = attributes();
+  attr.writeUInt32LE(link, 0);
+  return checked(`starting ${what}`, bpf(ITERATOR_CREATE, attr));
 }
 
 export interface TestRun {

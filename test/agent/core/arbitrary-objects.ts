@@ -8,6 +8,7 @@ import {
   objectKey,
   readEndpointSlice,
   readNode,
+  readPod,
   readService,
   type Service,
   type Snapshot,
@@ -26,6 +27,9 @@ const service = fc
     internal: fc.constantFrom("Cluster", "Local"),
     external: fc.constantFrom("Cluster", "Local"),
     dual: fc.boolean(),
+    type: fc.constantFrom("ClusterIP", "LoadBalancer"),
+    ranges: fc.subarray(["192.0.2.0/24", "198.51.100.0/25", "2001:db8::/32"]),
+    affinity: fc.constantFrom("None", "None", "ClientIP"),
     kind: fc.constantFrom("served", "served", "served", "served", "headless", "other-proxy"),
   })
   .map((x): Service => {
@@ -35,7 +39,9 @@ const service = fc
     return readService({
       metadata: { namespace: "ns", name: x.name, creationTimestamp: `2026-01-01T00:00:0${x.age}Z`, labels },
       spec: {
-        type: x.nodePort ? "NodePort" : "ClusterIP",
+        type: x.type === "LoadBalancer" ? x.type : x.nodePort ? "NodePort" : "ClusterIP",
+        sessionAffinity: x.affinity,
+        loadBalancerSourceRanges: x.ranges,
         clusterIPs: x.kind === "headless" ? ["None"] : addresses,
         externalIPs: x.externalIPs,
         internalTrafficPolicy: x.internal,
@@ -47,6 +53,7 @@ const service = fc
           nodePort: x.nodePort ? 30_000 + index * 10 + { http: 0, dns: 1, metrics: 2 }[name] : 0,
         })),
       },
+      status: { loadBalancer: { ingress: x.type === "LoadBalancer" ? [{ ip: `203.0.113.${index + 100}` }] : [] } },
     });
   });
 
@@ -56,6 +63,7 @@ const endpoint = fc.record({
   ready: fc.boolean(),
   serving: fc.boolean(),
   terminating: fc.boolean(),
+  hints: fc.option(fc.record({ forZones: fc.constantFrom([{ name: "z1" }], [{ name: "z2" }]) }), { nil: undefined }),
 });
 
 const slice = fc
@@ -77,10 +85,11 @@ const slice = fc
         },
         addressType: `IPv${x.family}`,
         ports: x.ports.map((name) => ({ name, protocol: name === "dns" ? "UDP" : "TCP", port: 8000 + x.offset })),
-        endpoints: x.endpoints.map(({ host, nodeName, ...conditions }) => ({
+        endpoints: x.endpoints.map(({ host, nodeName, hints, ...conditions }) => ({
           addresses: [x.family === 4 ? `10.244.0.${host}` : `fd01::${host}`],
           nodeName,
           conditions,
+          hints,
         })),
       }),
   );
@@ -95,19 +104,37 @@ export const collection = <T extends { namespace: string; name: string }>(
 
 export const nodes = collection([
   readNode({
-    metadata: { name: NODE },
+    metadata: { name: NODE, labels: { "topology.kubernetes.io/zone": "z1" } },
     spec: { podCIDRs: ["10.244.0.0/24"] },
     status: { addresses: [{ type: "InternalIP", address: "192.0.2.1" }] },
   }),
 ]);
 
+const pod = fc
+  .record({
+    name: fc.constantFrom("p", "q", "r"),
+    host: fc.integer({ min: 1, max: 12 }),
+    // 30000 and 30010 may be NodePorts.
+    hostPort: fc.constantFrom(8080, 30_000, 30_010),
+    hostIP: fc.constantFrom("", "192.0.2.1", "127.0.0.1"),
+  })
+  .map((x) =>
+    readPod({
+      metadata: { namespace: "ns", name: x.name, creationTimestamp: "2026-01-01T00:00:00Z" },
+      spec: { containers: [{ ports: [{ hostPort: x.hostPort, containerPort: 80, hostIP: x.hostIP }] }] },
+      status: { phase: "Running", podIPs: [{ ip: `10.244.0.${x.host}` }] },
+    }),
+  );
+
 /** A cluster at one moment, every list complete. */
 export const snapshot: fc.Arbitrary<Snapshot> = fc
   .record({
+    pods: fc.uniqueArray(pod, { selector: (p) => p.name, maxLength: 3 }),
     services: fc.uniqueArray(service, { selector: (s) => s.name, maxLength: 6 }),
     slices: fc.uniqueArray(slice, { selector: (s) => s.name, maxLength: 8 }),
   })
-  .map(({ services, slices }) => ({
+  .map(({ services, slices, pods }) => ({
+    pods: collection(pods),
     services: collection(services),
     endpointSlices: collection(slices),
     nodes,

@@ -45,22 +45,28 @@ const slice = ({ name = "s", service: of = "web", labels = {}, addressType = "IP
   });
 
 /** Frontends with the endpoints they lead to, and the reasons of all problems. */
-function served(services: TestService[], slices: TestSlice[]) {
+function served(services: TestService[], slices: TestSlice[], more: Partial<Snapshot> = {}) {
   const snapshot: Snapshot = {
     services: collection(services.map(service)),
     endpointSlices: collection(slices.map(slice)),
     nodes,
+    ...more,
   };
   const desired = desiredState(snapshot, NODE);
   const frontends: Record<string, string> = {};
   for (const { frontends: all, selections } of desired.services) {
     for (const frontend of all) {
-      const found = selections.find(({ key }) => key === frontend.selection);
+      const backendsOf = (selection: string) =>
+        selections
+          .find(({ key }) => key === selection)
+          ?.backends.map(backendId)
+          .join(" ") ?? "missing";
+      const [inside, outside] = [backendsOf(frontend.selection), backendsOf(frontend.externalSelection)];
       frontends[`${frontendId(frontend.key)} ${frontend.scope}`] =
-        found?.backends.map(backendId).join(" ") ?? "missing";
+        inside === outside ? inside : `${inside} | ${outside}`;
     }
   }
-  return { frontends, problems: desired.problems.map(({ reason, service: name }) => `${name} ${reason}`) };
+  return { desired, frontends, problems: desired.problems.map(({ reason, service: name }) => `${name} ${reason}`) };
 }
 
 const WEB = "6/10.96.0.1/80 cluster";
@@ -100,7 +106,7 @@ describe("endpoints of a Service", () => {
       [["10.0.0.1", { ready: true, serving: false, terminating: true }]],
       b("10.0.0.1"),
     ],
-    ["take serving from ready when it is not said", [["10.0.0.1", { ready: false, terminating: true }]], ""],
+    ["count as serving when nothing is said of it", [["10.0.0.1", { ready: false, terminating: true }]], b("10.0.0.1")],
     [
       "are listed once",
       [
@@ -221,7 +227,9 @@ describe("endpoints of a Service", () => {
     expect(served([{ spec: internal }], [endpoints]).frontends[WEB]).toBe(expected);
     const external = { type: "NodePort", ports: [{ port: 80, nodePort: 30080 }], externalTrafficPolicy: "Local" };
     const { frontends } = served([{ spec: external }], [endpoints]);
-    expect(frontends["6/*4/30080 external"]).toBe(expected);
+    const everywhere = frontends[WEB] ?? "";
+    const both = expected === everywhere ? expected : `${everywhere} | ${expected}`;
+    expect(frontends["6/*4/30080 external"]).toBe(both);
     expect(frontends[WEB]).toContain("10.0.0.2");
   });
 });
@@ -239,7 +247,7 @@ describe("frontends of a Service", () => {
         { hostname: "lb" },
       ],
     };
-    expect(served([web], endpoints)).toEqual({
+    expect(served([web], endpoints)).toMatchObject({
       frontends: {
         [WEB]: b("10.0.0.1"),
         "6/*4/30080 external": b("10.0.0.1"),
@@ -254,11 +262,12 @@ describe("frontends of a Service", () => {
   const left: [string, TestService][] = [
     ["a headless Service", { spec: { clusterIP: "None" } }],
     ["an ExternalName Service", { spec: { type: "ExternalName", clusterIP: "" } }],
+    ["a Service labelled as headless", { labels: { "service.kubernetes.io/headless": "" } }],
     ["a Service of another proxy", { labels: { "service.kubernetes.io/service-proxy-name": "x" } }],
     ["a Service without an address yet", { spec: { clusterIP: "" } }],
   ];
   test.each(left)("do not exist for %s", (_, headless) => {
-    expect(served([headless], endpoints)).toEqual({ frontends: {}, problems: [] });
+    expect(served([headless], endpoints)).toMatchObject({ frontends: {}, problems: [] });
   });
 
   test("that two Services claim belong to the older one, and the other is told", () => {
@@ -293,7 +302,7 @@ describe("frontends of a Service", () => {
     };
     const { frontends, problems } = served([thief, {}], endpoints);
     expect(frontends[WEB]).toBe(b("10.0.0.1"));
-    expect(problems).toEqual(["ns/thief FrontendConflict"]);
+    expect(problems).toEqual(["ns/thief AddressNotAllowed"]);
   });
 
   test("leave out a protocol that is not served and an address of a family the Service lacks, and say so", () => {
@@ -309,13 +318,120 @@ describe("frontends of a Service", () => {
     expect(problems).toEqual(["ns/web UnsupportedProtocol", "ns/web AddressFamily", "ns/web AddressFamily"]);
   });
 
-  test("leave out load balancer addresses whose source ranges could not be enforced", () => {
-    const lb = (ranges: string[]): TestService => ({
-      spec: { type: "LoadBalancer", loadBalancerSourceRanges: ranges },
-      ingress: [{ ip: "203.0.113.1" }],
+  test("carry the source ranges of their own family on load balancer addresses only", () => {
+    const lb = (...ranges: string[]): TestService => ({
+      spec: {
+        type: "LoadBalancer",
+        clusterIPs: ["10.96.0.1", "fd00::1"],
+        ports: [{ port: 80, nodePort: 30080 }],
+        loadBalancerSourceRanges: ranges,
+      },
+      ingress: [{ ip: "203.0.113.1" }, { ip: "2001:db8::1" }],
     });
-    expect(served([lb(["10.0.0.0/8"])], []).problems).toEqual(["ns/web SourceRangesUnsupported"]);
-    expect(Object.keys(served([lb(["10.0.0.0/8"])], []).frontends)).toEqual([WEB]);
-    expect(Object.keys(served([lb(["0.0.0.0/0"])], []).frontends)).toEqual([WEB, "6/203.0.113.1/80 external"]);
+    const restricted = (...ranges: string[]) => {
+      const { desired, problems } = served([lb(...ranges)], []);
+      const [{ frontends, sourceRanges } = { frontends: [], sourceRanges: [] }] = desired.services;
+      const asking = frontends.filter((frontend) => frontend.sourceRanges).map(({ key }) => key.address);
+      return [asking, sourceRanges.map(({ cidr }) => cidr), problems];
+    };
+    expect(restricted()).toEqual([[], [], []]);
+    expect(restricted(" 10.1.2.3/8 ", "10.0.0.0/8")).toEqual([["203.0.113.1"], ["10.0.0.0/8"], []]);
+    expect(restricted("10.0.0.0/8", "2001:DB8:1::1/48")).toEqual([
+      ["203.0.113.1", "2001:db8::1"],
+      ["10.0.0.0/8", "2001:db8:1::/48"],
+      [],
+    ]);
+    expect(restricted("10.0.0.0/8", "0.0.0.0/0")).toEqual([[], [], []]);
+    expect(restricted("10.0.0.0/8", "everybody")).toEqual([[], [], ["ns/web SourceRangesInvalid"]]);
+    const { frontends } = served([lb("everybody")], []);
+    expect(Object.keys(frontends)).not.toContain("6/203.0.113.1/80 external");
+  });
+
+  test.each([
+    ["a node's address", "192.0.2.1"],
+    ["a Pod's network", "10.244.0.77"],
+    ["another Service's ClusterIP, on any port", "10.96.0.2"],
+    ["another Service's load balancer address, on any port", "203.0.113.50"],
+    ["the loopback", "127.0.0.1"],
+    ["the link", "169.254.169.254"],
+    ["the loopback, written as IPv6", "::ffff:127.0.0.1"],
+  ])("are not given for an external IP that is %s", (_, externalIP) => {
+    const thief: TestService = {
+      name: "thief",
+      created: "2020-01-01T00:00:00Z",
+      spec: {
+        clusterIPs: ["10.96.0.3", "fd00::3"],
+        ports: [{ port: 4444 }],
+        externalIPs: [externalIP],
+      },
+    };
+    const victim: TestService = {
+      name: "victim",
+      spec: { clusterIP: "10.96.0.2", type: "LoadBalancer" },
+      ingress: [{ ip: "203.0.113.50" }],
+    };
+    const { frontends, problems } = served([thief, victim], []);
+    expect(problems).toEqual(["ns/thief AddressNotAllowed"]);
+    expect(Object.keys(frontends).filter((id) => id.includes("/4444 "))).toEqual([
+      "6/10.96.0.3/4444 cluster",
+      "6/fd00::3/4444 cluster",
+    ]);
+  });
+
+  test("are not given for a load balancer status that names a ClusterIP, a Pod or the loopback", () => {
+    for (const ip of ["10.96.0.2", "10.244.0.5", "127.0.0.1"]) {
+      const thief: TestService = {
+        name: "thief",
+        spec: { clusterIP: "10.96.0.3", type: "LoadBalancer" },
+        ingress: [{ ip }],
+      };
+      const { problems } = served([thief, { spec: { clusterIP: "10.96.0.2" } }], []);
+      expect(problems).toEqual(["ns/thief AddressNotAllowed"]);
+    }
+  });
+
+  test("of a load balancer on a node's own address leave other Services' NodePorts alone", () => {
+    const lb: TestService = {
+      name: "lb",
+      created: "2020-01-01T00:00:00Z",
+      spec: {
+        type: "LoadBalancer",
+        clusterIP: "10.96.0.3",
+        ports: [
+          { name: "a", port: 30080 },
+          { name: "b", port: 81 },
+        ],
+      },
+      ingress: [{ ip: "192.0.2.1" }],
+    };
+    const { frontends, problems } = served(
+      [lb, { spec: { type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] } }],
+      [],
+    );
+    expect(problems).toEqual(["ns/lb FrontendConflict"]);
+    expect(Object.keys(frontends)).toContain("6/192.0.2.1/81 external");
+  });
+
+  const elsewhere: TestSlice[] = [{ endpoints: [["10.0.0.2", ready, "node-2"]] }];
+  test.each([
+    ["drop what comes from outside when only other nodes have endpoints", "Local", elsewhere, "drop"],
+    ["refuse it when nobody has any", "Local", [], "reject"],
+    ["refuse it with traffic policy Cluster", "Cluster", [], "reject"],
+  ] as const)("with no endpoint %s", (_, policy, slices, verdict) => {
+    const spec = { type: "NodePort", externalTrafficPolicy: policy, ports: [{ port: 80, nodePort: 30080 }] };
+    const { desired } = served([{ spec }], [...slices]);
+    const found = desired.services[0]?.frontends.find(({ key }) => key.address === "*4");
+    expect(found?.noEndpoint).toBe(verdict);
+    const internal = served([{ spec: { internalTrafficPolicy: policy } }], [...slices]).desired.services[0]?.frontends;
+    expect(internal?.[0]?.noEndpoint).toBe(verdict);
+  });
+
+  test("keep a client for the seconds that the Service says, three hours when it says none, and not at all without affinity", () => {
+    const seconds = (spec: Record<string, unknown>) =>
+      served([{ spec }], []).desired.services[0]?.frontends[0]?.affinitySeconds;
+    expect(seconds({})).toBe(0);
+    expect(seconds({ sessionAffinity: "ClientIP" })).toBe(10_800);
+    const sessionAffinityConfig = { clientIP: { timeoutSeconds: 30 } };
+    expect(seconds({ sessionAffinity: "ClientIP", sessionAffinityConfig })).toBe(30);
   });
 });

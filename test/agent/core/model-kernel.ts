@@ -11,13 +11,23 @@ import {
   type KernelState,
   type Operation,
   type Selection,
+  type SourceRange,
+  sourceRangeId,
 } from "../../../agent/core/operation.ts";
+
+/** What a frontend does for its clients. */
+export interface Meaning extends Omit<FrontendEntry, "selection" | "externalSelection"> {
+  readonly backends: readonly string[];
+  readonly external: readonly string[];
+  readonly admits: "all" | readonly string[];
+}
 
 export class ModelKernel {
   readonly capacity: Capacity;
   readonly frontends = new Map<string, { key: FrontendKey; entry: FrontendEntry }>();
   readonly selections = new Map<number, Selection>();
   readonly backends = new Map<number, Backend>();
+  readonly sourceRanges = new Map<string, SourceRange>();
   readonly arena: Uint32Array;
 
   constructor(capacity: Capacity) {
@@ -49,6 +59,14 @@ export class ModelKernel {
       case "delete-frontend":
         if (!this.frontends.delete(frontendId(operation.key))) throw new Error("deletes an absent frontend");
         break;
+      case "upsert-source-range":
+        this.sourceRanges.set(sourceRangeId(operation.range), operation.range);
+        if (this.sourceRanges.size > this.capacity.sourceRanges) throw new Error("source ranges map overflows");
+        break;
+      case "delete-source-range":
+        if (!this.sourceRanges.delete(sourceRangeId(operation.range)))
+          throw new Error("deletes an absent source range");
+        break;
       case "clear-selection":
         if (!this.selections.delete(operation.id)) throw new Error("clears an absent selection");
         break;
@@ -68,15 +86,16 @@ export class ModelKernel {
       selections: new Map(this.selections),
       extents,
       backends: new Map(this.backends),
+      sourceRanges: new Map(this.sourceRanges),
     };
   }
 
   /** Every backend that a new connection to this frontend may get; throws where a program would find nothing. */
-  lookup(id: string): readonly string[] {
+  lookup(id: string, from: "selection" | "externalSelection"): readonly string[] {
     const found = this.frontends.get(id);
     if (!found) throw new Error(`${id}: no such frontend`);
-    const selection = this.selections.get(found.entry.selection);
-    if (!selection) throw new Error(`${id}: selection ${found.entry.selection} is absent`);
+    const selection = this.selections.get(found.entry[from]);
+    if (!selection) throw new Error(`${id}: ${from} ${found.entry[from]} is absent`);
     const backends: string[] = [];
     for (let cell = selection.offset; cell < selection.offset + selection.count; cell++) {
       const backend = this.backends.get(this.arena[cell] ?? 0);
@@ -87,12 +106,22 @@ export class ModelKernel {
   }
 
   /** What is served, without the indices that history has chosen. */
-  meaning(): Record<string, { scope: string; service: number; backends: readonly string[] }> {
-    const meaning: ReturnType<ModelKernel["meaning"]> = {};
+  meaning(): Record<string, Meaning> {
+    const meaning: Record<string, Meaning> = {};
     for (const [id, { entry }] of [...this.frontends].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      meaning[id] = { scope: entry.scope, service: entry.service, backends: this.lookup(id) };
+      const { selection: _, externalSelection: __, ...rest } = entry;
+      meaning[id] = {
+        ...rest,
+        backends: this.lookup(id, "selection"),
+        external: this.lookup(id, "externalSelection"),
+        admits: entry.sourceRanges ? this.rangesOf(entry.service) : "all",
+      };
     }
     return meaning;
+  }
+
+  rangesOf(service: number): string[] {
+    return [...this.sourceRanges.values()].flatMap((range) => (range.service === service ? range.cidr : [])).sort();
   }
 
   #inRange(what: string, id: number, size: number): void {

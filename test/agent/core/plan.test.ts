@@ -5,18 +5,38 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { desiredState } from "../../../agent/core/desired-state.ts";
 import { GRACE_MS, KernelMirror } from "../../../agent/core/kernel-mirror.ts";
-import type { Snapshot } from "../../../agent/core/kubernetes-objects.ts";
+import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
 import type { Capacity, Operation } from "../../../agent/core/operation.ts";
 import { type Plan, plan } from "../../../agent/core/plan.ts";
 import { collection, NODE, snapshot } from "./arbitrary-objects.ts";
-import { ModelKernel } from "./model-kernel.ts";
+import { type Meaning, ModelKernel } from "./model-kernel.ts";
 
-const ROOMY: Capacity = { frontends: 500, selections: 500, arena: 4096, backends: 500 };
+const ROOMY: Capacity = { frontends: 500, selections: 500, arena: 4096, backends: 500, sourceRanges: 500 };
 const EMPTY: Snapshot = {
   services: collection([]),
   endpointSlices: collection([]),
   nodes: collection([]),
 };
+
+const many = collection([
+  readService({
+    metadata: { namespace: "ns", name: "many" },
+    spec: {
+      clusterIPs: ["10.96.0.9"],
+      externalIPs: ["203.0.113.7", "203.0.113.8", "203.0.113.9"],
+      ports: [{ port: 80, nodePort: 30_080 }],
+    },
+  }),
+]);
+const slicesOf = (hosts: number[]) =>
+  collection([
+    readEndpointSlice({
+      metadata: { namespace: "ns", name: "s", labels: { "kubernetes.io/service-name": "many" } },
+      addressType: "IPv4",
+      ports: [{ name: "", port: 80, protocol: "TCP" }],
+      endpoints: hosts.map((host) => ({ addresses: [`10.244.0.${host}`] })),
+    }),
+  ]);
 
 /** The agent's loop without its shell: one kernel, its mirror, a clock that only tests move. */
 class Agent {
@@ -64,7 +84,10 @@ const coldStart = (state: Snapshot, capacity: Capacity) => {
   return agent.kernel.meaning();
 };
 
-describe("a plan", () => {
+/** A busy machine may need long for so many clusters. */
+const PATIENCE = { timeout: 60_000 };
+
+describe("a plan", PATIENCE, () => {
   test("ends in the same maps whatever happened before, and whatever was cut short", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(snapshot, fc.nat()), { maxLength: 5 }), snapshot, (history, final) => {
@@ -79,10 +102,10 @@ describe("a plan", () => {
         expect(agent.kernel.meaning()).toEqual(coldStart(final, ROOMY));
         // What is left over would be a leak.
         expect([...agent.mirror.idleBackends, ...agent.mirror.idleSelections, ...agent.mirror.idleExtents]).toEqual([]);
-        const used = new Set(Object.values(agent.kernel.meaning()).flatMap((frontend) => frontend.backends));
+        const used = new Set(Object.values(agent.kernel.meaning()).flatMap((f) => [...f.backends, ...f.external]));
         expect(agent.kernel.backends.size).toBe(used.size);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -97,16 +120,47 @@ describe("a plan", () => {
           for (const operation of operations) {
             agent.execute([operation]);
             for (const [id, frontend] of Object.entries(agent.kernel.meaning())) {
-              const seen = frontend.backends.join();
-              const allowed = [before[id]?.backends.join(), after[id]?.backends.join()];
-              expect(allowed, `${id} after ${JSON.stringify(operation)}`).toContain(seen);
+              for (const side of ["backends", "external"] as const) {
+                const allowed = [before[id]?.[side].join(), after[id]?.[side].join()];
+                expect(allowed, `${id} after ${JSON.stringify(operation)}`).toContain(frontend[side].join());
+              }
             }
           }
           if (restarts) agent.restart();
           agent.now += GRACE_MS / 3;
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
+    );
+  });
+
+  test("never opens a restricted frontend further than before and after, nor keeps out whom both let in", () => {
+    fc.assert(
+      fc.property(fc.array(snapshot, { minLength: 2, maxLength: 5 }), (states) => {
+        const agent = new Agent(ROOMY);
+        for (const state of states) {
+          const before = agent.kernel.meaning();
+          const { operations } = agent.plan(state);
+          const after = meaningAfter(agent, operations);
+          for (const operation of operations) {
+            agent.execute([operation]);
+            for (const [id, { admits }] of Object.entries(agent.kernel.meaning())) {
+              const [old, next] = [before[id]?.admits, after[id]?.admits];
+              if (admits === "all") {
+                expect([old, next], id).toContain("all");
+                continue;
+              }
+              expect(admits.length, `${id} asks for source ranges that are not there`).toBeGreaterThan(0);
+              const known = [old, next].flatMap((ranges) => (Array.isArray(ranges) ? ranges : []));
+              for (const cidr of admits) expect(known, id).toContain(cidr);
+              for (const cidr of Array.isArray(next) ? next : [])
+                if (old === "all" || old?.includes(cidr)) expect(admits, id).toContain(cidr);
+            }
+          }
+          agent.now += GRACE_MS / 3;
+        }
+      }),
+      { numRuns: 150 },
     );
   });
 
@@ -144,8 +198,12 @@ describe("a plan", () => {
             for (const id of touched.backends)
               expect(agent.now - (lastUse.backends.get(id) ?? -Infinity)).toBeGreaterThanOrEqual(GRACE_MS);
             agent.execute([operation]);
-            for (const { entry } of agent.kernel.frontends.values()) {
-              const selection = agent.kernel.selections.get(entry.selection);
+            const used = [...agent.kernel.frontends.values()].flatMap(({ entry }) => [
+              entry.selection,
+              entry.externalSelection,
+            ]);
+            for (const index of used) {
+              const selection = agent.kernel.selections.get(index);
               for (let i = 0; i < (selection?.count ?? 0); i++) {
                 const cell = (selection?.offset ?? 0) + i;
                 lastUse.cells.set(cell, agent.now);
@@ -156,7 +214,7 @@ describe("a plan", () => {
           agent.now += pause * (GRACE_MS / 2);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -188,15 +246,11 @@ describe("a plan", () => {
 
   test("changes a Service of many frontends by one flip", () => {
     const agent = new Agent(ROOMY);
-    const [first, second] = fc.sample(
-      snapshot.filter((state) => state.services.objects.size > 3),
-      { numRuns: 2, seed: 7 },
-    );
-    if (!first || !second) throw new Error("no sample");
-    agent.settle(first);
-    const changed = { ...first, endpointSlices: second.endpointSlices };
-    const kinds = new Set(agent.plan(changed).operations.map((operation) => operation.kind));
-    expect([...kinds].sort()).toEqual(["flip-selection", "write-backend", "write-extent"]);
+    const state = (...hosts: number[]): Snapshot => ({ ...EMPTY, services: many, endpointSlices: slicesOf(hosts) });
+    agent.settle(state(1, 2));
+    expect(agent.kernel.frontends.size).toBe(5);
+    const kinds = agent.plan(state(1, 3)).operations.map((operation) => operation.kind);
+    expect(kinds).toEqual(["write-backend", "write-extent", "flip-selection"]);
   });
 
   test("refuses the youngest Services that do not fit, serves every other one, and says which", () => {
@@ -205,6 +259,7 @@ describe("a plan", () => {
       selections: fc.integer({ min: 1, max: 20 }),
       arena: fc.integer({ min: 0, max: 40 }),
       backends: fc.integer({ min: 1, max: 30 }),
+      sourceRanges: fc.integer({ min: 0, max: 10 }),
     });
     fc.assert(
       fc.property(snapshot, snapshot, tight, (first, second, capacity) => {
@@ -217,22 +272,23 @@ describe("a plan", () => {
         const served = desired.flatMap((service) => service.frontends.map((frontend) => frontend.key.address));
         const meaning = agent.kernel.meaning();
         for (const [id, frontend] of Object.entries(meaning)) {
-          expect(frontend.backends, id).toEqual(full[id]?.backends);
+          expect(frontend, id).toEqual(full[id]);
         }
         if (last.deferred.length === 0) expect(Object.keys(meaning)).toHaveLength(served.length);
         else expect(refused.size).toBeGreaterThan(0);
         if (Object.keys(meaning).length < Object.keys(full).length) expect(refused.size).toBeGreaterThan(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });
 
-function meaningAfter(agent: Agent, operations: readonly Operation[]): ReturnType<ModelKernel["meaning"]> {
+function meaningAfter(agent: Agent, operations: readonly Operation[]): Record<string, Meaning> {
   const copy = new ModelKernel(agent.kernel.capacity);
   for (const [id, value] of agent.kernel.frontends) copy.frontends.set(id, value);
   for (const [id, value] of agent.kernel.selections) copy.selections.set(id, value);
   for (const [id, value] of agent.kernel.backends) copy.backends.set(id, value);
+  for (const [id, value] of agent.kernel.sourceRanges) copy.sourceRanges.set(id, value);
   copy.arena.set(agent.kernel.arena);
   for (const operation of operations) copy.apply(operation);
   return copy.meaning();

@@ -20,7 +20,7 @@ export class FaultyKernel implements Kernel {
   readsFail = false;
   attachFails = false;
 
-  constructor(capacity: Capacity = { frontends: 100, selections: 100, arena: 512, backends: 100 }) {
+  constructor(capacity: Capacity = { frontends: 100, selections: 100, arena: 512, backends: 100, sourceRanges: 100 }) {
     this.capacity = capacity;
     this.model = new ModelKernel(capacity);
   }

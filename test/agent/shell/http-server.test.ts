@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks what load balancers, the kubelet and Prometheus are answered.
 
-import type { Server } from "node:http";
+import { request, type Server } from "node:http";
+import { networkInterfaces } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { serveHttp } from "../../../agent/shell/http-server.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
@@ -9,13 +10,14 @@ import { Metrics } from "../../../agent/shell/metrics.ts";
 let server: Server | undefined;
 afterEach(() => void server?.close());
 
-async function serve(ready: boolean, unhealthy?: string): Promise<string> {
+async function serve(ready: boolean, reason = "", nodeEligible = true, host = "127.0.0.1"): Promise<string> {
   const metrics = new Metrics(() => ({ no_backend: 3n }));
   metrics.ready.set(ready ? 1 : 0);
   const started = await serveHttp(
-    { host: "127.0.0.1", port: 0 },
+    { host, port: 0 },
     {
-      unhealthy: () => unhealthy,
+      health: () => ({ reason, nodeEligible, lastUpdated: new Date(0) }),
+      state: (path, query) => (path === "/state/none" ? undefined : { path, asked: query.get("address") }),
       readiness: () => ({ ready, services: 2, reason: ready ? "" : "waiting" }),
       metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
     },
@@ -28,7 +30,18 @@ test("healthz is 200 while no sync is stuck, and names the reason when one is", 
   expect((await fetch(`${await serve(false)}/healthz`)).status).toBe(200);
   server?.close();
   const sick = await fetch(`${await serve(true, "stuck")}/healthz`);
-  expect([sick.status, await sick.json()]).toEqual([503, { healthy: false, reason: "stuck" }]);
+  expect([sick.status, await sick.json()]).toMatchObject([
+    503,
+    { healthy: false, reason: "stuck", lastUpdated: "1970-01-01T00:00:00.000Z" },
+  ]);
+});
+
+test("a node that goes away is 503 for load balancers, and alive for the kubelet", async () => {
+  const base = await serve(true, "", false);
+  const [healthz, livez] = [await fetch(`${base}/healthz`), await fetch(`${base}/livez`)];
+  expect([healthz.status, livez.status]).toEqual([503, 200]);
+  expect(await healthz.json()).toMatchObject({ healthy: true, nodeEligible: false });
+  expect(await livez.json()).not.toHaveProperty("nodeEligible");
 });
 
 test("readyz is 503 with the reason until ready, and always has the facts", async () => {
@@ -42,6 +55,37 @@ test("metrics include the agent's and the programs' own", async () => {
   const text = await (await fetch(`${await serve(true)}/metrics`)).text();
   expect(text).toContain("sansproxy_ready 1");
   expect(text).toContain('sansproxy_datapath_events{reason="no_backend"} 3');
+});
+
+test("its state is told to this machine only, under its own name", async () => {
+  const base = await serve(true);
+  expect(await (await fetch(`${base}/state/explain?address=10.96.0.1`)).json()).toEqual({
+    path: "/state/explain",
+    asked: "10.96.0.1",
+  });
+  expect((await fetch(`${base}/state/none`)).status).toBe(404);
+  const named = await new Promise<number | undefined>((resolve, reject) => {
+    request(`${base}/state`, { headers: { host: "rebound.example" } }, (response) => resolve(response.statusCode))
+      .on("error", reject)
+      .end();
+  });
+  expect(named).toBe(403);
+});
+
+test("its state is not told over an address that others reach", async () => {
+  const outside = Object.values(networkInterfaces())
+    .flat()
+    .find((address) => address?.family === "IPv4" && !address.internal)?.address;
+  if (outside === undefined) throw new Error("this machine has no address but the loopback");
+  const { port } = new URL(await serve(true, "", true, "0.0.0.0"));
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    request(`http://${outside}:${port}/state`, { headers: { host: "127.0.0.1" } }, (response) =>
+      resolve(response.statusCode),
+    )
+      .on("error", reject)
+      .end();
+  });
+  expect(status).toBe(403);
 });
 
 test("anything else is refused", async () => {

@@ -47,10 +47,14 @@ let metrics: Metrics;
 let state: Snapshot;
 let reconciler: Reconciler;
 let lines: string[];
+let announced: string[];
+let checked: string[];
 
 beforeEach(() => {
   kernel = new FaultyKernel();
   lines = [];
+  announced = [];
+  checked = [];
   state = {
     services: collection([service("a", 1), service("b", 2)]),
     endpointSlices: collection([slice("a", [1, 2]), slice("b", [3])]),
@@ -68,6 +72,11 @@ function start(timing: Partial<ReconcilerTiming> = {}, network: () => NodeNetwor
     resourceVersions: () => ({ services: "7" }),
     network,
     attach: () => kernel.attach(),
+    announce: (problem) => announced.push(`${problem.service} ${problem.reason}`),
+    checkHealth: (checks) => {
+      checked = checks.map(({ name, port, localEndpoints }) => `${name}:${port}=${localEndpoints}`);
+      return [];
+    },
     log: createLog("debug", (line) => lines.push(line)),
     metrics,
     timing: { retry: { firstMs: 5, limitMs: 20 }, coalesceMs: 1, ...timing },
@@ -91,7 +100,7 @@ test("is ready when the first full sync is in the kernel and the programs are at
   start();
   expect(reconciler.status().ready).toBe(false);
   await ready();
-  expect(kernel.model.lookup(A)).toHaveLength(2);
+  expect(kernel.model.lookup(A, "selection")).toHaveLength(2);
   expect(kernel.attachments).toBe(1);
   expect(reconciler.status()).toMatchObject({ services: 2, endpoints: 3, frontends: 2, pending: 0, reason: "" });
   expect(reconciler.status().resourceVersions).toEqual({ services: "7" });
@@ -124,12 +133,12 @@ test("keeps a failed write pending, counts it by reason, serves the rest, and re
     ready: false,
     reason: "1 writes to the kernel have failed and are being retried",
   });
-  expect(kernel.model.lookup(B)).toHaveLength(1);
+  expect(kernel.model.lookup(B, "selection")).toHaveLength(1);
   expect(kernel.attachments).toBe(1);
   expect((await value("sansproxy_failed_writes_total"))[0]).toMatchObject({ labels: { reason: "E2BIG" } });
   kernel.refuses = () => false;
   await ready();
-  expect(kernel.model.lookup(A)).toHaveLength(2);
+  expect(kernel.model.lookup(A, "selection")).toHaveLength(2);
 });
 
 test("leaves out the writes that build on a failed one", async () => {
@@ -148,10 +157,10 @@ test("keeps the endpoints a Service had while a change of it fails", async () =>
   kernel.refuses = (operation) => operation.kind === "flip-selection";
   setSlices(slice("a", [1, 2, 9]), slice("b", [3]));
   await expect.poll(() => reconciler.status().pending).toBeGreaterThan(0);
-  expect(kernel.model.lookup(A)).toHaveLength(2);
+  expect(kernel.model.lookup(A, "selection")).toHaveLength(2);
   expect(reconciler.status().ready).toBe(true);
   kernel.refuses = () => false;
-  await expect.poll(() => kernel.model.lookup(A)).toHaveLength(3);
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toHaveLength(3);
 });
 
 test("makes one sync of a burst of events", async () => {
@@ -159,7 +168,7 @@ test("makes one sync of a burst of events", async () => {
   await ready();
   const before = await syncs();
   for (let round = 0; round < 200; round++) setSlices(slice("a", [round % 50, 60]), slice("b", [3]));
-  await expect.poll(() => kernel.model.lookup(A)).toContain("6/10.244.0.49/8080");
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toContain("6/10.244.0.49/8080");
   const after = await syncs();
   expect(after - before).toBeLessThan(10);
 });
@@ -181,8 +190,8 @@ test("finds, repairs and counts what others changed in the maps", async () => {
   kernel.model.arena.fill(0);
   kernel.model.backends.set(1, { address: "203.0.113.66", port: 1, protocol: 6 });
   await expect.poll(() => kernel.model.frontends.has(A)).toBe(true);
-  await expect.poll(() => kernel.model.lookup(A)).toEqual(["6/10.244.0.1/8080", "6/10.244.0.2/8080"]);
-  await expect.poll(() => kernel.model.lookup(B)).toEqual(["6/10.244.0.3/8080"]);
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toEqual(["6/10.244.0.1/8080", "6/10.244.0.2/8080"]);
+  await expect.poll(() => kernel.model.lookup(B, "selection")).toEqual(["6/10.244.0.3/8080"]);
   const drift = Object.fromEntries(
     (await value("sansproxy_drift_repaired_total")).map((v) => [v.labels["map"], v.value]),
   );
@@ -195,7 +204,7 @@ test("counts no drift while nobody else writes", async () => {
   await ready();
   for (let round = 0; round < 5; round++) {
     setSlices(slice("a", [round]), slice("b", [3, round]));
-    await expect.poll(() => kernel.model.lookup(A)).toEqual([`6/10.244.0.${round}/8080`]);
+    await expect.poll(() => kernel.model.lookup(A, "selection")).toEqual([`6/10.244.0.${round}/8080`]);
   }
   await vi.waitFor(() => expect(kernel.attachments).toBeGreaterThan(5));
   expect(await value("sansproxy_drift_repaired_total")).toEqual([]);
@@ -209,7 +218,7 @@ test("attaches the programs again when others detached them", async () => {
   await expect.poll(async () => (await value("sansproxy_drift_repaired_total"))[0]?.labels).toEqual({ map: "links" });
 });
 
-test("frees backends that nothing uses any more", async () => {
+test("frees backends that nothing uses any more", { timeout: 30_000 }, async () => {
   start();
   await ready();
   setSlices(slice("a", [1]), slice("b", [3]));
@@ -241,15 +250,15 @@ test("tells the kernel the node's facts only when they change", async () => {
   start();
   await ready();
   setSlices(slice("a", [5]), slice("b", [3]));
-  await expect.poll(() => kernel.model.lookup(A)).toEqual(["6/10.244.0.5/8080"]);
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toEqual(["6/10.244.0.5/8080"]);
   expect(kernel.configured).toHaveLength(1);
 });
 
 test("says once which Service does not fit, and again when it does", async () => {
-  kernel = new FaultyKernel({ frontends: 1, selections: 100, arena: 512, backends: 100 });
+  kernel = new FaultyKernel({ frontends: 1, selections: 100, arena: 512, backends: 100, sourceRanges: 100 });
   start();
   await ready();
-  expect(kernel.model.lookup(A)).toHaveLength(2);
+  expect(kernel.model.lookup(A, "selection")).toHaveLength(2);
   expect(
     lines.filter((line) => line.includes("Service ns/b is not served, because the frontends map is full")),
   ).toHaveLength(1);
@@ -266,4 +275,34 @@ test("says once which Service does not fit, and again when it does", async () =>
 test("is stuck when a change waits too long for its sync", async () => {
   start({ stuckMs: 0, coalesceMs: 30_000 });
   await expect.poll(() => reconciler.status().stuck).toBe(true);
+});
+
+test("a Service that is refused is told once, and again only when it has changed what is wrong", async () => {
+  kernel = new FaultyKernel({ frontends: 1, selections: 100, arena: 512, backends: 100, sourceRanges: 100 });
+  start();
+  await ready();
+  expect(announced).toEqual(["ns/b FrontendsFull"]);
+  setSlices(slice("a", [1]), slice("b", [3]));
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toEqual(["6/10.244.0.1/8080"]);
+  expect(announced).toEqual(["ns/b FrontendsFull"]);
+});
+
+test("load balancers are told of endpoints only after these are in the kernel", async () => {
+  const lb = readService({
+    metadata: { namespace: "ns", name: "a" },
+    spec: {
+      ...{ type: "LoadBalancer", clusterIP: "10.96.0.1", externalTrafficPolicy: "Local", healthCheckNodePort: 32_000 },
+      ports: [{ port: 80 }],
+    },
+  });
+  state = { ...state, services: collection([lb]) };
+  const seen: number[] = [];
+  kernel.refuses = () => {
+    seen.push(checked.length);
+    return false;
+  };
+  start();
+  await ready();
+  expect(checked).toEqual(["a:32000=0"]);
+  expect(seen.every((count) => count === 0)).toBe(true);
 });

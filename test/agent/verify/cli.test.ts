@@ -103,10 +103,11 @@ describe("sansproxy", () => {
     expect(await once(echo, "exit")).toEqual([0, null]);
   });
 
-  it("loads no Kubernetes client for echo and probe: the image has none", () => {
+  it("loads no Kubernetes client for echo, probe and the operator: the image has none", { timeout: 30_000 }, () => {
     const bare = join(folder, "opt", "agent");
     mkdirSync(bare, { recursive: true });
-    const copied = spawnSync("cp", ["-r", CLI, join(AGENT, "verify"), bare]);
+    const folders = ["verify", "operator", "core"].map((name) => join(AGENT, name));
+    const copied = spawnSync("cp", ["-r", CLI, ...folders, bare]);
     expect(copied.status).toBe(0);
     mkdirSync(join(folder, "opt", "node_modules"));
     writeFileSync(join(folder, "opt", "package.json"), '{"type":"module"}');
@@ -118,6 +119,7 @@ describe("sansproxy", () => {
       spawnSync(process.execPath, [join(bare, "cli.ts"), ...args], { encoding: "utf8" }).stderr;
     expect(start("echo", "--port", "1", "--host", "192.0.2.1")).toContain("EADDRNOTAVAIL");
     expect(start("probe", "--from", "pod", "--node", "a", "--targets", "/nowhere")).toContain("ENOENT");
+    expect(start("status", "--port", "1")).toContain("no agent answers at 127.0.0.1:1 (");
     expect(start("verify")).toContain("@kubernetes/client-node");
   });
 });

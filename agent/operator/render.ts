@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's answers as a person reads them: lines of text.
+
+import type { Explanation } from "../core/explanation.ts";
+import type { AgentState, ListedService } from "./agent-state.ts";
+import { columns } from "./columns.ts";
+
+const onOff = (on: boolean | undefined): string => (on === undefined ? "not known yet" : on ? "on" : "off");
+const percent = (used: number, capacity: number): string =>
+  capacity === 0 ? "-" : `${((used / capacity) * 100).toFixed(1)} %`;
+const protocolName = (protocol: number): string => (protocol === 17 ? "UDP" : "TCP");
+
+/** IPv6 in brackets; a wildcard as the addresses it stands for. */
+export function endpointText(address: string, port: number): string {
+  if (address.startsWith("*")) return `node(IPv${address.slice(1)}):${port}`;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function renderStatus(state: AgentState): string[] {
+  const { network } = state;
+  const range = network && `${network.nodePortRange.first}-${network.nodePortRange.last}`;
+  return [
+    ...columns([
+      ["Node:", state.node],
+      [
+        "Agent:",
+        state.ready && state.reason === "" ? "ready" : `${state.ready ? "degraded" : "not ready"}: ${state.reason}`,
+      ],
+      ["kube-proxy replacement:", "on"],
+      ["Socket LB:", onOff(network?.socketLb)],
+      ["Masquerade:", network?.masquerade ? `on, from ${network.masqueradeAddress}` : onOff(network?.masquerade)],
+      ["Devices:", network?.devices.join(", ") || "not known yet"],
+      ["Node addresses:", network?.nodeAddresses.join(", ") || "not known yet"],
+      ["NodePort range:", range ?? "not known yet"],
+      [
+        "Services:",
+        `${state.services}, ${state.frontends} frontends, ${state.endpoints} endpoints, ${state.hostPorts} Pods with host ports`,
+      ],
+      ["Last sync:", state.lastSync ?? "never"],
+      ["Pending writes:", String(state.pending)],
+      ["Drift repaired:", String(state.drift)],
+      ["Problems:", String(state.problems.length)],
+    ]),
+    ...state.problems.map(({ reason, message }) => `  ${reason}: ${message}`),
+    "",
+    ...columns([
+      ["MAP", "USED", "CAPACITY", "FILL"],
+      ...state.maps.map(({ map, used, capacity }) => [map, String(used), String(capacity), percent(used, capacity)]),
+    ]),
+  ];
+}
+
+export function renderServices(services: readonly ListedService[]): string[] {
+  const rows = services.flatMap(({ name, frontends }) =>
+    frontends.map(({ address, port, protocol, scope, inside, outside }) => [
+      ...[name, protocolName(protocol), endpointText(address, port), scope],
+      inside === outside ? String(inside) : `${inside} inside, ${outside} outside`,
+    ]),
+  );
+  return columns([["SERVICE", "PROTOCOL", "FRONTEND", "SCOPE", "BACKENDS"], ...rows]);
+}
+
+export function renderDrops(counters: AgentState["counters"]): string[] {
+  const refusals = Object.entries(counters).filter(([name]) => /^drop_|refused|full/.test(name));
+  const rows = refusals.sort(([, a], [, b]) => b - a).map(([name, count]) => [name, String(count)]);
+  return columns([["REASON", "COUNT"], ...rows]);
+}
+
+export function renderExplanation(asked: string, frontends: readonly Explanation[]): string[] {
+  if (frontends.length === 0) return [`${asked} is no frontend on this node: packets to it are left alone.`];
+  return frontends.flatMap((frontend, index) => [...(index > 0 ? [""] : []), ...explainOne(frontend)]);
+}
+
+function explainOne(frontend: Explanation): string[] {
+  const { key, kernel, insidePolicy, outsidePolicy } = frontend;
+  const split = insidePolicy !== outsidePolicy;
+  const mark = (selected: boolean) => (selected ? "in" : "out");
+  const verdict = (endpoint: Explanation["endpoints"][number], policy: string) =>
+    policy === "local" ? endpoint.local : endpoint.cluster;
+  return [
+    `${protocolName(key.protocol)} ${endpointText(key.address, key.port)} is port ${frontend.servicePort} of ${frontend.service}`,
+    ...columns([
+      [
+        "  served to",
+        frontend.scope === "external" ? "the cluster and packets from outside" : "clients on this node and its Pods",
+      ],
+      ["  endpoints", split ? `${insidePolicy} from inside, ${outsidePolicy} from outside` : insidePolicy],
+      ["  without any", frontend.noEndpoint === "drop" ? "dropped from outside, refused inside" : "refused"],
+      ["  affinity", frontend.affinitySeconds > 0 ? `client address, ${frontend.affinitySeconds} s` : "none"],
+      ["  sources", frontend.sourceRanges === "all" ? "all" : frontend.sourceRanges.join(", ")],
+      [
+        "  in the kernel",
+        kernel ? `${kernel.inside.length} inside, ${kernel.outside.length} outside` : "NO: it is not written",
+      ],
+    ]),
+    ...columns(
+      frontend.endpoints.map((endpoint) => {
+        const [inside, outside] = [verdict(endpoint, insidePolicy), verdict(endpoint, outsidePolicy)];
+        const text = `${mark(inside.selected)}: ${inside.why}`;
+        return [
+          `  -> ${endpointText(endpoint.backend.address, endpoint.backend.port)}`,
+          endpoint.nodeName || "-",
+          split ? `inside ${text}; outside ${mark(outside.selected)}: ${outside.why}` : text,
+        ];
+      }),
+    ),
+    ...(frontend.endpoints.length === 0 ? ["  no endpoint at all"] : []),
+  ];
+}

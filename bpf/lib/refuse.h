@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Refuses a packet that nobody serves: by a TCP reset, or by ICMP port unreachable. */
+#ifndef SANSPROXY_LIB_REFUSE_H
+#define SANSPROXY_LIB_REFUSE_H
+
+#include "answer.h"
+
+/* The IPv4 header's words that change when a reset goes back; the addresses only change places. */
+static __always_inline int turn_ip(struct __sk_buff *skb, const struct packet *packet,
+				   __be16 length)
+{
+	const struct tuple *tuple = &packet->tuple;
+	struct iphdr ip;
+	__be32 addresses[2] = {tuple->destination.word[3], tuple->source.word[3]};
+	__be16 life[2];
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
+		return -1;
+	life[0] = bpf_htons(ip.ttl << 8);
+	life[1] = bpf_htons(ANSWER_TTL << 8);
+	ip.ttl = ANSWER_TTL;
+	if (bpf_l3_csum_replace(skb, IPV4_CHECKSUM, ip.tot_len, length, sizeof(length)) ||
+	    bpf_l3_csum_replace(skb, IPV4_CHECKSUM, life[0], life[1], sizeof(life[0])))
+		return -1;
+	if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct iphdr, tot_len), &length,
+				sizeof(length), 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct iphdr, ttl), &ip.ttl,
+				sizeof(ip.ttl), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), addresses,
+				   sizeof(addresses), 0);
+}
+
+/* Back from IPv6: no checksum of its own. */
+static __always_inline int turn_ipv6(struct __sk_buff *skb, const struct packet *packet,
+				     __be16 payload)
+{
+	struct address addresses[2] = {packet->tuple.destination, packet->tuple.source};
+	__u8 ttl = ANSWER_TTL;
+
+	if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, payload_len), &payload,
+				sizeof(payload), 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, hop_limit), &ttl,
+				sizeof(ttl), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), addresses,
+				   sizeof(addresses), 0);
+}
+
+/* `length` is that of the IP packet. */
+static __always_inline int turn(struct __sk_buff *skb, const struct packet *packet, __u16 length)
+{
+	if (packet->v6)
+		return turn_ipv6(skb, packet, bpf_htons(length - sizeof(struct ipv6hdr)));
+	return turn_ip(skb, packet, bpf_htons(length));
+}
+
+/* Answers a TCP segment by the reset that its sender accepts; a reset is not answered. */
+__noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
+{
+	/* Both families at once: the ffff of a mapped address adds nothing to a sum. */
+	struct {
+		struct address source, destination;
+		__be32 length_and_protocol;
+	} pseudo = {.length_and_protocol = bpf_htonl(IPPROTO_TCP + TCP_HEADER)};
+	struct tcphdr asked, answer = {};
+	__u32 header;
+	__u16 length;
+	bool unfinished;
+	__u32 sum;
+
+	if (!packet)
+		return VERDICT_DROP;
+	header = packet->l4_offset - ETH_HLEN;
+	pseudo.source = packet->tuple.source;
+	pseudo.destination = packet->tuple.destination;
+	if (cut(skb, packet, &asked, sizeof(asked), &unfinished))
+		return drop(COUNT_DROP_REWRITE_FAILED);
+	if (asked.rst)
+		return drop(COUNT_DROP_NO_ENDPOINT);
+	length = packet->length - header - asked.doff * 4;
+	answer.source = asked.dest;
+	answer.dest = asked.source;
+	answer.doff = TCP_HEADER / 4;
+	answer.rst = 1;
+	answer.ack = !asked.ack;
+	if (asked.ack)
+		answer.seq = asked.ack_seq;
+	else
+		answer.ack_seq = bpf_htonl(bpf_ntohl(asked.seq) + length + asked.syn + asked.fin);
+	sum = checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&pseudo, sizeof(pseudo), 0));
+	if (unfinished)
+		answer.check = sum;
+	else
+		answer.check = ~checksum_fold(
+			bpf_csum_diff(NULL, 0, (__be32 *)&answer, sizeof(answer), sum));
+	if (turn(skb, packet, header + TCP_HEADER) ||
+	    bpf_skb_store_bytes(skb, packet->l4_offset, &answer, sizeof(answer), 0))
+		return drop(COUNT_DROP_REWRITE_FAILED);
+	return send_back(skb);
+}
+
+/* A TCP or UDP packet that nobody serves. */
+static __always_inline int refuse(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct icmp_error error = {.type = ICMP_UNREACHABLE, .code = ICMP_PORT_UNREACHABLE};
+
+	count(COUNT_REFUSED);
+	if (packet->protocol == IPPROTO_TCP)
+		return refuse_tcp(skb, packet);
+	if (packet->v6)
+		return drop(COUNT_DROP_NO_ENDPOINT);
+	return answer_icmp(skb, packet, packet->tuple.destination.word[3], &error);
+}
+
+#endif

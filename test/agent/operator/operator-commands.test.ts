@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the operator's commands against an agent's real state over HTTP, and reads what a person would.
+
+import type { Server } from "node:http";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
+import type { NodeNetwork } from "../../../agent/core/operation.ts";
+import { parseFrontend } from "../../../agent/operator/arguments.ts";
+import { runDrops, runExplain, runServiceList, runStatus } from "../../../agent/operator/operator-commands.ts";
+import { serveHttp } from "../../../agent/shell/http-server.ts";
+import { createLog } from "../../../agent/shell/log.ts";
+import { Metrics } from "../../../agent/shell/metrics.ts";
+import { Reconciler } from "../../../agent/shell/reconciler.ts";
+import { stateReport } from "../../../agent/shell/state-report.ts";
+import { collection, NODE, nodes } from "../core/arbitrary-objects.ts";
+import { FaultyKernel } from "../shell/faulty-kernel.ts";
+
+const NETWORK: NodeNetwork = {
+  nodeAddresses: ["192.0.2.1"],
+  clusterNodeAddresses: ["192.0.2.1"],
+  masqueradeAddress: "192.0.2.1",
+  podCidrs: [],
+  nonMasqueradeCidrs: [],
+  nodePortRange: { first: 30_000, last: 32_767 },
+  masquerade: true,
+  socketLb: true,
+};
+
+const snapshot: Snapshot = {
+  services: collection([
+    readService({
+      metadata: { namespace: "ns", name: "web" },
+      spec: {
+        ...{
+          type: "LoadBalancer",
+          clusterIP: "10.96.0.1",
+          externalTrafficPolicy: "Local",
+          sessionAffinity: "ClientIP",
+        },
+        ports: [{ name: "http", port: 80, nodePort: 30_080 }],
+        loadBalancerSourceRanges: ["198.51.100.0/24"],
+      },
+      status: { loadBalancer: { ingress: [{ ip: "203.0.113.9" }] } },
+    }),
+  ]),
+  endpointSlices: collection([
+    readEndpointSlice({
+      metadata: { namespace: "ns", name: "s", labels: { "kubernetes.io/service-name": "web" } },
+      addressType: "IPv4",
+      ports: [{ name: "http", protocol: "TCP", port: 8080 }],
+      endpoints: [
+        { addresses: ["10.244.0.1"], nodeName: NODE },
+        { addresses: ["10.244.1.2"], nodeName: "node-2" },
+        { addresses: ["10.244.1.3"], nodeName: "node-2", conditions: { ready: false } },
+      ],
+    }),
+  ]),
+  nodes,
+};
+
+let server: Server;
+let port: number;
+let reconciler: Reconciler;
+let text: string;
+const write = (written: string) => {
+  text += written;
+};
+
+beforeEach(async () => {
+  text = "";
+  const kernel = new FaultyKernel();
+  const metrics = new Metrics(() => kernel.counters());
+  reconciler = new Reconciler({
+    ...{ kernel, metrics, nodeName: NODE, log: createLog("error", write) },
+    snapshot: () => snapshot,
+    resourceVersions: () => ({}),
+    network: () => NETWORK,
+    attach: () => kernel.attach(),
+    announce: () => undefined,
+    checkHealth: () => [],
+  });
+  reconciler.trigger();
+  await expect.poll(() => reconciler.status().ready).toBe(true);
+  const counting = {
+    capacity: kernel.capacity,
+    counters: () => ({ drop_source_range: 7n, rewritten: 9n, refused: 2n }),
+  };
+  const sources = {
+    ...{ nodeName: NODE, kernel: counting, reconciler },
+    snapshot: () => snapshot,
+    network: () => NETWORK,
+    devices: () => ["eth0"],
+  };
+  const refuse = () => {
+    throw new Error("not asked for");
+  };
+  ({ server, port } = await serveHttp(
+    { host: "127.0.0.1", port: 0 },
+    { health: refuse, readiness: refuse, metrics: refuse, state: (path, query) => stateReport(sources, path, query) },
+  ));
+});
+afterEach(async () => {
+  server.close();
+  server.closeAllConnections();
+  await reconciler.stop();
+});
+
+test("status says what is served and how full the maps are", async () => {
+  expect(await runStatus({ port, output: "table" }, write)).toBe(0);
+  expect(text).toMatch(/^Agent: +ready$/m);
+  expect(text).toMatch(/^Masquerade: +on, from 192\.0\.2\.1$/m);
+  expect(text).toMatch(/^Devices: +eth0$/m);
+  expect(text).toMatch(/^Services: +1, 3 frontends, 2 endpoints, 0 Pods with host ports$/m);
+  expect(text).toMatch(/^frontends +3 +100 +3\.0 %$/m);
+  expect(text).toMatch(/^sourceRanges +1 +100 +1\.0 %$/m);
+});
+
+test("service list has a line for each frontend", async () => {
+  expect(await runServiceList({ port, output: "table" }, write)).toBe(0);
+  expect(text.trim().split("\n").slice(1)).toEqual([
+    expect.stringMatching(/^ns\/web +TCP +10\.96\.0\.1:80 +cluster +2$/),
+    expect.stringMatching(/^ns\/web +TCP +node\(IPv4\):30080 +external +2 inside, 1 outside$/),
+    expect.stringMatching(/^ns\/web +TCP +203\.0\.113\.9:80 +external +2 inside, 1 outside$/),
+  ]);
+});
+
+test.each(["203.0.113.9:80", "192.0.2.1:30080"])(
+  "explain %s leads to each endpoint, in or out, with the reason",
+  async (asked) => {
+    expect(await runExplain(parseFrontend(asked), { port, output: "table" }, write)).toBe(0);
+    expect(text).toContain("is port ns/web:http/TCP of ns/web");
+    expect(text).toMatch(/endpoints +cluster from inside, local from outside/);
+    expect(text).toMatch(/affinity +client address, 10800 s/);
+    expect(text).toMatch(asked.endsWith(":80") ? /sources +198\.51\.100\.0\/24/ : /sources +all/);
+    expect(text).toMatch(/in the kernel +2 inside, 1 outside/);
+    expect(text).toMatch(/-> 10\.244\.0\.1:8080 +node-1 +inside in: is ready; outside in: is ready/);
+    expect(text).toMatch(/-> 10\.244\.1\.2:8080 +node-2 +inside in: is ready; outside out: is on another node/);
+    expect(text).toMatch(/-> 10\.244\.1\.3:8080 +node-2 +inside out: is not ready/);
+  },
+);
+
+test("explain says when nobody has the address and port", async () => {
+  expect(await runExplain(parseFrontend("203.0.113.9:81"), { port, output: "table" }, write)).toBe(1);
+  expect(text).toContain("203.0.113.9:81 is no frontend on this node");
+});
+
+test("drops are the refusals only, the most frequent first", async () => {
+  expect(await runDrops({ port, output: "table" }, write)).toBe(0);
+  expect(text.trim().split("\n")).toEqual(["REASON             COUNT", "drop_source_range  7", "refused            2"]);
+});
+
+test("every command writes JSON that can be read again", async () => {
+  const options = { port, output: "json" } as const;
+  const runs = [
+    () => runStatus(options, write),
+    () => runServiceList(options, write),
+    () => runExplain({ address: "10.96.0.1", port: 80 }, options, write),
+    () => runDrops(options, write),
+  ];
+  for (const run of runs) {
+    text = "";
+    await run();
+    expect(JSON.parse(text)).toBeTypeOf("object");
+  }
+});
+
+test("an agent that is not there is named with the remedy", async () => {
+  server.close();
+  server.closeAllConnections();
+  const asked = runStatus({ port, output: "table" }, write);
+  await expect(asked).rejects.toThrow(`no agent answers at 127.0.0.1:${port} (ECONNREFUSED); run this on a node`);
+});
+
+test.each(["10.96.0.1", "10.96.0.1:0", "web:80", "fd00::1:80"])("%s is refused as an address and port", (wrong) => {
+  expect(() => parseFrontend(wrong)).toThrow("10.96.0.1:443 or [fd00::1]:443");
+});

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The devices in IPv6: Services from outside, pods that leave the cluster, and pods served at their own device.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { makeCgroup } from "../support/netns.ts";
+import type { Talker } from "./talker.ts";
+import { NODE, network, serve, TCP, UDP, World } from "./world.ts";
+
+const CLIENT6 = "fd77::1";
+const NODE6 = "fd77::2";
+const OTHER_NODE6 = "fd77::3";
+const POD6 = "fd44:1::5";
+const OTHER_POD6 = "fd44:2::5";
+const VIP = "fd00::10";
+let world: World;
+let datapath: Datapath;
+let client: Talker;
+let pod: Talker;
+
+beforeAll(async () => {
+  world = new World();
+  for (const [netns, address] of [
+    [world.client, CLIENT6],
+    [world.node, NODE6],
+    [world.otherNode, OTHER_NODE6],
+  ] as const) {
+    netns.ip("address", "add", `${address}/64`, "dev", "eth0", "nodad");
+    netns.sysctl("net.ipv6.conf.all.forwarding", "1");
+  }
+  world.node.ip("address", "add", "fd44:1::1/128", "dev", "pod0", "nodad");
+  world.node.ip("route", "add", POD6, "dev", "pod0");
+  world.node.ip("route", "add", "fd44:2::/64", "via", OTHER_NODE6);
+  world.pod.ip("address", "add", `${POD6}/128`, "dev", "eth0", "nodad");
+  world.pod.ip("route", "add", "fd44:1::1", "dev", "eth0");
+  world.pod.ip("route", "add", "default", "via", "fd44:1::1", "dev", "eth0");
+  world.otherNode.ip("address", "add", `${OTHER_POD6}/128`, "dev", "lo", "nodad");
+  world.otherNode.ip("route", "add", "fd44:1::/64", "via", NODE6);
+  world.client.ip("route", "add", "default", "via", NODE6);
+
+  datapath = world.datapath();
+  datapath.configure({
+    ...network,
+    nodeAddresses: [NODE, NODE6],
+    clusterNodeAddresses: [NODE, NODE6, OTHER_NODE6],
+    podCidrs: ["10.244.1.0/24", "fd44:1::/64"],
+    nonMasqueradeCidrs: ["fd44::/16", NODE6, OTHER_NODE6],
+  });
+  const cgroup = makeCgroup(world.cleanup, world.cgroup);
+  world.attach(datapath, ["eth0"], ["pod0"]);
+  datapath.bypassSockets([cgroup]);
+  client = world.talker(world.client);
+  pod = world.talker(world.pod, cgroup);
+  for (const [netns, name, address] of [
+    [world.pod, "local", POD6],
+    [world.otherNode, "remote", OTHER_POD6],
+    [world.node, "host", NODE6],
+    [world.client, "outside", CLIENT6],
+  ] as const) {
+    const server = world.talker(netns);
+    await server.listen("tcp", address, 8080, name);
+    await server.listen("udp", address, 8080, name);
+  }
+  for (const protocol of [TCP, UDP]) {
+    serve(datapath, { address: "*6", port: 30_001, protocol }, [{ address: POD6, port: 8080 }]);
+    serve(datapath, { address: "*6", port: 30_002, protocol }, [{ address: OTHER_POD6, port: 8080 }]);
+    serve(datapath, { address: "*6", port: 30_003, protocol }, [{ address: NODE6, port: 8080 }]);
+    serve(datapath, { address: VIP, port: 80, protocol }, [{ address: OTHER_POD6, port: 8080 }]);
+    serve(datapath, { address: VIP, port: 81, protocol }, [{ address: POD6, port: 8080 }]);
+    serve(datapath, { address: VIP, port: 82, protocol }, []);
+    serve(datapath, { address: VIP, port: 83, protocol, ranges: ["fd99::/64"] }, [{ address: POD6, port: 8080 }]);
+  }
+});
+
+afterAll(() => world.cleanup.run());
+
+const each = ["tcp", "udp"] as const;
+
+test.each(each)("a %s NodePort with a pod of this node shows the pod the client's own address", async (protocol) => {
+  const reply = await client[protocol](NODE6, 30_001, { localPort: 40_001 });
+  expect(reply).toMatchObject({ name: "local", sees: `${CLIENT6}:40001` });
+  if (protocol === "udp") expect(reply.from).toBe(`${NODE6}:30001`);
+});
+
+test.each(each)("a %s NodePort with a pod of another node goes there from our address, and back", async (protocol) => {
+  const reply = await client[protocol](NODE6, 30_002, { localPort: 40_002 });
+  expect(reply).toMatchObject({ name: "remote", sees: `${NODE6}:40002` });
+  if (protocol === "udp") expect(reply.from).toBe(`${NODE6}:30002`);
+});
+
+test.each(each)("a %s NodePort with a backend in the node's own network is answered from there", async (protocol) => {
+  expect(await client[protocol](NODE6, 30_003)).toMatchObject({ name: "host" });
+});
+
+test.each(each)("a %s LoadBalancer address is served though no device has it, data and all", async (protocol) => {
+  expect(await client[protocol](VIP, 80)).toMatchObject({ name: "remote" });
+  expect(await client[protocol](VIP, 81)).toMatchObject({ name: "local" });
+  if (protocol === "tcp") expect(await client.tcp(VIP, 80, { bytes: 1_000_000 })).toMatchObject({ bytes: 1_000_000 });
+});
+
+test.each(["on", "off"])("no endpoint resets TCP, checksum offload %s", async (offload) => {
+  world.client.run("ethtool", "-K", "eth0", "tx", offload);
+  expect(await client.tcp(VIP, 82)).toEqual({ error: "ECONNREFUSED" });
+  expect(await client.tcp(VIP, 80)).toMatchObject({ name: "remote" });
+  expect(await client.udp(VIP, 80)).toMatchObject({ name: "remote" });
+});
+
+test("a client outside the source ranges is not served", async () => {
+  expect((await client.tcp(VIP, 83)).error).toBe("TIMEOUT");
+  expect(datapath.counters()["drop_source_range"]).toBeGreaterThan(0n);
+});
+
+test.each(each)("a pod that leaves the cluster by %s comes from the node", async (protocol) => {
+  const reply = await pod[protocol](CLIENT6, 8080, { localPort: 40_010 });
+  expect(reply).toMatchObject({ name: "outside", sees: `${NODE6}:40010` });
+});
+
+test.each(each)("a pod that opted out reaches Services by %s, itself among them", async (protocol) => {
+  expect(await pod[protocol](VIP, 80, { localPort: 40_020 })).toMatchObject({
+    name: "remote",
+    sees: `${POD6}:40020`,
+  });
+  expect(await pod[protocol](VIP, 81, { localPort: 40_021 })).toMatchObject({ name: "local", sees: `${NODE6}:40021` });
+});
