@@ -126,15 +126,20 @@ export const connectCluster = (config: KubeConfig): Cluster => {
     service: (namespace, name) =>
       orUndefined(attempt(`read Service ${namespace}/${name}`, () => core.readNamespacedService({ namespace, name }))),
     proxiedObjects: () =>
-      attempt("list Services and EndpointSlices", async () => {
+      attempt("list Services, EndpointSlices and Nodes", async () => {
         const selected = { labelSelector: PROXIED };
         return {
           services: await listAll((paging) => core.listServiceForAllNamespaces({ ...selected, ...paging })),
           endpointSlices: await listAll((paging) =>
             discovery.listEndpointSliceForAllNamespaces({ ...selected, ...paging }),
           ),
+          nodes: await listAll((paging) => core.listNode(paging)),
         };
       }),
+    podsOnNode: (node) =>
+      attempt(`list the Pods of node ${node}`, () =>
+        listAll((paging) => core.listPodForAllNamespaces({ fieldSelector: `spec.nodeName=${node}`, ...paging })),
+      ),
     podLog: (namespace, name) =>
       attempt(`read the log of Pod ${name}`, () => core.readNamespacedPodLog({ namespace, name })),
     namespaces: (labelSelector) =>

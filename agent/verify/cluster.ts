@@ -23,6 +23,7 @@ export interface Cluster {
   /** Undefined when there is none. */
   service(namespace: string, name: string): Promise<V1Service | undefined>;
   proxiedObjects(): Promise<ProxiedObjects>;
+  podsOnNode(node: string): Promise<readonly V1Pod[]>;
   podLog(namespace: string, pod: string): Promise<string>;
   namespaces(labelSelector: string): Promise<readonly V1Namespace[]>;
   createNamespace(body: V1Namespace): Promise<void>;

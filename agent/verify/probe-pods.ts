@@ -80,9 +80,10 @@ export const waitForProbes = async (cluster: Cluster, options: WaitOptions): Pro
       for (const probe of probes) {
         if (probe.origin !== "host" || listed.has(probe.node) || !hasEnded(find(probe))) continue;
         const seen = before === undefined ? [after] : [before, after];
+        const onNode = await cluster.podsOnNode(probe.node);
         listed.set(
           probe.node,
-          seen.map((objects) => countObjects(objects, probe.node)),
+          seen.map((objects) => countObjects(objects, probe.node, onNode)),
         );
       }
       before = after;

@@ -42,7 +42,8 @@ describe.skipIf(missing.length > 0)(`a real API server${missing[0] ? ` (skipped:
   const probeLog = async (namespace: string, name: string): Promise<string> => {
     const pod: V1Pod = await config.makeApiClient(CoreV1Api).readNamespacedPod({ namespace, name });
     const report = passingReport(pod);
-    const counts = countObjects(await cluster.proxiedObjects(), pod.metadata?.annotations?.[NODE_LABEL] ?? "");
+    const node = pod.metadata?.annotations?.[NODE_LABEL] ?? "";
+    const counts = countObjects(await cluster.proxiedObjects(), node, await cluster.podsOnNode(node));
     return formatProbeReport({ ...report, agent: report.agent.map((sample) => ({ ...sample, ...counts })) });
   };
   const options = (change: Partial<VerifyOptions> = {}): VerifyOptions => ({

@@ -66,6 +66,7 @@ export const proxied = (count: number): ProxiedObjects => {
       ports: [{ name: "", port: 8080, protocol: "TCP" }],
       endpoints: [{ addresses: [`10.244.1.${i}`] }, { addresses: [`10.244.2.${i}`] }],
     })),
+    nodes: [],
   };
 };
 
@@ -123,6 +124,7 @@ export const createFakeCluster = (): FakeCluster => {
     service: async (_, name) =>
       service(name, name === "kubernetes" ? "10.96.0.1" : "10.96.0.10", name === "kubernetes" ? 443 : 53),
     proxiedObjects: async () => proxied(4),
+    podsOnNode: async () => [],
     podLog: async (_, name) => {
       const pod = fake.state.pods.find(({ metadata }) => metadata?.name === name);
       if (pod === undefined) throw new Error(`no Pod ${name}`);

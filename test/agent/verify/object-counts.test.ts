@@ -17,10 +17,32 @@ describe("object counts", () => {
     const twin = { ...first, metadata: { ...first.metadata, name: "twin" } };
     expect(
       countObjects(
-        { services: [...objects.services, headless, external], endpointSlices: [...objects.endpointSlices, twin] },
+        {
+          services: [...objects.services, headless, external],
+          endpointSlices: [...objects.endpointSlices, twin],
+          nodes: [],
+        },
         "a",
+        [],
       ),
     ).toEqual({ services: 3, endpoints: 6 });
+  });
+
+  it("have the host ports of the node's own Pods", () => {
+    const node = {
+      metadata: { name: "a" },
+      status: { addresses: [{ type: "InternalIP", address: "192.0.2.1" }] },
+    };
+    const pod = {
+      metadata: { name: "p", namespace: "n" },
+      spec: {
+        nodeName: "a",
+        containers: [{ name: "c", ports: [{ containerPort: 80, hostPort: 8080, protocol: "TCP" }] }],
+      },
+      status: { podIP: "10.244.1.200", podIPs: [{ ip: "10.244.1.200" }], phase: "Running" },
+    };
+    const objects = { ...proxied(1), nodes: [node] };
+    expect(countObjects(objects, "a", [pod])).toEqual({ services: 2, endpoints: 3 });
   });
 
   it("differ between nodes where a Service keeps traffic on the node", () => {
@@ -33,7 +55,8 @@ describe("object counts", () => {
       ...slice,
       endpoints: (slice.endpoints ?? []).map((endpoint) => ({ ...endpoint, nodeName: "a" })).slice(0, 1),
     }));
-    expect(countObjects({ services: local, endpointSlices: placed }, "a").endpoints).toBe(1);
-    expect(countObjects({ services: local, endpointSlices: placed }, "b").endpoints).toBe(0);
+    const objects = { services: local, endpointSlices: placed, nodes: [] };
+    expect(countObjects(objects, "a", []).endpoints).toBe(1);
+    expect(countObjects(objects, "b", []).endpoints).toBe(0);
   });
 });
