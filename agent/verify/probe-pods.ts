@@ -66,27 +66,31 @@ export const judgeBackends = (nodes: readonly string[], pods: readonly V1Pod[]):
     return { name: CHECK.backend, node, passed, observed: passed ? `Pod ${name} is Ready` : reason, durationMs: 0 };
   });
 
+/**
+ * A probe asks its agent a while before its Pod is seen to have ended, and the cluster may change in between: what was
+ * listed meanwhile counts too. All of it is younger than the run's own Services, so an agent that stands still misses them.
+ */
+const LISTINGS_KEPT = 15;
+
 export const waitForProbes = async (cluster: Cluster, options: WaitOptions): Promise<ProbeResults> => {
   const { namespace, probes, progress } = options;
   const listed = new Map<string, readonly ObjectCounts[]>();
-  let before: ProxiedObjects | undefined;
+  let recent: readonly ProxiedObjects[] = [];
   let pods: readonly V1Pod[] = [];
   let failure: string | undefined;
   const find = ({ pod }: Probe): V1Pod | undefined => pods.find(({ metadata }) => metadata?.name === pod);
   for (;;) {
     try {
       pods = await cluster.pods(namespace);
-      const after = await cluster.proxiedObjects();
+      recent = [...recent, await cluster.proxiedObjects()].slice(-LISTINGS_KEPT);
       for (const probe of probes) {
         if (probe.origin !== "host" || listed.has(probe.node) || !hasEnded(find(probe))) continue;
-        const seen = before === undefined ? [after] : [before, after];
         const onNode = await cluster.podsOnNode(probe.node);
         listed.set(
           probe.node,
-          seen.map((objects) => countObjects(objects, probe.node, onNode)),
+          recent.map((objects) => countObjects(objects, probe.node, onNode)),
         );
       }
-      before = after;
       failure = undefined;
     } catch (error) {
       failure = (error as Error).message;

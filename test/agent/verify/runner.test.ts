@@ -128,6 +128,23 @@ describe("verification", () => {
     );
   });
 
+  it("takes what was listed while the probes ran for the state that the agent was asked in", async () => {
+    const cluster = createFakeCluster();
+    const { pods, run } = cluster;
+    let listings = 0;
+    cluster.proxiedObjects = async () => proxied(++listings === 1 ? 4 : 5);
+    cluster.run = (pod) => ({ ...pod, status: { phase: "Running" } });
+    cluster.pods = async (...args) => {
+      if (listings === 3) {
+        cluster.run = run;
+        const isProbe = (pod: V1Pod) => pod.metadata?.name?.startsWith("probe") === true;
+        cluster.state.pods = cluster.state.pods.map((pod) => (isProbe(pod) ? run(pod) : pod));
+      }
+      return await pods(...args);
+    };
+    expect(failures(await verify(cluster, options()))).toEqual([]);
+  });
+
   it("cleans up and says why when something cannot be created", async () => {
     const cluster = createFakeCluster();
     cluster.createService = async () => {
