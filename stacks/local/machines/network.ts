@@ -19,6 +19,7 @@ export interface Network {
 interface Link {
   readonly ifname: string;
   readonly ifalias?: string;
+  readonly master?: string;
   readonly linkinfo?: { readonly info_kind?: string };
   readonly addr_info?: readonly { readonly local: string; readonly prefixlen: number; readonly family: string }[];
 }
@@ -53,7 +54,11 @@ export async function createNetwork(spec: NetworkSpec): Promise<Network> {
 /** Removes the bridge when it is there and ours. */
 export async function deleteNetwork(stack: string, bridge: string): Promise<void> {
   const existing = await link(bridge);
-  if (existing !== undefined && (await isOurs(stack, existing))) await run("ip", ["link", "delete", bridge]);
+  if (existing !== undefined && (await isOurs(stack, existing))) {
+    // A machine's link outlives its processes until the kernel has taken its network down.
+    for (const { ifname, master } of await links()) if (master === bridge) await deleteLink(ifname);
+    await run("ip", ["link", "delete", bridge]);
+  }
   await rm(recordFile(stack), { force: true });
   if (existsSync(join(machinesRoot, stack)) && (await readdir(join(machinesRoot, stack))).length === 0) {
     await rmdir(join(machinesRoot, stack));
@@ -73,6 +78,15 @@ async function isOurs(stack: string, found: Link): Promise<boolean> {
   if (found.ifalias !== undefined) return found.ifalias === aliasOf(stack);
   if (!existsSync(recordFile(stack))) return false;
   return (JSON.parse(await readFile(recordFile(stack), "utf8")) as { bridge: string }).bridge === found.ifname;
+}
+
+/** Deletes a link that may go by itself at the same moment. */
+async function deleteLink(name: string): Promise<void> {
+  try {
+    await run("ip", ["link", "delete", name]);
+  } catch (error) {
+    if ((await link(name)) !== undefined) throw error;
+  }
 }
 
 const recordFile = (stack: string): string => join(machinesRoot, stack, "network.json");
