@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { run } from "../host/exec.ts";
 import { machinesRoot } from "../host/paths.ts";
 import { rememberBoxSettings, restoreBoxSettings } from "./box-settings.ts";
+import { removeEmptyCgroups } from "./cgroups.ts";
 import { type NetworkSpec, parseSubnet } from "./spec.ts";
 
 export interface Network {
@@ -63,6 +64,7 @@ export async function deleteNetwork(stack: string, bridge: string): Promise<void
   if (existsSync(join(machinesRoot, stack)) && (await readdir(join(machinesRoot, stack))).length === 0) {
     await rmdir(join(machinesRoot, stack));
   }
+  for (const name of [`sansproxy/${stack}`, "sansproxy"]) await removeEmptyCgroups(name);
   await restoreBoxSettings();
 }
 
