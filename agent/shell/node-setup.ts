@@ -78,6 +78,7 @@ export class NodeSetup {
       this.#wanted = true;
       this.#wake = new AbortController();
       const signal = AbortSignal.any([this.#stop.signal, this.#wake.signal]);
+      // A pause ends early when it is aborted: to stop, or because something has changed.
       await pause(this.#backoff.nextMs(), undefined, { signal }).catch(() => undefined);
     }
   }

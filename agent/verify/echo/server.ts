@@ -79,6 +79,7 @@ export const startEchoServer = async (options: EchoOptions): Promise<EchoServer>
   const failed = Promise.race([once(tcp, "error"), once(udp, "error")]).then(([error]: unknown[]) => {
     throw error;
   });
+  // Whoever awaits `failed` sees the error; a server that is closed before anybody does must not end the process.
   failed.catch(() => {});
   return {
     tcpPort: (tcp.address() as AddressInfo).port,

@@ -53,6 +53,7 @@ async function fileSystems(wanted: readonly string[]): Promise<string[]> {
       .map((line) => line.trim().split(/\s+/).at(-1) ?? "")
       .filter(Boolean);
   for (const name of wanted) {
+    // Whether it can be loaded is told by the list that is read again; the preflight names what is missing there.
     if (!(await known()).includes(name)) await runAnyway("modprobe", [name]).catch(() => undefined);
   }
   return await known();
