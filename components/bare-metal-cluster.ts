@@ -15,6 +15,7 @@ export type {
   BareMetalHostArgs,
   BastionArgs,
   ControlPlaneEndpointArgs,
+  PackageRepositoryArgs,
 } from "./internal/bare-metal/args.ts";
 
 /** So many workers join at the same time: each takes two of the update's parallel steps. */

@@ -69,6 +69,27 @@ const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, re
   ["no control plane", args({ hosts: [worker] }), "hosts", /role "control-plane"/],
   ["two control planes", args({ hosts: [controlPlane, host("cp-2", 12)] }), "hosts", /use 1 or 3/],
   [
+    "a package repository beside a bundle",
+    args({
+      bundlePath: makeBundle(),
+      packageRepository: { url: "https://packages.example/deb", keyFingerprint: "A".repeat(40) },
+    }),
+    "packageRepository",
+    /leave one out/,
+  ],
+  [
+    "a package repository without a scheme",
+    args({ packageRepository: { url: "packages.example/deb", keyFingerprint: "A".repeat(40) } }),
+    "packageRepository.url",
+    /https:\/\//,
+  ],
+  [
+    "a key's short id for its fingerprint",
+    args({ packageRepository: { url: "https://packages.example/deb", keyFingerprint: "9A296436" } }),
+    "packageRepository.keyFingerprint",
+    /40 hexadecimal digits/,
+  ],
+  [
     "a Kubernetes version with two numbers",
     args({ kubernetesVersion: "v1.36" }),
     "kubernetesVersion",

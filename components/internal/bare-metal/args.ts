@@ -74,6 +74,17 @@ export interface ControlPlaneEndpointArgs {
   port?: pulumi.Input<number>;
 }
 
+/** A Debian repository of kubeadm, kubelet and kubectl: Kubernetes' own layout, `Release.key` beside the flat index. */
+export interface PackageRepositoryArgs {
+  /**
+   * Address of the folder with `Release.key` and the index.
+   * @default "https://pkgs.k8s.io/core:/stable:/vMAJOR.MINOR/deb"
+   */
+  url: string;
+  /** Fingerprint of the key that signs it: 40 hexadecimal digits. Another key is refused. */
+  keyFingerprint: string;
+}
+
 /** Inputs of BareMetalCluster. */
 export interface BareMetalClusterArgs {
   /** The servers: Debian or Ubuntu with systemd. A host added later joins; a host removed is drained and reset. */
@@ -114,6 +125,11 @@ export interface BareMetalClusterArgs {
    * @default packages of the distribution and of https://pkgs.k8s.io
    */
   bundlePath?: string;
+  /**
+   * Where hosts get Kubernetes' packages when there is no bundle: a mirror, or a repository of your own.
+   * @default https://pkgs.k8s.io and its key
+   */
+  packageRepository?: PackageRepositoryArgs;
   /**
    * How long, in seconds, the pods of a host that leaves may take to go elsewhere.
    * @default 120

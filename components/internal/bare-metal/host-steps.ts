@@ -29,9 +29,6 @@ const requiredPorts: Readonly<Record<string, string>> = {
   worker: "10250 10256",
 };
 
-/** Fingerprint of the key that signs https://pkgs.k8s.io. */
-const aptKeyFingerprint = "DE15B14486CD377B9E876E1A234654DA9A296436";
-
 /** The hosts with their connections. `clusterId` marks a host as this cluster's own. */
 export function hostContexts(
   name: string,
@@ -151,7 +148,6 @@ export function prepare(
               { parent, dependsOn: [claim] },
             ),
         );
-  const minor = inputs.kubernetesVersion.split(".").slice(0, 2).join(".");
   return remoteStep(
     `${prefix}-prepare`,
     {
@@ -162,8 +158,8 @@ export function prepare(
         ...variables,
         ...bundleVariables(bundle, host.role),
         IPV6: "no",
-        APT_REPOSITORY: `https://pkgs.k8s.io/core:/stable:/${minor}/deb`,
-        APT_KEY_FINGERPRINT: aptKeyFingerprint,
+        APT_REPOSITORY: inputs.packageRepository.url.replace(/\/+$/, ""),
+        APT_KEY_FINGERPRINT: inputs.packageRepository.keyFingerprint.replaceAll(" ", "").toUpperCase(),
       },
     },
     { parent, dependsOn: [claim, ...copies] },

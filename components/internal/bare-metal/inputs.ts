@@ -4,7 +4,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkedInput, type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
 import { canonicalVersion, defaultKubernetesVersion, supportedVersionRule } from "../kubernetes-version.ts";
-import type { BareMetalClusterArgs, BareMetalHostArgs, BastionArgs } from "./args.ts";
+import type { BareMetalClusterArgs, BareMetalHostArgs, BastionArgs, PackageRepositoryArgs } from "./args.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import * as rules from "./rules.ts";
 
@@ -19,11 +19,15 @@ export interface CheckedInputs {
   readonly bastion: BastionArgs | undefined;
   readonly kubernetesVersion: string;
   readonly bundle: Bundle | undefined;
+  /** Where packages come from when there is no bundle. */
+  readonly packageRepository: PackageRepositoryArgs;
   /** Plain where it was given so: other components can then judge it before anything is created. */
   readonly podCidrs: pulumi.Input<string[]>;
   readonly serviceCidrs: pulumi.Input<string[]>;
 }
 
+/** Fingerprint of the key that signs https://pkgs.k8s.io. */
+const kubernetesKeyFingerprint = "DE15B14486CD377B9E876E1A234654DA9A296436";
 const defaultPodCidrs = ["10.244.0.0/16"];
 const defaultServiceCidrs = ["10.96.0.0/12"];
 
@@ -81,6 +85,12 @@ function bundleProblems(bundle: Bundle | InputProblem | undefined, version: stri
   return "reason" in bundle ? [bundle] : rules.bundleVersionRule(bundle, version);
 }
 
+/** Kubernetes' own repository, one for each minor version. */
+function kubernetesRepository(version: string): PackageRepositoryArgs {
+  const minor = version.split(".").slice(0, 2).join(".");
+  return { url: `https://pkgs.k8s.io/core:/stable:/${minor}/deb`, keyFingerprint: kubernetesKeyFingerprint };
+}
+
 /** An output can turn out to hold no key, and SSH would then accept every machine. */
 function withCheckedHostKey<T extends Pick<BastionArgs, "hostKey">>(what: string, path: string, args: T): T {
   const { hostKey } = args;
@@ -114,6 +124,7 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
     ...rules.controlPlaneCountRule(hosts),
     ...supportedVersionRule("kubernetesVersion", version),
     ...bundleProblems(bundle, version),
+    ...rules.packageRepositoryRule("packageRepository", args.packageRepository, args.bundlePath),
     ...whenKnown(knownNow(args.privateKey), (key) => rules.privateKeyRule("privateKey", key)),
     ...bastionProblems(args.bastion),
     ...whenKnown(knownNow(args.controlPlaneEndpoint?.port), (port) =>
@@ -148,6 +159,7 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
     bastion: args.bastion === undefined ? undefined : withCheckedHostKey(what, "bastion", args.bastion),
     kubernetesVersion: canonicalVersion(version),
     bundle: bundle === undefined || "reason" in bundle ? undefined : bundle,
+    packageRepository: args.packageRepository ?? kubernetesRepository(canonicalVersion(version)),
     podCidrs: podsNow ?? networks.apply(([pods]) => pods),
     serviceCidrs: servicesNow ?? networks.apply(([, services]) => services),
   };

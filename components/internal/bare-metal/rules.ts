@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { type Cidr, contains, overlaps, parseCidr, subnetCount } from "../cidr.ts";
 import type { InputProblem } from "../input-errors.ts";
 import { canonicalVersion } from "../kubernetes-version.ts";
+import type { PackageRepositoryArgs } from "./args.ts";
 import type { Bundle } from "./bundle.ts";
 
 /** Roles of a host. */
@@ -199,6 +200,27 @@ export function bundleVersionRule(bundle: Bundle, version: string): InputProblem
     "kubernetesVersion",
     `is ${canonicalVersion(version)} and the bundle in ${bundle.folder} holds ${canonicalVersion(bundle.kubernetesVersion)}; set kubernetesVersion to that, or make the bundle again.`,
   );
+}
+
+export function packageRepositoryRule(
+  propertyPath: string,
+  repository: PackageRepositoryArgs | undefined,
+  bundlePath: string | undefined,
+): InputProblem[] {
+  if (repository === undefined) return [];
+  if (bundlePath !== undefined) {
+    return problem(propertyPath, "is given beside bundlePath, and hosts take their programs from one; leave one out.");
+  }
+  const problems: InputProblem[] = [];
+  if (!/^https?:\/\/[^\s"'/]+(\/[^\s"']*)?$/.test(repository.url)) {
+    const reason = `"${repository.url}" is not the address of a package repository; write it like "https://packages.example/kubernetes/v1.36/deb".`;
+    problems.push({ propertyPath: `${propertyPath}.url`, reason });
+  }
+  if (!/^[0-9A-Fa-f]{40}$/.test(repository.keyFingerprint.replaceAll(" ", ""))) {
+    const reason = `"${repository.keyFingerprint}" is not the fingerprint of a key; write the 40 hexadecimal digits that "gpg --show-keys Release.key" prints.`;
+    problems.push({ propertyPath: `${propertyPath}.keyFingerprint`, reason });
+  }
+  return problems;
 }
 
 export function secondsRule(propertyPath: string, seconds: number): InputProblem[] {

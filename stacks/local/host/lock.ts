@@ -60,6 +60,10 @@ async function lock(handle: FileHandle, file: string): Promise<boolean> {
 
 /** True when the path still leads to the open file. */
 async function isAt(handle: FileHandle, file: string): Promise<boolean> {
-  const [ours, there] = [await handle.stat(), await stat(file).catch(() => undefined)];
+  const ours = await handle.stat();
+  const there = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
   return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
 }

@@ -30,6 +30,9 @@ const neededByTests: readonly (readonly [string, string])[] = [
   ["/usr/bin/shellcheck", "shellcheck"],
   ["/usr/bin/curl", "curl"],
   ["/usr/bin/openssl", "openssl"],
+  ["/usr/bin/gpg", "gpg"],
+  ["/usr/bin/gpg-agent", "gpg-agent"],
+  ["/usr/bin/gpgconf", "gpgconf"],
   ["/bin/ps", "procps"],
 ];
 
