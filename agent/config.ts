@@ -8,6 +8,10 @@ export interface Config {
   readonly apiServer: { readonly host: string; readonly port: number };
   readonly nodeName: string;
   readonly socketLb: boolean;
+  /** RuntimeClasses whose Pods have their sockets left alone. */
+  readonly bypassRuntimeClasses: readonly string[];
+  /** Also Pods' sockets are let go of backends that went; needs CAP_SYS_ADMIN. */
+  readonly terminatePodConnections: boolean;
   readonly masquerade: boolean;
   readonly autoDirectNodeRoutes: boolean;
   readonly nativeRoutingCidrs: readonly string[];
@@ -35,6 +39,8 @@ const DEFAULTS = {
   k8sServiceHost: "",
   k8sServicePort: 6443,
   "socketLB.enabled": true,
+  "socketLB.bypassRuntimeClasses": "",
+  "socketLB.terminatePodConnections": false,
   "bpf.masquerade": true,
   enableIPv4Masquerade: true,
   "ipam.mode": "kubernetes",
@@ -76,10 +82,12 @@ export function parseConfig(json: unknown, nodeName: string | undefined): Config
     },
     nodeName,
     socketLb: values["socketLB.enabled"],
+    bypassRuntimeClasses: wordsOf(values["socketLB.bypassRuntimeClasses"]),
+    terminatePodConnections: values["socketLB.terminatePodConnections"],
     masquerade: values["bpf.masquerade"] && values.enableIPv4Masquerade,
     autoDirectNodeRoutes: values.autoDirectNodeRoutes,
     nativeRoutingCidrs: values.ipv4NativeRoutingCIDR === "" ? [] : [values.ipv4NativeRoutingCIDR],
-    devices: values.devices.split(/[\s,]+/).filter((device) => device !== ""),
+    devices: wordsOf(values.devices),
     nodePortRange: portRange(values["nodePort.range"]),
     http: bindAddress(values.kubeProxyReplacementHealthzBindAddr),
     cni: {
@@ -139,6 +147,8 @@ function refuseImpossible(values: Values): void {
       "must be true with enableIPv4Masquerade: this agent has no iptables masquerade; or set enableIPv4Masquerade to false",
     );
 }
+
+const wordsOf = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== "");
 
 function portNumber(property: string, value: number): number {
   if (!Number.isInteger(value) || value < 1 || value > 65_535)

@@ -10,7 +10,9 @@ import { ClusterView } from "./shell/cluster-view.ts";
 import { EventRecorder } from "./shell/event-recorder.ts";
 import { HealthCheckPorts } from "./shell/health-check-ports.ts";
 import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
+import { findCgroup2 } from "./shell/kernel/cgroup.ts";
 import { Datapath } from "./shell/kernel/datapath.ts";
+import { checkPreconditions } from "./shell/kernel/preconditions.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
 import { Metrics } from "./shell/metrics.ts";
 import {
@@ -24,11 +26,16 @@ import {
 } from "./shell/node-facts.ts";
 import { NodeSetup } from "./shell/node-setup.ts";
 import { CNI_PLUGINS } from "./shell/pod-network.ts";
+import { findSandbox, presentDevices } from "./shell/pod-sandboxes.ts";
+import { ProgramAttachment } from "./shell/program-attachment.ts";
 import { Reconciler } from "./shell/reconciler.ts";
+import { StaleSockets } from "./shell/stale-sockets.ts";
 import { stateReport } from "./shell/state-report.ts";
 
 /** sysexits' EX_CONFIG: the configuration is wrong, trying again does not help. */
 const EXIT_CONFIG = 78;
+/** Where the chart mounts the network namespaces that container runtimes pin. */
+const NAMESPACES = "/var/run/netns";
 
 const { values: paths } = parseArgs({
   options: {
@@ -80,14 +87,16 @@ async function run(config: Config, log: Log): Promise<void> {
     snapshot: () => cluster.snapshot(),
     resourceVersions: () => cluster.resourceVersions(),
     network: (snapshot) => networkOf(config, snapshot),
-    attach: () => {
-      const { attached, kept } = kernel.attach(devices());
-      if (attached.length > 0) {
-        log.info("attached the programs", { attached, kept });
-        warnAboutReversePath(devices(), log);
-      }
-      return { attached };
-    },
+    attachment: new ProgramAttachment({
+      kernel,
+      devices,
+      presentDevices,
+      bypassRuntimeClasses: config.bypassRuntimeClasses,
+      find: (pod) => findSandbox(pod, { cgroup2: findCgroup2(cgroupRoot), nodeDevices: devices() }),
+      advise: (of) => warnAboutReversePath(of, log),
+      log,
+    }),
+    staleSockets: new StaleSockets(kernel, config.terminatePodConnections ? NAMESPACES : undefined, log, metrics),
     announce: (problem) => events.record(problem),
     checkHealth: (checks) => {
       healthPorts.sync(checks);
@@ -125,6 +134,7 @@ async function run(config: Config, log: Log): Promise<void> {
   const isReachable = ["0.0.0.0", "::", "127.0.0.1"].includes(config.http.host);
   const loopback = isReachable ? undefined : (await serveHttp({ host: "127.0.0.1", port }, answers)).server;
   warnAboutPlugins(config, log);
+  for (const line of checkPreconditions({ bpfRoot, cgroupRoot }).advice) log.warn(line);
   cluster.start();
   log.info("started", { apiServer: `${config.apiServer.host}:${config.apiServer.port}`, httpPort: port });
 

@@ -76,6 +76,10 @@ export interface Pod extends Identity {
   /** Neither ended nor in the host's network, where a host port is the process's own affair. */
   readonly hasOwnNetwork: boolean;
   readonly deleting: boolean;
+  /** Empty for the cluster's default runtime. */
+  readonly runtimeClassName: string;
+  /** What the Pod's annotation `sansproxy.io/socket-lb` says; empty when it says nothing. */
+  readonly socketLb: string;
 }
 
 /** Objects of one kind by `namespace/name`. `synced` says that the first list of this kind is complete. */
@@ -95,6 +99,7 @@ export interface Snapshot {
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 export const SERVICE_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 export const HEADLESS_LABEL = "service.kubernetes.io/headless";
+export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";
 export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
@@ -208,6 +213,8 @@ export function readPod(json: unknown): Pod {
       .filter(({ hostPort, containerPort }) => hostPort > 0 && containerPort > 0),
     hasOwnNetwork: spec["hostNetwork"] !== true && !["Succeeded", "Failed"].includes(text(status["phase"])),
     deleting: record(record(json)["metadata"])["deletionTimestamp"] !== undefined,
+    runtimeClassName: text(spec["runtimeClassName"]),
+    socketLb: text(record(record(record(json)["metadata"])["annotations"])[SOCKET_LB_ANNOTATION]),
   };
 }
 

@@ -11,6 +11,7 @@ export type ProblemReason =
   | "HealthCheckPort"
   | "HostPortConflict"
   | "SelectionsFull"
+  | "SocketLbBypass"
   | "SourceRangesFull"
   | "SourceRangesInvalid"
   | "TooManyEndpoints"

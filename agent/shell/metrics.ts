@@ -19,6 +19,11 @@ export class Metrics {
   readonly writes = this.#counter("sansproxy_writes_total", "Writes carried out", ["operation"]);
   readonly failedWrites = this.#counter("sansproxy_failed_writes_total", "Writes the kernel refused", ["reason"]);
   readonly drift = this.#counter("sansproxy_drift_repaired_total", "Entries found changed by others", ["map"]);
+  readonly releasedSockets = this.#counter(
+    "sansproxy_released_sockets_total",
+    "Connected UDP sockets let go because their backend has gone",
+    [],
+  );
   readonly watchRestarts = this.#counter("sansproxy_watch_restarts_total", "Watches begun again", ["kind", "reason"]);
   readonly syncDuration = new Histogram({
     name: "sansproxy_sync_duration_seconds",

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings the kernel in step with the cluster: plans, executes, retries what failed, and repairs what others changed.
 
-import { setImmediate as yieldToEvents } from "node:timers/promises";
-import { getSystemErrorName } from "node:util";
 import { desiredState } from "../core/desired-state.ts";
 import { driftOf, driftTotal } from "../core/drift.ts";
 import { type HealthCheck, healthChecks } from "../core/health-checks.ts";
 import { KernelMirror } from "../core/kernel-mirror.ts";
 import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
-import type { Kernel, NodeNetwork, Operation } from "../core/operation.ts";
+import type { Capacity, Kernel, NodeNetwork } from "../core/operation.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import type { Problem } from "../core/problem.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { OperationExecutor, reasonOf } from "./operation-executor.ts";
 import { type Announce, ProblemReport } from "./problem-report.ts";
+import type { Attachment } from "./program-attachment.ts";
+import type { StaleSockets } from "./stale-sockets.ts";
+import { mapUsage, NO_SYNC_YET, type SyncStatus } from "./sync-status.ts";
 
 export interface ReconcilerOptions {
   readonly kernel: Kernel;
@@ -23,8 +25,9 @@ export interface ReconcilerOptions {
   readonly resourceVersions: () => Readonly<Record<string, string>>;
   /** Node-wide facts for the programs; undefined while they are not known. */
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
-  /** Attaches the programs; called once the first sync has been through, and again at each resync. */
-  readonly attach: () => { readonly attached: readonly string[] };
+  /** Attaches the programs once the first sync has been through. */
+  readonly attachment: Attachment;
+  readonly staleSockets: Pick<StaleSockets, "note" | "release">;
   /** Tells a Service or Pod that it is not served as asked; called once per change. */
   readonly announce: Announce;
   /** Opens the health check ports of this node, and says which it could not open before. */
@@ -43,22 +46,6 @@ export interface ReconcilerTiming {
   readonly stuckMs: number;
 }
 
-export interface SyncStatus {
-  /** The first full sync is in the kernel and the programs are attached. */
-  readonly ready: boolean;
-  /** Why it is not ready, or what is failing now; empty when all is well. */
-  readonly reason: string;
-  readonly stuck: boolean;
-  readonly services: number;
-  readonly hostPorts: number;
-  readonly frontends: number;
-  readonly endpoints: number;
-  readonly pending: number;
-  readonly problems: number;
-  readonly lastSync: Date | undefined;
-  readonly resourceVersions: Readonly<Record<string, string>>;
-}
-
 const TIMING: ReconcilerTiming = {
   coalesceMs: 20,
   resyncMs: 60_000,
@@ -66,8 +53,8 @@ const TIMING: ReconcilerTiming = {
   stuckMs: 60_000,
 };
 const SHORTEST_CLEANUP_PAUSE_MS = 1_000;
-const WRITES_BETWEEN_YIELDS = 1_000;
-const LOGGED_FAILURES = 5;
+/** What cannot be found of a Pod may be there soon. */
+const POD_RETRY_MS = 2_000;
 
 const now = () => performance.now();
 
@@ -76,6 +63,7 @@ export class Reconciler {
   readonly #timing: ReconcilerTiming;
   readonly #backoff: Backoff;
   readonly #problems: ProblemReport;
+  readonly #executor: OperationExecutor;
   #mirror: KernelMirror | undefined;
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
@@ -90,23 +78,14 @@ export class Reconciler {
   #attached = false;
   #driftRepaired = 0;
   #ready = false;
-  #status: Omit<SyncStatus, "ready" | "stuck"> = {
-    reason: "waiting for the API server's first complete lists",
-    services: 0,
-    hostPorts: 0,
-    frontends: 0,
-    endpoints: 0,
-    pending: 0,
-    problems: 0,
-    lastSync: undefined,
-    resourceVersions: {},
-  };
+  #status = NO_SYNC_YET;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
     this.#backoff = new Backoff(this.#timing.retry);
     this.#problems = new ProblemReport(options.log, options.metrics, options.announce);
+    this.#executor = new OperationExecutor(options.kernel, options.log, options.metrics);
   }
 
   status(): SyncStatus {
@@ -168,22 +147,27 @@ export class Reconciler {
     const resourceVersions = { ...this.#options.resourceVersions() };
     const endTimer = this.#options.metrics.syncDuration.startTimer();
     try {
-      const mirror = this.#readKernel();
+      const isResync = now() >= this.#resyncAt;
+      const mirror = isResync ? this.#readKernel() : this.#mirror;
+      if (!mirror) throw new Error("the maps have not been read");
       const { nodeAddresses } = this.#configure(snapshot);
       mirror.releaseExtents(now());
       const desired = desiredState(snapshot, this.#options.nodeName, nodeAddresses);
       const next = plan(mirror, desired, this.#options.kernel.capacity, now());
-      const failed = await this.#execute(mirror, next.operations);
-      this.#attachOnce();
+      const { failed, lostUdpBackends } = await this.#executor.execute(mirror, next.operations, () => this.#stopped);
+      // Also when some writes failed: one Service in trouble must not keep the others from being served.
+      const unmet = await this.#attach(snapshot, isResync);
+      if (lostUdpBackends) this.#options.staleSockets.note();
+      this.#options.staleSockets.release();
       if (failed === 0) this.#becomeReady();
       // After the writes: a load balancer that is told of endpoints sends traffic at once.
       const unopened = this.#options.checkHealth(healthChecks(snapshot, this.#options.nodeName));
-      const done = { ...next, problems: [...next.problems, ...unopened] };
+      const done = { ...next, problems: [...next.problems, ...unmet, ...unopened] };
       this.#report(mirror, done, failed, resourceVersions);
       if (failed > 0) return now() + this.#backoff.nextMs();
       this.#backoff.reset();
       const releaseAt = Math.max(mirror.nextReleaseAt() ?? this.#resyncAt, now() + SHORTEST_CLEANUP_PAUSE_MS);
-      return Math.min(this.#resyncAt, releaseAt);
+      return Math.min(this.#resyncAt, releaseAt, unmet.length > 0 ? now() + POD_RETRY_MS : this.#resyncAt);
     } catch (error) {
       return this.#failed(error);
     } finally {
@@ -193,7 +177,6 @@ export class Reconciler {
 
   /** Reads the maps at start and at each resync; what others changed since is counted, and the plan repairs it. */
   #readKernel(): KernelMirror {
-    if (this.#mirror && now() < this.#resyncAt) return this.#mirror;
     const { kernel, log, metrics } = this.#options;
     const read = kernel.read();
     if (this.#mirror) {
@@ -205,7 +188,6 @@ export class Reconciler {
         for (const [map, count] of Object.entries(drift)) metrics.drift.inc({ map }, count);
       }
       this.#configuredAs = "";
-      if (this.#attached) this.#reattach();
     } else {
       this.#mirror = new KernelMirror(read, now());
       log.info("read the maps", { frontends: read.frontends.size, backends: read.backends.size });
@@ -230,35 +212,17 @@ export class Reconciler {
     return network;
   }
 
-  /** Returns how many operations failed or had to be left out because one before them failed. */
-  async #execute(mirror: KernelMirror, operations: readonly Operation[]): Promise<number> {
-    let failed = 0;
-    for (const [index, operation] of operations.entries()) {
-      if (this.#stopped) return operations.length - index;
-      if (index % WRITES_BETWEEN_YIELDS === WRITES_BETWEEN_YIELDS - 1) await yieldToEvents();
-      if (mirror.objection(operation) !== undefined) {
-        failed++;
-        continue;
-      }
-      try {
-        this.#options.kernel.apply(operation);
-        mirror.record(operation, now());
-        this.#options.metrics.writes.inc({ operation: operation.kind });
-      } catch (error) {
-        failed++;
-        this.#options.metrics.failedWrites.inc({ reason: reasonOf(error) });
-        if (failed <= LOGGED_FAILURES)
-          this.#options.log.error("a write failed", { operation: operation.kind, error: errorText(error) });
-      }
+  /** Returns what stands in the way of Pods that want their sockets left alone. */
+  async #attach(snapshot: Snapshot, again: boolean): Promise<readonly Problem[]> {
+    const wasAttached = this.#attached;
+    this.#attached &&= !again;
+    const { attached, problems } = await this.#options.attachment.sync(snapshot, !this.#attached);
+    if (again && wasAttached && attached.length > 0) {
+      this.#options.log.warn("programs had been detached by others, attached them again", { attached });
+      this.#options.metrics.drift.inc({ map: "links" }, attached.length);
     }
-    return failed;
-  }
-
-  /** After the first pass, also when some writes failed: one Service in trouble must not keep the others from being served. */
-  #attachOnce(): void {
-    if (this.#attached) return;
-    this.#options.attach();
     this.#attached = true;
+    return problems;
   }
 
   #becomeReady(): void {
@@ -266,13 +230,6 @@ export class Reconciler {
     this.#ready = true;
     this.#options.metrics.ready.set(1);
     this.#options.log.info("ready: the first full sync is in the kernel");
-  }
-
-  #reattach(): void {
-    const { attached } = this.#options.attach();
-    if (attached.length === 0) return;
-    this.#options.log.warn("programs had been detached by others, attached them again", { attached });
-    this.#options.metrics.drift.inc({ map: "links" }, attached.length);
   }
 
   #report(mirror: KernelMirror, done: Plan, failed: number, resourceVersions: Record<string, string>): void {
@@ -288,17 +245,10 @@ export class Reconciler {
     metrics.endpoints.set(served.endpoints);
     metrics.pendingWrites.set(pending);
     if (failed === 0) metrics.lastSync.setToCurrentTime();
-    const cells = [...mirror.extents.values()].reduce((sum, ids) => sum + ids.length, 0);
-    const used = {
-      frontends: mirror.frontends.size,
-      selections: mirror.selections.size,
-      arena: cells,
-      backends: mirror.backends.size,
-      sourceRanges: mirror.sourceRanges.size,
-    };
-    for (const [map, entries] of Object.entries(used)) metrics.mapEntries.set({ map }, entries);
-    for (const map of ["frontends", "selections", "arena", "backends", "sourceRanges"] as const)
-      metrics.mapCapacity.set({ map }, kernel.capacity[map]);
+    for (const [map, entries] of Object.entries(mapUsage(mirror))) {
+      metrics.mapEntries.set({ map }, entries);
+      metrics.mapCapacity.set({ map }, kernel.capacity[map as keyof Capacity]);
+    }
   }
 
   #failed(error: unknown): number {
@@ -313,17 +263,4 @@ export class Reconciler {
     });
     return now() + retryMs;
   }
-}
-
-/** A label of few values: the errno's name, or the error's. */
-function reasonOf(error: unknown): string {
-  const errno = (error as { errno?: unknown }).errno;
-  if (typeof errno === "number" && errno > 0) {
-    try {
-      return getSystemErrorName(-errno);
-    } catch {
-      return `errno ${errno}`;
-    }
-  }
-  return error instanceof Error ? error.name : "unknown";
 }

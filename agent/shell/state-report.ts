@@ -7,6 +7,7 @@ import type { Snapshot } from "../core/kubernetes-objects.ts";
 import type { Kernel, NodeNetwork } from "../core/operation.ts";
 import { frontendId } from "../core/operation.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { mapUsage } from "./sync-status.ts";
 
 export interface StateSources {
   readonly nodeName: string;
@@ -34,14 +35,7 @@ export function stateReport(sources: StateSources, path: string, query: URLSearc
 function overview({ nodeName, kernel, reconciler, snapshot, network, devices }: StateSources): object {
   const { mirror, drift, problems } = reconciler.account();
   const { capacity } = kernel;
-  const cells = [...(mirror?.extents.values() ?? [])].reduce((sum, ids) => sum + ids.length, 0);
-  const used = {
-    frontends: mirror?.frontends.size ?? 0,
-    selections: mirror?.selections.size ?? 0,
-    arena: cells,
-    backends: mirror?.backends.size ?? 0,
-    sourceRanges: mirror?.sourceRanges.size ?? 0,
-  };
+  const used = mapUsage(mirror);
   const maps = (Object.keys(used) as (keyof typeof used)[]).map((map) => ({
     ...{ map, used: used[map], capacity: capacity[map] },
   }));

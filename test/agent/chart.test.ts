@@ -47,9 +47,9 @@ interface Rendered {
   // biome-ignore lint/suspicious/noExplicitAny: objects of many kinds, looked at field by field
   readonly [field: string]: any;
 }
-const objects = (): Rendered[] => parseAllDocuments(render(...GOOD)).map((document) => document.toJS() as Rendered);
-const ofKind = (kind: string): Rendered => {
-  const found = objects().find((object) => object.kind === kind);
+const ofKind = (kind: string, ...settings: string[]): Rendered => {
+  const documents = parseAllDocuments(render(...GOOD, ...settings));
+  const found = documents.map((document) => document.toJS() as Rendered).find((object) => object.kind === kind);
   if (!found) throw new Error(`the chart renders no ${kind}`);
   return found;
 };
@@ -81,10 +81,12 @@ test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs
     }
     return true;
   };
-  // Cilium's chart takes it, but lists no default.
-  const unlisted = ["nodePort.range"];
+  // Cilium's chart takes these, but lists no default.
+  const unlisted = ["nodePort.range", "socketLB.terminatePodConnections"];
+  // Cilium has nothing of the kind.
+  const additions = ["socketLB.bypassRuntimeClasses"];
   const ours = leaves(values).filter((path) => !path.startsWith("resources"));
-  const unknown = ours.filter((path) => !exists(path) && !unlisted.includes(path));
+  const unknown = ours.filter((path) => !exists(path) && ![...unlisted, ...additions].includes(path));
   expect(unknown).toEqual([]);
 });
 
@@ -124,6 +126,15 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
       capabilities: { drop: ["ALL"], add: ["BPF", "NET_ADMIN", "PERFMON"] },
     });
     expect(spec.hostPID).toBeUndefined();
+  });
+
+  test("the agent may enter Pods' network namespaces only where their UDP sockets are to be let go", () => {
+    const podOf = (...settings: string[]) => ofKind("DaemonSet", ...settings)["spec"].template.spec;
+    const more = podOf("socketLB.terminatePodConnections=true");
+    expect(more.containers[0].securityContext.capabilities.add).toEqual(["BPF", "NET_ADMIN", "PERFMON", "SYS_ADMIN"]);
+    const paths = (spec: { volumes: { hostPath?: { path: string } }[] }) => spec.volumes.map((v) => v.hostPath?.path);
+    expect(paths(more)).toContain("/var/run/netns");
+    expect(paths(podOf())).not.toContain("/var/run/netns");
   });
 
   test("the agent runs on every node before anything else, without cluster DNS, one at a time when it is updated", () => {

@@ -13,11 +13,14 @@ test("understands the values of the chart", () => {
     devices: "eth0, eth1",
     "nodePort.range": "20000-21000",
     "bpf.root": "/bpf",
+    "socketLB.bypassRuntimeClasses": "kata gvisor",
   };
   expect(parseConfig({ ...values, kubeProxyReplacementHealthzBindAddr: "[::]:9999" }, "node-1")).toEqual({
     apiServer: { host: "192.0.2.10", port: 443 },
     nodeName: "node-1",
     socketLb: true,
+    bypassRuntimeClasses: ["kata", "gvisor"],
+    terminatePodConnections: false,
     masquerade: true,
     autoDirectNodeRoutes: false,
     nativeRoutingCidrs: ["10.244.0.0/16"],

@@ -20,6 +20,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "k8sServicePort" (int .Values.k8sServicePort)
   "kubeProxyReplacementHealthzBindAddr" .Values.kubeProxyReplacementHealthzBindAddr
   "socketLB.enabled" .Values.socketLB.enabled
+  "socketLB.bypassRuntimeClasses" .Values.socketLB.bypassRuntimeClasses
+  "socketLB.terminatePodConnections" .Values.socketLB.terminatePodConnections
   "bpf.masquerade" .Values.bpf.masquerade
   "bpf.root" .Values.bpf.root
   "enableIPv4Masquerade" .Values.enableIPv4Masquerade

@@ -75,7 +75,8 @@ beforeEach(async () => {
     snapshot: () => snapshot,
     resourceVersions: () => ({}),
     network: () => NETWORK,
-    attach: () => kernel.attach(),
+    attachment: { sync: async (_, again) => ({ attached: again ? kernel.attach().attached : [], problems: [] }) },
+    staleSockets: { note: () => undefined, release: () => undefined },
     announce: () => undefined,
     checkHealth: () => [],
   });

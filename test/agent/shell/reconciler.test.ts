@@ -49,12 +49,14 @@ let reconciler: Reconciler;
 let lines: string[];
 let announced: string[];
 let checked: string[];
+let releases: string[];
 
 beforeEach(() => {
   kernel = new FaultyKernel();
   lines = [];
   announced = [];
   checked = [];
+  releases = [];
   state = {
     services: collection([service("a", 1), service("b", 2)]),
     endpointSlices: collection([slice("a", [1, 2]), slice("b", [3])]),
@@ -71,7 +73,8 @@ function start(timing: Partial<ReconcilerTiming> = {}, network: () => NodeNetwor
     snapshot: () => state,
     resourceVersions: () => ({ services: "7" }),
     network,
-    attach: () => kernel.attach(),
+    attachment: { sync: async (_, again) => ({ attached: again ? kernel.attach().attached : [], problems: [] }) },
+    staleSockets: { note: () => releases.push("note"), release: () => releases.push("release") },
     announce: (problem) => announced.push(`${problem.service} ${problem.reason}`),
     checkHealth: (checks) => {
       checked = checks.map(({ name, port, localEndpoints }) => `${name}:${port}=${localEndpoints}`);
@@ -223,6 +226,23 @@ test("frees backends that nothing uses any more", { timeout: 30_000 }, async () 
   await ready();
   setSlices(slice("a", [1]), slice("b", [3]));
   await expect.poll(() => kernel.model.backends.size, { timeout: 10_000 }).toBe(2);
+});
+
+test("has UDP sockets let go of backends once these are cleared, and not before", { timeout: 30_000 }, async () => {
+  const dns = (hosts: number[]) => ({ ...slice("a", hosts), ports: [{ name: "", protocol: "UDP", port: 53 }] });
+  const spec = { clusterIP: "10.96.0.1", ports: [{ port: 53, protocol: "UDP" }] };
+  state = {
+    ...state,
+    services: collection([readService({ metadata: { namespace: "ns", name: "a" }, spec })]),
+    endpointSlices: collection([dns([1, 2])]),
+  };
+  start();
+  await ready();
+  setSlices(dns([1]));
+  await expect.poll(() => kernel.model.lookup("17/10.96.0.1/53", "selection")).toHaveLength(1);
+  expect(releases).not.toContain("note");
+  await expect.poll(() => kernel.model.backends.size, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => releases.slice(-2)).toEqual(["note", "release"]);
 });
 
 test("keeps trying when the maps cannot be read or the programs cannot be attached, and says so", async () => {

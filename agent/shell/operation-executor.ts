@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries out a plan's operations one by one, leaves out what builds on one that failed, and says how many did not happen.
+
+import { setImmediate as yieldToEvents } from "node:timers/promises";
+import { getSystemErrorName } from "node:util";
+import type { KernelMirror } from "../core/kernel-mirror.ts";
+import type { Kernel, Operation } from "../core/operation.ts";
+import { errorText, type Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** The event loop gets its turn after so long. */
+const LONGEST_SLICE_MS = 2;
+const LOGGED_FAILURES = 5;
+const UDP = 17;
+
+export interface Executed {
+  /** Operations that failed, or had to be left out because one before them failed. */
+  readonly failed: number;
+  /** Whether a backend of UDP has gone: sockets may still be connected to it. */
+  readonly lostUdpBackends: boolean;
+}
+
+export class OperationExecutor {
+  readonly #kernel: Pick<Kernel, "apply">;
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+
+  constructor(kernel: Pick<Kernel, "apply">, log: Log, metrics: Metrics) {
+    this.#kernel = kernel;
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  async execute(mirror: KernelMirror, operations: readonly Operation[], isStopped: () => boolean): Promise<Executed> {
+    let failed = 0;
+    let lostUdpBackends = false;
+    let sliceBegan = performance.now();
+    for (const [index, operation] of operations.entries()) {
+      if (isStopped()) return { failed: failed + operations.length - index, lostUdpBackends };
+      if (performance.now() - sliceBegan > LONGEST_SLICE_MS) {
+        await yieldToEvents();
+        sliceBegan = performance.now();
+      }
+      const isLostUdp = operation.kind === "clear-backend" && mirror.backends.get(operation.id)?.protocol === UDP;
+      if (!this.#apply(mirror, operation, failed)) failed++;
+      else if (isLostUdp) lostUdpBackends = true;
+    }
+    return { failed, lostUdpBackends };
+  }
+
+  #apply(mirror: KernelMirror, operation: Operation, failedBefore: number): boolean {
+    if (mirror.objection(operation) !== undefined) return false;
+    try {
+      this.#kernel.apply(operation);
+      mirror.record(operation, performance.now());
+      this.#metrics.writes.inc({ operation: operation.kind });
+      return true;
+    } catch (error) {
+      this.#metrics.failedWrites.inc({ reason: reasonOf(error) });
+      if (failedBefore < LOGGED_FAILURES)
+        this.#log.error("a write failed", { operation: operation.kind, error: errorText(error) });
+      return false;
+    }
+  }
+}
+
+/** A label of few values: the errno's name, or the error's. */
+export function reasonOf(error: unknown): string {
+  const errno = (error as { errno?: unknown }).errno;
+  if (typeof errno === "number" && errno > 0) {
+    try {
+      return getSystemErrorName(-errno);
+    } catch {
+      return `errno ${errno}`;
+    }
+  }
+  return error instanceof Error ? error.name : "unknown";
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds what this machine has made for a Pod: the host's end of its network device, and its cgroup below the kubelet's.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { BypassingPod } from "../core/socket-bypass.ts";
+import { type RunIp, runIp } from "./run-ip.ts";
+
+export interface Sandbox {
+  readonly device: string;
+  /** Folder of the Pod's cgroup2. */
+  readonly cgroup: string;
+}
+
+/** Names of the folders between the cgroup root and a Pod's: of the kubelet's own root, `kubepods`, and the QoS classes. */
+const ON_THE_WAY = /^(kubelet|kubepods|burstable$|besteffort$)/;
+const DEEPEST = 5;
+
+/**
+ * The folder of a Pod's cgroup, whichever driver the kubelet uses: `kubepods/burstable/pod<uid>` (cgroupfs), or
+ * `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid with underscores>.slice` (systemd).
+ */
+export function findPodCgroup(cgroup2: string, uid: string): string | undefined {
+  const ofCgroupfs = `pod${uid}`;
+  const ofSystemd = `-pod${uid.replaceAll("-", "_")}.slice`;
+  const search = (folder: string, depth: number): string | undefined => {
+    const names = foldersIn(folder);
+    const found = names.find((name) => name === ofCgroupfs || name.endsWith(ofSystemd));
+    if (found !== undefined) return join(folder, found);
+    if (depth === DEEPEST) return undefined;
+    for (const name of names) {
+      const below = ON_THE_WAY.test(name) && !name.includes("-pod") ? search(join(folder, name), depth + 1) : undefined;
+      if (below !== undefined) return below;
+    }
+    return undefined;
+  };
+  return search(cgroup2, 1);
+}
+
+/** Pods come and go while we look: a folder that has gone has nothing in it. */
+function foldersIn(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  } catch (error) {
+    if (["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
+    throw error;
+  }
+}
+
+/** The device by which this machine reaches the Pod. Throws when that leads out of the machine, or nowhere. */
+export async function podDevice(ip: string, nodeDevices: readonly string[], run: RunIp = runIp): Promise<string> {
+  const routes = JSON.parse(await run(["-j", "route", "get", ip])) as { readonly dev?: string; gateway?: string }[];
+  const { dev, gateway } = routes[0] ?? {};
+  if (dev === undefined) throw new Error(`there is no route to ${ip}`);
+  if (gateway !== undefined || nodeDevices.includes(dev) || dev === "lo")
+    throw new Error(`the route to ${ip} is by ${dev}${gateway ? ` and ${gateway}` : ""}, which is no device of a Pod`);
+  return dev;
+}
+
+/** Throws with what is missing. */
+export async function findSandbox(
+  pod: BypassingPod,
+  { cgroup2, nodeDevices, run }: { readonly cgroup2: string; readonly nodeDevices: readonly string[]; run?: RunIp },
+): Promise<Sandbox> {
+  const cgroup = findPodCgroup(cgroup2, pod.uid);
+  if (cgroup === undefined) throw new Error(`there is no cgroup2 for it below ${cgroup2}`);
+  const devices = new Set(await Promise.all(pod.ips.map((ip) => podDevice(ip, nodeDevices, run))));
+  const [device, ...others] = devices;
+  if (device === undefined || others.length > 0)
+    throw new Error(`its addresses are behind ${devices.size} devices, and one is needed`);
+  return { device, cgroup };
+}
+
+/** Network devices as this process's network namespace has them; /sys may show another's. */
+export function presentDevices(procNet = "/proc/net"): Set<string> {
+  const lines = readFileSync(`${procNet}/dev`, "utf8").trim().split("\n").slice(2);
+  return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(":")).trim()));
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the programs where they belong: at the cgroup root, at the node's devices, and at the devices of Pods whose sockets are left alone.
+
+import { existsSync } from "node:fs";
+import type { Pod, Snapshot } from "../core/kubernetes-objects.ts";
+import type { Problem } from "../core/problem.ts";
+import { type BypassingPod, bypassingPods } from "../core/socket-bypass.ts";
+import type { Datapath } from "./kernel/datapath.ts";
+import { errorText, type Log } from "./log.ts";
+import type { Sandbox } from "./pod-sandboxes.ts";
+
+export interface AttachmentOptions {
+  readonly kernel: Pick<Datapath, "attach" | "bypassSockets">;
+  /** Outward devices of the node. */
+  readonly devices: () => readonly string[];
+  /** All devices there are. */
+  readonly presentDevices: () => ReadonlySet<string>;
+  /** RuntimeClasses whose Pods have their sockets left alone. */
+  readonly bypassRuntimeClasses: readonly string[];
+  /** Throws with what is missing. */
+  readonly find: (pod: BypassingPod) => Promise<Sandbox>;
+  /** Says what of the devices may keep the programs from working. */
+  readonly advise: (devices: readonly string[]) => void;
+  readonly log: Log;
+}
+
+export interface AttachmentResult {
+  /** Links that were made, or given another program. */
+  readonly attached: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+/** As the reconciler drives it. */
+export interface Attachment {
+  /** After the maps were written. `again`: also what should be attached already, because others may have detached it. */
+  sync(snapshot: Snapshot, again: boolean): Promise<AttachmentResult>;
+}
+
+export class ProgramAttachment implements Attachment {
+  readonly #options: AttachmentOptions;
+  /** By Pod UID; a device keeps its programs while its Pod lives, for the flows that they have translated. */
+  #sandboxes = new Map<string, Sandbox>();
+  #bypassed = new Set<string>();
+  #appliedAs: string | undefined;
+
+  constructor(options: AttachmentOptions) {
+    this.#options = options;
+  }
+
+  async sync(snapshot: Snapshot, again: boolean): Promise<AttachmentResult> {
+    const problems: Problem[] = [];
+    const pods = [...(snapshot.pods?.objects.values() ?? [])];
+    const wanted = bypassingPods(pods, this.#options.bypassRuntimeClasses, problems);
+    this.#forgetGone(pods);
+    for (const pod of wanted) {
+      const problem = await this.#locate(pod);
+      if (problem) problems.push(problem);
+    }
+    return { attached: this.#apply(wanted, again), problems };
+  }
+
+  #forgetGone(pods: readonly Pod[]): void {
+    const alive = new Set(pods.filter((pod) => pod.hasOwnNetwork).map(({ uid }) => uid));
+    const present = this.#sandboxes.size > 0 ? this.#options.presentDevices() : new Set();
+    for (const [uid, { device, cgroup }] of this.#sandboxes)
+      if (!alive.has(uid) || !present.has(device) || !existsSync(cgroup)) this.#sandboxes.delete(uid);
+  }
+
+  async #locate(pod: BypassingPod): Promise<Problem | undefined> {
+    if (this.#sandboxes.has(pod.uid)) return undefined;
+    try {
+      const sandbox = await this.#options.find(pod);
+      this.#sandboxes.set(pod.uid, sandbox);
+      this.#options.log.info("leaving a Pod's sockets alone, and serving its packets", { pod: pod.name, ...sandbox });
+      return undefined;
+    } catch (error) {
+      const message = `Pod ${pod.name}: its sockets are served like any other's, because ${errorText(error)}; the agent tries again.`;
+      return { service: `pod/${pod.name}`, reason: "SocketLbBypass", message };
+    }
+  }
+
+  /** Its packets are served before its sockets are left alone, and the other way round: no Pod is ever without both. */
+  #apply(wanted: readonly BypassingPod[], again: boolean): readonly string[] {
+    const { kernel, devices, advise, log } = this.#options;
+    const cgroups = new Set(wanted.flatMap(({ uid }) => this.#sandboxes.get(uid)?.cgroup ?? []));
+    const podDevices = [...new Set([...this.#sandboxes.values()].map(({ device }) => device))].sort();
+    const text = JSON.stringify([[...cgroups], podDevices]);
+    if (!again && text === this.#appliedAs) return [];
+    const staying = [...this.#bypassed].filter((cgroup) => cgroups.has(cgroup));
+    if (this.#appliedAs !== undefined) kernel.bypassSockets(staying);
+    const { attached, kept } = kernel.attach(devices(), podDevices);
+    kernel.bypassSockets([...cgroups]);
+    this.#bypassed = cgroups;
+    this.#appliedAs = text;
+    if (attached.length > 0) {
+      log.info("attached the programs", { attached, kept });
+      advise(devices());
+    }
+    return attached;
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent says about its syncs: what is in the kernel, what waits, and why it is not ready.
+
+import type { KernelMirror } from "../core/kernel-mirror.ts";
+import type { Capacity } from "../core/operation.ts";
+
+export interface SyncStatus {
+  /** The first full sync is in the kernel and the programs are attached. */
+  readonly ready: boolean;
+  /** Why it is not ready, or what is failing now; empty when all is well. */
+  readonly reason: string;
+  readonly stuck: boolean;
+  readonly services: number;
+  readonly hostPorts: number;
+  readonly frontends: number;
+  readonly endpoints: number;
+  readonly pending: number;
+  readonly problems: number;
+  readonly lastSync: Date | undefined;
+  readonly resourceVersions: Readonly<Record<string, string>>;
+}
+
+export const NO_SYNC_YET: Omit<SyncStatus, "ready" | "stuck"> = {
+  reason: "waiting for the API server's first complete lists",
+  services: 0,
+  hostPorts: 0,
+  frontends: 0,
+  endpoints: 0,
+  pending: 0,
+  problems: 0,
+  lastSync: undefined,
+  resourceVersions: {},
+};
+
+/** Entries in use of each map that holds Services. */
+export function mapUsage(mirror: KernelMirror | undefined): Record<keyof Capacity, number> {
+  let cells = 0;
+  for (const ids of mirror?.extents.values() ?? []) cells += ids.length;
+  return {
+    frontends: mirror?.frontends.size ?? 0,
+    selections: mirror?.selections.size ?? 0,
+    arena: cells,
+    backends: mirror?.backends.size ?? 0,
+    sourceRanges: mirror?.sourceRanges.size ?? 0,
+  };
+}

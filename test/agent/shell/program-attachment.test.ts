@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Proves that a Pod whose sockets are left alone always has its packets served, in whatever order things come and go.
+
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { readPod, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
+import { createLog } from "../../../agent/shell/log.ts";
+import { ProgramAttachment } from "../../../agent/shell/program-attachment.ts";
+import { collection, nodes } from "../core/arbitrary-objects.ts";
+
+let root: string;
+let calls: string[];
+let present: Set<string>;
+let missing: Set<string>;
+let attachment: ProgramAttachment;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "sansproxy-pods-"));
+  for (const name of ["a", "b"]) mkdirSync(join(root, name));
+  calls = [];
+  present = new Set(["eth0", "veth-a", "veth-b"]);
+  missing = new Set();
+  restart();
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function restart(): void {
+  attachment = new ProgramAttachment({
+    kernel: {
+      attach: (devices, pods = []) => {
+        for (const device of [...devices, ...pods]) if (!present.has(device)) throw new Error(`no device ${device}`);
+        calls.push(`attach ${[...devices, ...pods].join(" ")}`);
+        return { attached: [], kept: [] };
+      },
+      bypassSockets: (cgroups) => {
+        calls.push(`bypass ${cgroups.map((cgroup) => cgroup.slice(root.length + 1)).join(" ")}`.trim());
+        return 0;
+      },
+    },
+    devices: () => ["eth0"],
+    presentDevices: () => present,
+    bypassRuntimeClasses: ["kata"],
+    find: async ({ name, uid }) => {
+      if (missing.has(uid) || !present.has(`veth-${uid}`)) throw new Error("it is not there yet");
+      return { device: `veth-${uid}`, cgroup: join(root, name.slice("ns/".length)) };
+    },
+    advise: () => undefined,
+    log: createLog("error", (line) => calls.push(line)),
+  });
+}
+
+const pod = (name: string, asks = true) =>
+  readPod({
+    metadata: { namespace: "ns", name, uid: name, annotations: { "sansproxy.io/socket-lb": String(!asks) } },
+    status: { phase: "Running", podIPs: [{ ip: "10.244.0.5" }] },
+  });
+
+async function sync(pods: ReturnType<typeof pod>[], again = false): Promise<string[]> {
+  const snapshot: Snapshot = {
+    services: collection([]),
+    endpointSlices: collection([]),
+    nodes,
+    pods: collection(pods),
+  };
+  calls = [];
+  const { problems } = await attachment.sync(snapshot, again);
+  return [...calls, ...problems.map(({ message }) => message)];
+}
+
+test("a Pod's packets are served before its sockets are left alone", async () => {
+  await sync([], true);
+  expect(await sync([pod("a")])).toEqual(["bypass", "attach eth0 veth-a", "bypass a"]);
+});
+
+test("nothing is done while nothing has changed", async () => {
+  await sync([pod("a")], true);
+  expect(await sync([pod("a")])).toEqual([]);
+  expect(await sync([pod("a")], true)).toEqual(["bypass a", "attach eth0 veth-a", "bypass a"]);
+});
+
+test("after a restart what the Pods asked for before is not undone for a moment", async () => {
+  expect(await sync([pod("a")], true)).toEqual(["attach eth0 veth-a", "bypass a"]);
+});
+
+test("a Pod that changes its mind keeps the programs at its device, for the connections that they have translated", async () => {
+  await sync([pod("a")], true);
+  expect(await sync([pod("a", false)])).toEqual(["bypass", "attach eth0 veth-a", "bypass"]);
+});
+
+test("the device of a Pod that has gone is let go, and does not keep others from being attached", async () => {
+  await sync([pod("a"), pod("b")], true);
+  present.delete("veth-a");
+  const [first, second, third, said] = await sync([pod("a"), pod("b")]);
+  expect([first, second, third]).toEqual(["bypass b", "attach eth0 veth-b", "bypass b"]);
+  expect(said).toContain("Pod ns/a");
+  expect(await sync([pod("b")])).toEqual([]);
+});
+
+test("a Pod that cannot be found yet is served at its sockets, told so, and found later", async () => {
+  missing.add("a");
+  const [first, second, said] = await sync([pod("a")], true);
+  expect([first, second]).toEqual(["attach eth0", "bypass"]);
+  expect(said).toMatch(/^Pod ns\/a: its sockets are served like any other's, because it is not there yet/);
+  missing.clear();
+  expect(await sync([pod("a")])).toEqual(["bypass", "attach eth0 veth-a", "bypass a"]);
+});
