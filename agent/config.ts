@@ -19,6 +19,8 @@ export interface Config {
   readonly devices: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
   readonly http: { readonly host: string; readonly port: number };
+  /** Where kube-proxy serves its metrics; undefined for nowhere. */
+  readonly kubeProxyHttp: { readonly host: string; readonly port: number } | undefined;
   readonly cni: { readonly install: boolean; readonly confPath: string; readonly binPath: string };
   readonly cgroupRoot: string;
   readonly bpfRoot: string;
@@ -50,6 +52,7 @@ const DEFAULTS = {
   devices: "",
   "nodePort.range": "30000,32767",
   kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
+  metricsBindAddress: "127.0.0.1:10249",
   "cni.install": true,
   "cni.confPath": "/etc/cni/net.d",
   "cni.binPath": "/opt/cni/bin",
@@ -89,7 +92,9 @@ export function parseConfig(json: unknown, nodeName: string | undefined): Config
     nativeRoutingCidrs: values.ipv4NativeRoutingCIDR === "" ? [] : [values.ipv4NativeRoutingCIDR],
     devices: wordsOf(values.devices),
     nodePortRange: portRange(values["nodePort.range"]),
-    http: bindAddress(values.kubeProxyReplacementHealthzBindAddr),
+    http: bindAddress("kubeProxyReplacementHealthzBindAddr", values.kubeProxyReplacementHealthzBindAddr),
+    kubeProxyHttp:
+      values.metricsBindAddress === "" ? undefined : bindAddress("metricsBindAddress", values.metricsBindAddress),
     cni: {
       install: values["cni.install"],
       confPath: absolutePath("cni.confPath", values["cni.confPath"]),
@@ -170,16 +175,12 @@ function portRange(text: string): Config["nodePortRange"] {
   return { first, last };
 }
 
-function bindAddress(text: string): Config["http"] {
+function bindAddress(property: string, text: string): Config["http"] {
   const [, host, port] = /^(?:\[([0-9a-fA-F:]+)\]|[^:[\]]*):(\d+)$/.exec(text) ?? [];
   const address = host ?? text.slice(0, text.lastIndexOf(":"));
   if (port === undefined || familyOf(address || "0.0.0.0") === undefined)
-    throw new ConfigError(
-      "kubeProxyReplacementHealthzBindAddr",
-      text,
-      'must be an address and port such as "0.0.0.0:10256"',
-    );
-  return { host: address || "0.0.0.0", port: portNumber("kubeProxyReplacementHealthzBindAddr", Number(port)) };
+    throw new ConfigError(property, text, 'must be an address and port such as "0.0.0.0:10256"');
+  return { host: address || "0.0.0.0", port: portNumber(property, Number(port)) };
 }
 
 function absolutePath(property: string, value: string): string {

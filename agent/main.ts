@@ -13,6 +13,7 @@ import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { findCgroup2 } from "./shell/kernel/cgroup.ts";
 import { Datapath } from "./shell/kernel/datapath.ts";
 import { checkPreconditions } from "./shell/kernel/preconditions.ts";
+import { KubeProxyServer } from "./shell/kube-proxy-server.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
 import { Metrics } from "./shell/metrics.ts";
 import {
@@ -24,6 +25,7 @@ import {
   smallestMtu,
   strictReversePathDevices,
 } from "./shell/node-facts.ts";
+import { nodePortAdvice } from "./shell/node-port-range.ts";
 import { NodeSetup } from "./shell/node-setup.ts";
 import { CNI_PLUGINS } from "./shell/pod-network.ts";
 import { findSandbox, presentDevices } from "./shell/pod-sandboxes.ts";
@@ -133,8 +135,12 @@ async function run(config: Config, log: Log): Promise<void> {
   // The operator's command asks over the loopback, also where the configured address is another one.
   const isReachable = ["0.0.0.0", "::", "127.0.0.1"].includes(config.http.host);
   const loopback = isReachable ? undefined : (await serveHttp({ host: "127.0.0.1", port }, answers)).server;
+  const kubeProxyServer = config.kubeProxyHttp && new KubeProxyServer(config.kubeProxyHttp, answers.metrics, log);
+  kubeProxyServer?.start();
   warnAboutPlugins(config, log);
   for (const line of checkPreconditions({ bpfRoot, cgroupRoot }).advice) log.warn(line);
+  const ports = nodePortAdvice(config.nodePortRange);
+  if (ports !== undefined) log.warn(ports);
   cluster.start();
   log.info("started", { apiServer: `${config.apiServer.host}:${config.apiServer.port}`, httpPort: port });
 
@@ -146,6 +152,7 @@ async function run(config: Config, log: Log): Promise<void> {
     each?.close();
     each?.closeAllConnections();
   }
+  kubeProxyServer?.stop();
   healthPorts.close();
   await Promise.all([cluster.stop(), events.stop(), reconciler.stop(), nodeSetup.stop()]);
   client.close();

@@ -83,8 +83,8 @@ test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs
   };
   // Cilium's chart takes these, but lists no default.
   const unlisted = ["nodePort.range", "socketLB.terminatePodConnections"];
-  // Cilium has nothing of the kind.
-  const additions = ["socketLB.bypassRuntimeClasses"];
+  // Cilium has nothing of the kind; the address is kube-proxy's own.
+  const additions = ["socketLB.bypassRuntimeClasses", "metricsBindAddress"];
   const ours = leaves(values).filter((path) => !path.startsWith("resources"));
   const unknown = ours.filter((path) => !exists(path) && ![...unlisted, ...additions].includes(path));
   expect(unknown).toEqual([]);

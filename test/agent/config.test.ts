@@ -27,6 +27,7 @@ test("understands the values of the chart", () => {
     devices: ["eth0", "eth1"],
     nodePortRange: { first: 20_000, last: 21_000 },
     http: { host: "::", port: 9999 },
+    kubeProxyHttp: { host: "127.0.0.1", port: 10_249 },
     cni: { install: true, confPath: "/etc/cni/net.d", binPath: "/opt/cni/bin" },
     cgroupRoot: "/sys/fs/cgroup",
     bpfRoot: "/bpf",
@@ -47,6 +48,7 @@ const bad: [property: string, values: Record<string, unknown>, said: string][] =
   ["nodePort.range", { "nodePort.range": "32767,30000" }, "the lower one first"],
   ["nodePort.range", { "nodePort.range": "30000" }, "two ports"],
   ["kubeProxyReplacementHealthzBindAddr", { kubeProxyReplacementHealthzBindAddr: "10256" }, "address and port"],
+  ["metricsBindAddress", { metricsBindAddress: "localhost:10249" }, "address and port"],
   ["cgroup.hostRoot", { "cgroup.hostRoot": "sys/fs/cgroup" }, "absolute path"],
 ];
 

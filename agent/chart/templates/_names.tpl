@@ -19,6 +19,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "k8sServiceHost" .Values.k8sServiceHost
   "k8sServicePort" (int .Values.k8sServicePort)
   "kubeProxyReplacementHealthzBindAddr" .Values.kubeProxyReplacementHealthzBindAddr
+  "metricsBindAddress" .Values.metricsBindAddress
   "socketLB.enabled" .Values.socketLB.enabled
   "socketLB.bypassRuntimeClasses" .Values.socketLB.bypassRuntimeClasses
   "socketLB.terminatePodConnections" .Values.socketLB.terminatePodConnections
