@@ -8,6 +8,7 @@ import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import structProto from "google-protobuf/google/protobuf/struct_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Plugin, pluginsDirectory, startPlugin } from "../fixtures/plugin.ts";
+import { launchPlugin } from "./plugin.ts";
 import { configuration, launch, outcome, runtimeOptions, words } from "./program.ts";
 
 type LanguageClient = InstanceType<typeof services.LanguageRuntimeClient>;
@@ -62,6 +63,35 @@ describe("the program's process", () => {
     expect(outcome(32, null)).toEqual({ error: "", bail: true });
     expect(outcome(1, null).error).toBe("Program exited with non-zero exit code: 1");
     expect(outcome(null, "SIGKILL").error).toBe("Program was ended by SIGKILL");
+  });
+});
+
+describe("a plugin's process", () => {
+  const request = (kind: string): InstanceType<typeof messages.RunPluginRequest> => {
+    const info = new messages.ProgramInfo();
+    info.setProgramDirectory(pluginsDirectory);
+    const run = new messages.RunPluginRequest();
+    run.setInfo(info);
+    run.setKind(kind);
+    run.setPwd("/project");
+    run.setArgsList(["127.0.0.1:1"]);
+    run.setEnvList(["A=1", "B=x=y", "A=2"]);
+    return run;
+  };
+
+  test("of a policy pack runs in the pack's folder, which is its last argument", () => {
+    const { args, env, cwd } = launchPlugin(request("analyzer"));
+    expect(args[0]).toMatch(/@pulumi\/pulumi\/cmd\/run-policy-pack\/index\.js$/);
+    expect(args.slice(1)).toEqual(["127.0.0.1:1", pluginsDirectory]);
+    expect(cwd).toBe(pluginsDirectory);
+    expect(env).toMatchObject({ A: "2", B: "x=y" });
+  });
+
+  test("of a provider runs where the engine is, with its folder as first argument", () => {
+    const { args, cwd } = launchPlugin(request("resource"));
+    expect(args[0]).toMatch(/@pulumi\/pulumi\/cmd\/run-plugin\/index\.js$/);
+    expect(args.slice(1)).toEqual([pluginsDirectory, "127.0.0.1:1"]);
+    expect(cwd).toBe("/project");
   });
 });
 

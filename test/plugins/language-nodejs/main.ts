@@ -11,6 +11,7 @@ import messages from "@pulumi/pulumi/proto/language_pb.js";
 import plugins from "@pulumi/pulumi/proto/plugin_pb.js";
 import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import { announce, engineAddress, listen } from "../listen.ts";
+import { launchPlugin, runPlugin } from "./plugin.ts";
 import { launch, runProgram } from "./program.ts";
 
 interface Manifest {
@@ -131,11 +132,35 @@ implementation["installDependencies"] = (call: Parameters<typeof installDependen
     (error: unknown) => call.emit("error", { code: grpc.status.UNKNOWN, details: describe(error) }),
   );
 };
-implementation["runPlugin"] = (call: grpc.ServerWritableStream<unknown, unknown>) =>
-  call.emit("error", {
-    code: grpc.status.UNIMPLEMENTED,
-    details: "the stand-in language host of sansproxy runs programs, not plugins written in Node.js",
-  });
+/** Streams what a plugin written in Node.js says; the engine ends the call when it has no more use for the plugin. */
+const servePlugin = async (
+  call: grpc.ServerWritableStream<InstanceType<typeof messages.RunPluginRequest>, unknown>,
+): Promise<void> => {
+  const unwanted = new AbortController();
+  call.once("cancelled", () => unwanted.abort(new Error("the engine has no more use for the plugin")));
+  const say = (fill: (response: InstanceType<typeof messages.RunPluginResponse>) => void): void => {
+    const response = new messages.RunPluginResponse();
+    fill(response);
+    call.write(response);
+  };
+  const signal = AbortSignal.any([cancellation.signal, unwanted.signal]);
+  const output = {
+    stdout: (chunk: Buffer) => say((response) => void response.setStdout(chunk)),
+    stderr: (chunk: Buffer) => say((response) => void response.setStderr(chunk)),
+  };
+  const code = await runPlugin(launchPlugin(call.request), output, signal);
+  say((response) => void response.setExitcode(code));
+};
+implementation["runPlugin"] = (call: Parameters<typeof servePlugin>[0]) => {
+  const work = servePlugin(call);
+  running.add(work);
+  work.then(
+    () => call.end(),
+    (error: unknown) => call.emit("error", { code: grpc.status.UNKNOWN, details: describe(error) }),
+  );
+  const done = (): void => void running.delete(work);
+  work.then(done, done);
+};
 
 const listening = await listen(services.LanguageRuntimeService, implementation);
 announce(listening, async () => {
