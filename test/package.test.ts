@@ -53,6 +53,17 @@ describe("the package", () => {
     expect(run(process.execPath, "declare.mjs")).toContain("declared");
   });
 
+  test("brings the policy pack, compiled", () => {
+    const program = `
+      import { resourceRules, stackRules } from "./node_modules/sansproxy/dist/stacks/policy/rules.js";
+      console.log([...resourceRules, ...stackRules].map(({ name }) => name).join(" "));`;
+    writeFileSync(join(user, "rules.mjs"), program);
+    expect(run(process.execPath, "rules.mjs")).toContain("no-kube-proxy-addon");
+    for (const file of ["PulumiPolicy.yaml", "package.json", "entry.cjs"]) {
+      expect(readdirSync(join(installed, "stacks/policy"))).toContain(file);
+    }
+  });
+
   test("runs its command, compiled", () => {
     expect(run(process.execPath, join(installed, "agent", "sansproxy.mjs"), "--help")).toContain("verify");
   });

@@ -129,3 +129,13 @@ export function ciliumProblems(of: CiliumSetting, options: Values, helmValues: V
   }
   return [...byPlace.values()];
 }
+
+/** What is wrong with complete values as they stand, whoever wrote them: their keys, and their combinations. */
+export function valueProblems(of: CiliumSetting, values: Values): InputProblem[] {
+  const byPlace = new Map<string, InputProblem>();
+  const misspelled = knowsKeys(of) ? keyProblems("", withoutDerived(values)) : [];
+  for (const problem of [...misspelled, ...rules.flatMap((rule) => rule(values, of))]) {
+    if (!byPlace.has(problem.propertyPath)) byPlace.set(problem.propertyPath, problem);
+  }
+  return [...byPlace.values()];
+}
