@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { BareMetalClusterArgs } from "./args.ts";
 import { bundleVariables, fileLabel, filesForRole, remotePath } from "./bundle.ts";
 import { sshConnection } from "./connection.ts";
+import { explainContact } from "./first-contact.ts";
 import type { CheckedHost, CheckedInputs } from "./inputs.ts";
 import { authority, type KubeadmCluster } from "./kubeadm-config.ts";
 import { remoteStep } from "./remote-step.ts";
@@ -109,8 +110,23 @@ export function preflight(
         PACKAGE_SOURCE: inputs.bundle === undefined ? "apt" : "bundle",
       },
     },
-    { parent },
+    {
+      parent,
+      hooks: explainContact(`${context.prefix}-contact`, contactFacts(context, inputs), parent),
+    },
   );
+}
+
+function contactFacts({ host }: HostContext, { bastion }: CheckedInputs) {
+  return pulumi
+    .all([host.address, host.port ?? 22, host.user ?? "root", bastion?.host ?? ""])
+    .apply(([address, port, user, through]) => ({
+      name: host.name,
+      address,
+      port,
+      user,
+      ...(through === "" ? {} : { bastion: through }),
+    }));
 }
 
 /** Options of a step whose undoing has to reach the host. */
