@@ -60,6 +60,7 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 	const struct frontend *frontend;
 	const struct backend *backend;
 	__u32 index, id = 0;
+	bool inside;
 
 	if (!packet || !flow || !config)
 		return FOUND_NOTHING;
@@ -73,12 +74,14 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 		return FOUND_NOTHING;
 	if (side == SIDE_OUTSIDE && !frontend_admits(frontend, &packet->tuple.source))
 		return drop_finding(COUNT_DROP_SOURCE_RANGE);
-	index = side == SIDE_POD ? frontend->selection : frontend->external_selection;
+	inside = side == SIDE_POD || (frontend->selection != frontend->external_selection &&
+				      is_pod_elsewhere(&packet->tuple.source));
+	index = inside ? frontend->selection : frontend->external_selection;
 	switch (affinity_choose(frontend, index, &client, &id)) {
 	case CHOICE_MADE:
 		break;
 	case CHOICE_NO_ENDPOINT:
-		if (side == SIDE_OUTSIDE && (frontend->flags & FRONTEND_DROP))
+		if (!inside && (frontend->flags & FRONTEND_DROP))
 			return drop_finding(COUNT_DROP_NO_ENDPOINT);
 		return FOUND_NOBODY;
 	case CHOICE_ABSENT:

@@ -42,8 +42,8 @@ static __always_inline const struct frontend *frontend_lookup(const struct node_
 }
 
 /*
- * Whether the source ranges of a frontend let a packet from outside in. They do not concern other nodes and their pods.
- * Our own addresses and pods do not send to us from outside: who says so lies, and has to be in a range like anybody.
+ * Whether the source ranges of a frontend let a packet from outside in. Nodes and pods need no range, as they are served
+ * where they are; who says at our device to be one of them has to be in a range like anybody.
  */
 static __always_inline bool frontend_admits(const struct frontend *frontend,
 					    const struct address *source)
@@ -53,17 +53,18 @@ static __always_inline bool frontend_admits(const struct frontend *frontend,
 		.service = frontend->service,
 		.address = *source,
 	};
-	__u32 flags;
 
-	if (!(frontend->flags & FRONTEND_SOURCE_RANGES))
-		return true;
-	if (bpf_map_lookup_elem(&source_ranges, &key))
-		return true;
-	flags = node_address_flags(source);
-	if (flags)
-		return !(flags & ADDRESS_OWN);
-	flags = network_flags(source);
-	return (flags & NETWORK_NO_MASQUERADE) && !(flags & NETWORK_LOCAL_PODS);
+	return !(frontend->flags & FRONTEND_SOURCE_RANGES) ||
+	       bpf_map_lookup_elem(&source_ranges, &key);
+}
+
+/* A pod of another node whose own node has left the packet to us: to the Service it is a client inside the cluster. */
+static __always_inline bool is_pod_elsewhere(const struct address *source)
+{
+	__u32 flags = network_flags(source);
+
+	return (flags & NETWORK_NO_MASQUERADE) && !(flags & NETWORK_LOCAL_PODS) &&
+	       !node_address_flags(source);
 }
 
 #endif

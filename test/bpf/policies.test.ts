@@ -23,7 +23,7 @@ beforeAll(() => {
     serve(datapath, { address: VIP, port: 80, protocol, external: here }, [{ address: OTHER_POD, port: 8080 }]);
     serve(datapath, { address: VIP, port: 81, protocol, external: [] }, here);
     serve(datapath, { address: VIP, port: 82, protocol, external: [], noEndpoint: "drop" }, here);
-    serve(datapath, { address: VIP, port: 83, protocol, ranges: ["10.77.0.0/30", "198.51.100.0/24"] }, here);
+    serve(datapath, { address: VIP, port: 83, protocol, ranges: ["10.77.0.0/31", "198.51.100.0/24"] }, here);
     serve(datapath, { address: VIP, port: 84, protocol, ranges: ["203.0.113.0/24"] }, here);
     spread.set(protocol, serve(datapath, { address: VIP, port: 85, protocol, affinitySeconds: 3600 }, SPREAD));
     serve(datapath, { address: VIP, port: 86, protocol }, SPREAD);
@@ -50,6 +50,19 @@ describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
     expect(table.ingress(packet(protocol, 80))).toMatchObject({ verdict: NEXT, to: `${POD}:8080` });
   });
 
+  test.each([
+    ["here", OTHER_POD, 81, `${POD}:8080`],
+    ["elsewhere", OTHER_POD, 80, `${OTHER_POD}:8080`],
+    ["and none of the outside's", OTHER_POD, 82, `${POD}:8080`],
+  ])("of a pod of another node is given what is selected for the cluster: %s", (_, source, port, to) => {
+    expect(table.ingress(packet(protocol, port, { source }))).toMatchObject({ to });
+  });
+
+  test("of another node itself is given what is selected for the outside", () => {
+    expect(table.ingress(packet(protocol, 80, { source: OTHER_NODE }))).toMatchObject({ to: `${POD}:8080` });
+    expect(table.ingress(packet(protocol, 82, { source: OTHER_NODE }))).toMatchObject({ verdict: DROP });
+  });
+
   test("without endpoints for the outside is dropped where the policy says so", () => {
     expect(table.ingress(packet(protocol, 82))).toMatchObject({ verdict: DROP, counted: { drop_no_endpoint: 1 } });
   });
@@ -57,8 +70,8 @@ describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
   test.each([
     ["a client in a range", CLIENT, NEXT],
     ["a client in the other range", "198.51.100.77", NEXT],
-    ["another node", OTHER_NODE, NEXT],
-    ["a pod of another node", OTHER_POD, NEXT],
+    ["who says to be another node", OTHER_NODE, DROP],
+    ["who says to be a pod of another node", OTHER_POD, DROP],
     ["a client in no range", "198.51.101.1", DROP],
     ["who pretends to be our pod", "10.244.1.9", DROP],
   ])("of %s meets the source ranges", (_, source, verdict) => {
