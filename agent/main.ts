@@ -71,9 +71,9 @@ async function run(config: Config, log: Log): Promise<void> {
     nodeName,
     client,
     log,
-    onChange: (kind) => {
-      reconciler.trigger();
-      if (kind === "nodes") nodeSetup.trigger();
+    onChange: (change) => {
+      reconciler.changed(change);
+      if (change.kind === "nodes") nodeSetup.trigger();
     },
     onRestart: (kind, reason) => metrics.watchRestarts.inc({ kind, reason }),
   });

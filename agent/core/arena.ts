@@ -8,43 +8,89 @@ export function extentSize(count: number): number {
   return 2 ** Math.ceil(Math.log2(count));
 }
 
-/** The free room of one arena while a plan is made; allocations are only visible to this plan. */
-export class ArenaRoom {
-  readonly #gaps: { offset: number; size: number }[] = [];
+/** Which cells are reserved. What was read back may overlap, so each cell counts the extents that reserve it. */
+export class ArenaCells {
+  #uses = new Uint16Array(1024);
+  /** No cell below it is free. */
+  #lowestFree = 0;
 
-  /** `occupied` maps the offset of each extent in use, or in its grace, to its number of endpoints. */
-  constructor(cells: number, occupied: Iterable<readonly [offset: number, count: number]>) {
-    let end = 0;
-    for (const [offset, count] of [...occupied].sort(([a], [b]) => a - b)) {
-      if (offset > end) this.#gaps.push({ offset: end, size: offset - end });
-      end = Math.max(end, offset + extentSize(count));
+  reserve(offset: number, count: number): void {
+    const end = offset + extentSize(count);
+    if (end > this.#uses.length) {
+      const larger = new Uint16Array(Math.max(end, this.#uses.length * 2));
+      larger.set(this.#uses);
+      this.#uses = larger;
     }
-    if (end < cells) this.#gaps.push({ offset: end, size: cells - end });
+    for (let cell = offset; cell < end; cell++) this.#uses[cell] = (this.#uses[cell] ?? 0) + 1;
+  }
+
+  free(offset: number, count: number): void {
+    const end = offset + extentSize(count);
+    for (let cell = offset; cell < end; cell++) this.#uses[cell] = (this.#uses[cell] ?? 1) - 1;
+    this.#lowestFree = Math.min(this.#lowestFree, offset);
+  }
+
+  /** The lowest offset of `size` free cells in an arena of `limit` cells, or undefined. */
+  find(size: number, limit: number): number | undefined {
+    const uses = this.#uses;
+    let start = this.#nextFree(this.#lowestFree);
+    this.#lowestFree = start;
+    while (start + size <= limit) {
+      let end = start;
+      while (end < start + size && end < uses.length && uses[end] === 0) end++;
+      if (end === start + size || end >= uses.length) return start;
+      start = this.#nextFree(end);
+    }
+    return undefined;
+  }
+
+  clear(): void {
+    this.#uses.fill(0);
+    this.#lowestFree = 0;
+  }
+
+  #nextFree(from: number): number {
+    const found = this.#uses.indexOf(0, from);
+    return found === -1 ? Math.max(from, this.#uses.length) : found;
+  }
+}
+
+/** What one plan takes of the arena; it must be closed when the plan is made. */
+export class ArenaRoom {
+  readonly #cells: ArenaCells;
+  readonly #limit: number;
+  readonly #taken: { readonly offset: number; readonly count: number }[] = [];
+
+  constructor(cells: ArenaCells, limit: number) {
+    this.#cells = cells;
+    this.#limit = limit;
   }
 
   /** The offset of a new extent, or undefined when no gap is large enough. */
   allocate(count: number): number | undefined {
-    const size = extentSize(count);
-    const index = this.#gaps.findIndex((gap) => gap.size >= size);
-    const gap = this.#gaps[index];
-    if (!gap) return undefined;
-    const { offset } = gap;
-    gap.offset += size;
-    gap.size -= size;
-    if (gap.size === 0) this.#gaps.splice(index, 1);
+    const offset = this.#cells.find(extentSize(count), this.#limit);
+    if (offset === undefined) return undefined;
+    this.#cells.reserve(offset, count);
+    this.#taken.push({ offset, count });
     return offset;
+  }
+
+  /** Gives all of it back: what is carried out is reserved by its write. */
+  close(): void {
+    for (const { offset, count } of this.#taken.splice(0)) this.#cells.free(offset, count);
   }
 }
 
-/** Lowest indices from 1 on that are not in use; 0 means absent. */
+/** Lowest indices that are not in use; 0 means absent. None below `first` is free. */
 export class FreeIndices {
   readonly #isUsed: (index: number) => boolean;
   readonly #size: number;
-  #next = 1;
+  #next: number;
 
-  constructor(size: number, isUsed: (index: number) => boolean) {
+  constructor(size: number, isUsed: (index: number) => boolean, first = 1) {
     this.#size = size;
     this.#isUsed = isUsed;
+    this.#next = first;
   }
 
   allocate(): number | undefined {

@@ -74,23 +74,39 @@ export function desiredState(
   nodeName: string,
   deviceAddresses: readonly string[] = [],
 ): DesiredState {
+  return resolveAll(snapshot, nodeName, deviceAddresses).desired;
+}
+
+export interface Location {
+  readonly nodeName: string;
+  readonly zone: string;
+}
+
+/** A desired state with what it was made from, in the order of its Services; those of Pods come after them. */
+export interface Resolution {
+  readonly desired: DesiredState & { readonly services: DesiredService[] };
+  readonly services: readonly Service[];
+  readonly claims: readonly (readonly Claim[])[];
+  readonly slicesOf: Map<string, EndpointSlice[]>;
+  readonly location: Location;
+}
+
+export function resolveAll(snapshot: Snapshot, nodeName: string, deviceAddresses: readonly string[]): Resolution {
   const problems: Problem[] = [];
   const services = [...snapshot.services.objects.values()].filter(isServed).sort(byAge);
   const slicesOf = indexSlices(snapshot.endpointSlices.objects.values());
   const own = [...snapshot.nodes.objects.values()].find((node) => node.name === nodeName);
   const nodeAddresses = addressesOfNode(own, deviceAddresses);
-  const won = settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
+  const claims = settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
   const location = { nodeName, zone: own?.labels[ZONE_LABEL] ?? "" };
   const served = services.map((service, index) =>
-    resolve(service, won[index] ?? [], slicesOf.get(objectKey(service)) ?? [], location),
+    resolveService(service, claims[index] ?? [], slicesOf.get(objectKey(service)) ?? [], location),
   );
   const owned = new Map(served.flatMap(({ name, frontends }) => frontends.map((f) => [frontendId(f.key), name])));
   const pods = snapshot.pods?.objects.values() ?? [];
-  return {
-    complete: isComplete(snapshot),
-    services: [...served, ...hostPortServices(pods, nodeAddresses, owned, problems)],
-    problems,
-  };
+  const all = [...served, ...hostPortServices(pods, nodeAddresses, owned, problems)];
+  const desired = { complete: isComplete(snapshot), services: all, problems };
+  return { desired, services, claims, slicesOf, location };
 }
 
 /** Headless and ExternalName Services need no proxy; a labelled one belongs to another proxy. */
@@ -123,11 +139,12 @@ export function indexSlices(slices: Iterable<EndpointSlice>): Map<string, Endpoi
   return index;
 }
 
-function resolve(
+/** What a Service is served as, from the claims it has won and its own EndpointSlices. */
+export function resolveService(
   service: Service,
   claims: readonly Claim[],
   slices: readonly EndpointSlice[],
-  location: { readonly nodeName: string; readonly zone: string },
+  location: Location,
 ): DesiredService {
   const selections = new Map<string, DesiredSelection>();
   const ranges = sourceRangesOf(service, []);

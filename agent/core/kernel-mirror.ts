@@ -2,6 +2,7 @@
 // What the kernel is known to hold, kept in step with every write, and since when each unreferenced part has been idle.
 
 import { contentsOf } from "./desired-state.ts";
+import { MirrorIndex } from "./mirror-index.ts";
 import {
   type Backend,
   backendId,
@@ -14,6 +15,7 @@ import {
   type SourceRange,
   sourceRangeId,
 } from "./operation.ts";
+import { UseCounts } from "./use-counts.ts";
 
 /**
  * A packet that looked up the old value may still be on its way through a program: what nothing refers to any more is
@@ -33,13 +35,14 @@ export class KernelMirror implements KernelState {
   readonly idleExtents = new Map<number, number>();
   readonly idleBackends = new Map<number, number>();
 
+  readonly index = new MirrorIndex();
   readonly #contents = new Map<number, string>();
-  readonly #selectionUses = new Map<number, number>();
-  readonly #extentUses = new Map<number, number>();
-  readonly #backendUses = new Map<number, number>();
-  readonly #rangesOfService = new Map<number, number>();
+  readonly #selectionUses = new UseCounts();
+  readonly #extentUses = new UseCounts();
+  readonly #backendUses = new UseCounts();
+  readonly #rangesOfService = new UseCounts();
   /** Frontends of a service that have `sourceRanges` set. */
-  readonly #askers = new Map<number, number>();
+  readonly #askers = new UseCounts();
 
   constructor(state: KernelState, now: number) {
     this.adopt(state, now);
@@ -49,9 +52,9 @@ export class KernelMirror implements KernelState {
   adopt(state: KernelState, now: number): void {
     const reserved = [...this.idleExtents].map(([offset, since]) => ({ offset, since, ids: this.extents.get(offset) }));
     const since = { selections: new Map(this.idleSelections), backends: new Map(this.idleBackends) };
-    for (const map of this.#allMaps()) map.clear();
+    for (const map of this.#all()) map.clear();
     for (const [id, backend] of state.backends) {
-      this.backends.set(id, backend);
+      this.#setBackend(id, backend);
       this.idleBackends.set(id, since.backends.get(id) ?? now);
     }
     for (const [offset, ids] of state.extents) this.#addExtent(offset, ids, now);
@@ -73,7 +76,7 @@ export class KernelMirror implements KernelState {
   record(operation: Operation, now: number): void {
     switch (operation.kind) {
       case "write-backend":
-        this.backends.set(operation.id, operation.backend);
+        this.#setBackend(operation.id, operation.backend);
         if (!this.#backendUses.has(operation.id)) this.idleBackends.set(operation.id, now);
         break;
       case "write-extent":
@@ -106,7 +109,7 @@ export class KernelMirror implements KernelState {
         break;
       case "delete-source-range":
         if (this.sourceRanges.delete(sourceRangeId(operation.range)))
-          decrement(this.#rangesOfService, operation.range.service);
+          this.#rangesOfService.decrement(operation.range.service);
         break;
       case "clear-selection": {
         const old = this.selections.get(operation.id);
@@ -116,7 +119,7 @@ export class KernelMirror implements KernelState {
         break;
       }
       case "clear-backend":
-        this.backends.delete(operation.id);
+        this.#deleteBackend(operation.id);
         this.idleBackends.delete(operation.id);
         break;
     }
@@ -177,16 +180,6 @@ export class KernelMirror implements KernelState {
     return this.#rangesOfService.has(service);
   }
 
-  /** Extents whose every backend is present, by contents: the lowest offset of each. */
-  extentsByContents(): Map<string, number> {
-    const index = new Map<string, number>();
-    for (const [offset, contents] of this.#contents) {
-      const known = index.get(contents);
-      if (known === undefined || offset < known) index.set(contents, offset);
-    }
-    return index;
-  }
-
   /** Forgets idle extents whose grace is over: their cells may be written again. */
   releaseExtents(now: number): void {
     for (const [offset, since] of [...this.idleExtents]) {
@@ -203,20 +196,37 @@ export class KernelMirror implements KernelState {
     return next;
   }
 
+  #setBackend(id: number, backend: Backend): void {
+    this.#deleteBackend(id);
+    this.backends.set(id, backend);
+    this.index.addBackend(id, backendId(backend));
+  }
+
+  #deleteBackend(id: number): void {
+    const held = this.backends.get(id);
+    if (held) this.index.removeBackend(id, backendId(held));
+    this.backends.delete(id);
+  }
+
   #addExtent(offset: number, ids: readonly number[], now: number): void {
     this.extents.set(offset, ids);
     const backends = ids.flatMap((id) => this.backends.get(id) ?? []);
-    if (backends.length === ids.length) this.#contents.set(offset, contentsOf(backends.map(backendId).sort()));
+    const contents = backends.length === ids.length ? contentsOf(backends.map(backendId).sort()) : undefined;
+    if (contents !== undefined) this.#contents.set(offset, contents);
+    this.index.addExtent(offset, ids.length, contents);
     if (!this.#extentUses.has(offset)) this.idleExtents.set(offset, now);
     for (const id of ids) {
-      increment(this.#backendUses, id);
+      this.#backendUses.increment(id);
       this.idleBackends.delete(id);
     }
   }
 
   #dropExtent(offset: number, now: number): void {
-    for (const id of this.extents.get(offset) ?? []) {
-      if (decrement(this.#backendUses, id) && this.backends.has(id)) this.idleBackends.set(id, now);
+    const ids = this.extents.get(offset);
+    if (!ids) return;
+    this.index.removeExtent(offset, ids.length, this.#contents.get(offset));
+    for (const id of ids) {
+      if (this.#backendUses.decrement(id) && this.backends.has(id)) this.idleBackends.set(id, now);
     }
     this.extents.delete(offset);
     this.idleExtents.delete(offset);
@@ -225,57 +235,45 @@ export class KernelMirror implements KernelState {
 
   #useExtent(selection: Selection): void {
     if (selection.count === 0) return;
-    increment(this.#extentUses, selection.offset);
+    this.#extentUses.increment(selection.offset);
     this.idleExtents.delete(selection.offset);
   }
 
   #unuseExtent(selection: Selection, now: number): void {
     if (selection.count === 0) return;
-    if (decrement(this.#extentUses, selection.offset) && this.extents.has(selection.offset))
+    if (this.#extentUses.decrement(selection.offset) && this.extents.has(selection.offset))
       this.idleExtents.set(selection.offset, now);
   }
 
   #addRange(range: SourceRange): void {
-    if (!this.sourceRanges.has(sourceRangeId(range))) increment(this.#rangesOfService, range.service);
+    if (!this.sourceRanges.has(sourceRangeId(range))) this.#rangesOfService.increment(range.service);
     this.sourceRanges.set(sourceRangeId(range), range);
   }
 
   #useSelections(entry: FrontendEntry): void {
     this.#useSelection(entry.selection);
     this.#useSelection(entry.externalSelection);
-    if (entry.sourceRanges) increment(this.#askers, entry.service);
+    if (entry.sourceRanges) this.#askers.increment(entry.service);
   }
 
   #unuseSelections(entry: FrontendEntry, now: number): void {
     this.#unuseSelection(entry.selection, now);
     this.#unuseSelection(entry.externalSelection, now);
-    if (entry.sourceRanges) decrement(this.#askers, entry.service);
+    if (entry.sourceRanges) this.#askers.decrement(entry.service);
   }
 
   #useSelection(id: number): void {
-    increment(this.#selectionUses, id);
+    this.#selectionUses.increment(id);
     this.idleSelections.delete(id);
   }
 
   #unuseSelection(id: number, now: number): void {
-    if (decrement(this.#selectionUses, id) && this.selections.has(id)) this.idleSelections.set(id, now);
+    if (this.#selectionUses.decrement(id) && this.selections.has(id)) this.idleSelections.set(id, now);
   }
 
-  #allMaps(): Map<unknown, unknown>[] {
+  #all(): { clear(): void }[] {
     const held = [this.frontends, this.selections, this.extents, this.backends, this.sourceRanges, this.#contents];
     const uses = [this.#selectionUses, this.#extentUses, this.#backendUses, this.#rangesOfService, this.#askers];
-    return [...held, ...uses, this.idleSelections, this.idleExtents, this.idleBackends];
+    return [...held, ...uses, this.index, this.idleSelections, this.idleExtents, this.idleBackends];
   }
-}
-
-function increment(uses: Map<number, number>, id: number): void {
-  uses.set(id, (uses.get(id) ?? 0) + 1);
-}
-
-/** True when the last use is gone. */
-function decrement(uses: Map<number, number>, id: number): boolean {
-  const left = (uses.get(id) ?? 0) - 1;
-  if (left > 0) uses.set(id, left);
-  else uses.delete(id);
-  return left <= 0;
 }

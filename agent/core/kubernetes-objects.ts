@@ -49,6 +49,8 @@ export interface Endpoint {
 }
 
 export interface EndpointSlice extends Identity {
+  /** When the change that the controller last wrote here began, in ms since 1970; 0 when it does not say. */
+  readonly triggeredAt: number;
   readonly addressType: string;
   readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
   readonly endpoints: readonly Endpoint[];
@@ -102,6 +104,7 @@ export const HEADLESS_LABEL = "service.kubernetes.io/headless";
 export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";
 export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
+const TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time";
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 
@@ -148,8 +151,10 @@ export function readService(json: unknown): Service {
 
 export function readEndpointSlice(json: unknown): EndpointSlice {
   const body = record(json);
+  const annotations = record(record(body["metadata"])["annotations"]);
   return {
     ...readIdentity(json),
+    triggeredAt: Date.parse(text(annotations[TRIGGER_TIME_ANNOTATION])) || 0,
     addressType: text(body["addressType"]),
     ports: list(body["ports"])
       .map((port) => ({

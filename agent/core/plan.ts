@@ -2,23 +2,28 @@
 // Plans the writes that lead from what the kernel holds to what is desired; the list may be cut after any of them.
 
 import { admit } from "./admission.ts";
-import { ArenaRoom, FreeIndices } from "./arena.ts";
-import type { DesiredFrontend, DesiredSelection, DesiredService, DesiredState } from "./desired-state.ts";
+import { Demand } from "./demand.ts";
+import type { DesiredFrontend, DesiredService, DesiredState } from "./desired-state.ts";
 import { sameEntry } from "./frontend-entry.ts";
 import { GRACE_MS, type KernelMirror } from "./kernel-mirror.ts";
-import {
-  type Backend,
-  backendId,
-  type Capacity,
-  type FrontendEntry,
-  frontendId,
-  type Operation,
-  type SourceRange,
-  sourceRangeId,
-} from "./operation.ts";
+import { type Capacity, type FrontendEntry, frontendId, type Operation } from "./operation.ts";
 import type { Problem } from "./problem.ts";
+import { RangeWriter } from "./range-writer.ts";
 import { assignSelections } from "./selection-identity.ts";
+import { SelectionWriter } from "./selection-writer.ts";
 import { serviceIds } from "./service-id.ts";
+
+/** What a plan has decided about everything, for those that follow it about a little. */
+export interface Decisions {
+  /** Service ids by Service port. */
+  readonly ids: ReadonlyMap<string, number>;
+  /** Indices by the key of their selection. */
+  readonly assigned: ReadonlyMap<string, number>;
+  /** Of all Services that fit. */
+  readonly demand: Demand;
+  /** Nothing was refused, and nothing waits. */
+  readonly complete: boolean;
+}
 
 export interface Plan {
   /**
@@ -42,16 +47,21 @@ export interface Plan {
   };
 }
 
-const NOTHING: Plan = {
+export interface FullPlan extends Plan {
+  readonly decisions: Decisions;
+}
+
+const NOTHING: FullPlan = {
   operations: [],
   problems: [],
   deferred: [],
   served: { services: 0, hostPorts: 0, frontends: 0, endpoints: 0 },
+  decisions: { ids: new Map(), assigned: new Map(), demand: new Demand(), complete: false },
 };
 
-export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capacity, now: number): Plan {
+export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capacity, now: number): FullPlan {
   if (!desired.complete) return NOTHING;
-  const { admitted, refused } = admit(desired.services, capacity);
+  const { admitted, refused, demand } = admit(desired.services, capacity);
   const ids = serviceIds(admitted);
   const assigned = assignSelections(mirror, admitted, ids, capacity.selections);
   const writer = new SelectionWriter(mirror, capacity);
@@ -78,6 +88,7 @@ export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capa
   }
   operations.push(...ranges.deleteOthers());
   operations.push(...clearIdle(mirror, new Set(assigned.values()), writer, now));
+  writer.close();
   // Nothing will be freed by waiting: say so instead.
   const stuck = mirror.nextReleaseAt() === undefined && operations.length === 0 ? deferred.map(stuckProblem) : [];
   const ofServices = admitted.filter(({ name }) => !name.startsWith("pod/"));
@@ -88,9 +99,10 @@ export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capa
     served: {
       services: ofServices.length,
       hostPorts: admitted.length - ofServices.length,
-      frontends: admitted.reduce((sum, service) => sum + service.frontends.length, 0),
-      endpoints: new Set(ofServices.flatMap((s) => s.selections.flatMap((x) => x.backends.map(backendId)))).size,
+      frontends: demand.frontends,
+      endpoints: demand.endpoints,
     },
+    decisions: { ids, assigned, demand, complete: refused.length === 0 && deferred.length === 0 },
   };
 }
 
@@ -107,7 +119,7 @@ function deleteFrontends(mirror: KernelMirror, services: readonly DesiredService
     .map(([, { key }]) => ({ kind: "delete-frontend", key }) as const);
 }
 
-function upsertFrontend(
+export function upsertFrontend(
   mirror: KernelMirror,
   frontend: DesiredFrontend,
   ids: ReadonlyMap<string, number>,
@@ -127,47 +139,8 @@ function upsertFrontend(
   return [{ kind: "upsert-frontend", key: frontend.key, entry }];
 }
 
-/** Writes source ranges before the frontends that ask for them, and deletes what no frontend asks for afterwards. */
-class RangeWriter {
-  readonly #mirror: KernelMirror;
-  readonly #wanted = new Map<string, SourceRange>();
-  readonly #services = new Set<number>();
-  /** Services whose frontends in the kernel stay as they are for now. */
-  readonly #unchanged = new Set<number>();
-
-  constructor(mirror: KernelMirror) {
-    this.#mirror = mirror;
-  }
-
-  write(service: DesiredService, ids: ReadonlyMap<string, number>): Operation[] {
-    const operations: Operation[] = [];
-    for (const { servicePort, cidr } of service.sourceRanges) {
-      const id = ids.get(servicePort);
-      if (id === undefined) continue;
-      const range = { service: id, cidr };
-      this.#wanted.set(sourceRangeId(range), range);
-      this.#services.add(id);
-      if (!this.#mirror.sourceRanges.has(sourceRangeId(range))) operations.push({ kind: "upsert-source-range", range });
-    }
-    return operations;
-  }
-
-  /** This frontend cannot be written now: what the kernel holds of it goes on asking for its source ranges. */
-  keepFor(frontend: DesiredFrontend): void {
-    const held = this.#mirror.frontends.get(frontendId(frontend.key))?.entry;
-    if (held?.sourceRanges) this.#unchanged.add(held.service);
-  }
-
-  deleteOthers(): Operation[] {
-    return [...this.#mirror.sourceRanges]
-      .filter(([id]) => !this.#wanted.has(id))
-      .filter(([, { service }]) => this.#services.has(service) || !this.#unchanged.has(service))
-      .map(([, range]) => ({ kind: "delete-source-range", range }));
-  }
-}
-
 /** Selections first: a backend is idle only after the selections that led to it are gone. */
-function clearIdle(
+export function clearIdle(
   mirror: KernelMirror,
   usedSelections: ReadonlySet<number>,
   writer: SelectionWriter,
@@ -181,83 +154,4 @@ function clearIdle(
     ...selections.map((id) => ({ kind: "clear-selection", id }) as const),
     ...backends.map((id) => ({ kind: "clear-backend", id }) as const),
   ];
-}
-
-/** Writes endpoint sets: reuses backends and equal extents that the kernel holds, and never overwrites one in use. */
-class SelectionWriter {
-  readonly #mirror: KernelMirror;
-  readonly #room: ArenaRoom;
-  readonly #freeBackends: FreeIndices;
-  readonly #backendIds = new Map<string, number>();
-  readonly #offsets: Map<string, number>;
-  readonly #used = new Set<number>();
-
-  constructor(mirror: KernelMirror, capacity: Capacity) {
-    this.#mirror = mirror;
-    const occupied = [...mirror.extents].map(([offset, ids]) => [offset, ids.length] as const);
-    this.#room = new ArenaRoom(capacity.arena, occupied);
-    this.#freeBackends = new FreeIndices(capacity.backends, (id) => mirror.backends.has(id));
-    for (const [id, backend] of mirror.backends) this.#backendIds.set(backendId(backend), id);
-    this.#offsets = mirror.extentsByContents();
-  }
-
-  usesBackend(id: number): boolean {
-    return this.#used.has(id);
-  }
-
-  /** The writes that make selection `id` offer this set (none when it does), or undefined when there is no room yet. */
-  write(id: number, selection: DesiredSelection): Operation[] | undefined {
-    const held = this.#mirror.selections.get(id);
-    if (held && this.#mirror.contentsAt(held) === selection.contents) {
-      this.#keep(selection.backends);
-      return [];
-    }
-    const count = selection.backends.length;
-    const generation = ((held?.generation ?? 0) % 65_535) + 1;
-    const flip = (offset: number): Operation => ({
-      kind: "flip-selection",
-      id,
-      selection: { offset, count, generation },
-    });
-    if (count === 0) return [flip(0)];
-    const known = this.#offsets.get(selection.contents);
-    if (known !== undefined) {
-      this.#keep(selection.backends);
-      return [flip(known)];
-    }
-    return this.#writeExtent(selection, flip);
-  }
-
-  #writeExtent(selection: DesiredSelection, flip: (offset: number) => Operation): Operation[] | undefined {
-    const writes: Operation[] = [];
-    const ids: number[] = [];
-    for (const backend of selection.backends) {
-      const known = this.#backendIds.get(backendId(backend));
-      const id = known ?? this.#freeBackends.allocate();
-      if (id === undefined) return this.#giveUp(writes);
-      if (known === undefined) {
-        this.#backendIds.set(backendId(backend), id);
-        writes.push({ kind: "write-backend", id, backend });
-      }
-      ids.push(id);
-    }
-    const offset = this.#room.allocate(ids.length);
-    if (offset === undefined) return this.#giveUp(writes);
-    for (const id of ids) this.#used.add(id);
-    this.#offsets.set(selection.contents, offset);
-    return [...writes, { kind: "write-extent", offset, backendIds: ids }, flip(offset)];
-  }
-
-  /** The ids stay unwritten in this plan: no other extent may rely on them. */
-  #giveUp(writes: readonly Operation[]): undefined {
-    for (const write of writes) if (write.kind === "write-backend") this.#backendIds.delete(backendId(write.backend));
-    return undefined;
-  }
-
-  #keep(backends: readonly Backend[]): void {
-    for (const backend of backends) {
-      const id = this.#backendIds.get(backendId(backend));
-      if (id !== undefined) this.#used.add(id);
-    }
-  }
 }

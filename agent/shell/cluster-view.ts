@@ -15,15 +15,23 @@ import {
   type Service,
   type Snapshot,
 } from "../core/kubernetes-objects.ts";
+import type { ObjectChange } from "../core/relevance.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ListWatch, type ListWatchOptions, type WatchRestart } from "./list-watch.ts";
 import type { Log } from "./log.ts";
+
+/** What one kind's watch has seen; `change` is left out when all of its objects may have changed. */
+export type ClusterChange =
+  | { readonly kind: "services"; readonly change: ObjectChange<Service> | undefined }
+  | { readonly kind: "endpointSlices"; readonly change: ObjectChange<EndpointSlice> | undefined }
+  | { readonly kind: "nodes"; readonly change: ObjectChange<Node> | undefined }
+  | { readonly kind: "pods"; readonly change: ObjectChange<Pod> | undefined };
 
 export interface ClusterViewOptions {
   readonly nodeName: string;
   readonly client: ApiClient;
   readonly log: Log;
-  readonly onChange: (kind: keyof Snapshot) => void;
+  readonly onChange: (change: ClusterChange) => void;
   readonly onRestart: (kind: keyof Snapshot, reason: WatchRestart) => void;
 }
 
@@ -47,7 +55,7 @@ export class ClusterView {
         client,
         key: objectKey,
         log: log.with({ kind }),
-        onChange: () => onChange(kind),
+        onChange: (change) => onChange({ kind, change } as ClusterChange),
         onRestart: (reason) => onRestart(kind, reason),
       });
     this.services = follow("services", { path: "/api/v1/services", view: readService, labelSelector: SERVED });

@@ -3,6 +3,7 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Collection } from "../core/kubernetes-objects.ts";
+import type { ObjectChange } from "../core/relevance.ts";
 import { type ApiClient, ApiError, type RequestLimits } from "./api-client.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { errorText, type Log } from "./log.ts";
@@ -17,8 +18,8 @@ export interface ListWatchOptions<T> {
   readonly view: (json: unknown) => T;
   readonly key: (object: T) => string;
   readonly log: Log;
-  /** Called after each change of the copy. */
-  readonly onChange: () => void;
+  /** Called after each change of the copy, with the object that it was; without one when all may have changed. */
+  readonly onChange: (change?: ObjectChange<T>) => void;
   readonly onRestart?: (reason: WatchRestart) => void;
   readonly limits?: Partial<ListWatchLimits>;
 }
@@ -178,16 +179,22 @@ export class ListWatch<T> implements Collection<T> {
 
   #receive(event: WatchEvent): void {
     const version = event.object?.metadata?.resourceVersion;
+    let change: ObjectChange<T> | undefined;
     switch (event.type) {
       case "ADDED":
       case "MODIFIED": {
-        const object = this.#options.view(event.object);
-        this.#objects.set(this.#options.key(object), object);
+        const after = this.#options.view(event.object);
+        const key = this.#options.key(after);
+        change = { before: this.#objects.get(key), after };
+        this.#objects.set(key, after);
         break;
       }
-      case "DELETED":
-        this.#objects.delete(this.#options.key(this.#options.view(event.object)));
+      case "DELETED": {
+        const key = this.#options.key(this.#options.view(event.object));
+        change = { before: this.#objects.get(key), after: undefined };
+        this.#objects.delete(key);
         break;
+      }
       case "BOOKMARK":
         break;
       case "ERROR":
@@ -197,7 +204,7 @@ export class ListWatch<T> implements Collection<T> {
         throw new Error(`${this.#options.path}: the watch sent an unknown event "${event.type}"`);
     }
     if (version) this.#resourceVersion = version;
-    if (event.type !== "BOOKMARK") this.#options.onChange();
+    if (change) this.#options.onChange(change);
   }
 
   #succeeded(): void {

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings the kernel in step with the cluster: plans, executes, retries what failed, and repairs what others changed.
 
-import { desiredState } from "../core/desired-state.ts";
-import { driftOf, driftTotal } from "../core/drift.ts";
-import { type HealthCheck, healthChecks } from "../core/health-checks.ts";
-import { KernelMirror } from "../core/kernel-mirror.ts";
+import type { HealthCheck } from "../core/health-checks.ts";
+import type { KernelMirror } from "../core/kernel-mirror.ts";
 import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
 import type { Capacity, Kernel, NodeNetwork } from "../core/operation.ts";
-import { type Plan, plan } from "../core/plan.ts";
+import type { Plan } from "../core/plan.ts";
 import type { Problem } from "../core/problem.ts";
+import { SyncPlanner } from "../core/sync-planner.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
+import { ChangeLog, type Changes } from "./change-log.ts";
+import type { ClusterChange } from "./cluster-view.ts";
+import { KernelAccount } from "./kernel-account.ts";
+import { KubeProxyMetrics } from "./kube-proxy-metrics.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { OperationExecutor, reasonOf } from "./operation-executor.ts";
+import { PassTimer } from "./pass-timer.ts";
 import { type Announce, ProblemReport } from "./problem-report.ts";
 import type { Attachment } from "./program-attachment.ts";
 import type { StaleSockets } from "./stale-sockets.ts";
@@ -38,7 +42,7 @@ export interface ReconcilerOptions {
 }
 
 export interface ReconcilerTiming {
-  /** Events that come closer together than this are one sync. */
+  /** Under load, changes that come closer together than this are one sync; the first after a quiet time does not wait. */
   readonly coalesceMs: number;
   readonly resyncMs: number;
   readonly retry: BackoffLimits;
@@ -47,7 +51,7 @@ export interface ReconcilerTiming {
 }
 
 const TIMING: ReconcilerTiming = {
-  coalesceMs: 20,
+  coalesceMs: 10,
   resyncMs: 60_000,
   retry: { firstMs: 500, limitMs: 30_000 },
   stuckMs: 60_000,
@@ -62,35 +66,37 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #timing: ReconcilerTiming;
   readonly #backoff: Backoff;
-  readonly #problems: ProblemReport;
+  readonly #timer: PassTimer;
+  readonly #changes: ChangeLog;
+  readonly #planner: SyncPlanner;
+  readonly #account: KernelAccount;
   readonly #executor: OperationExecutor;
-  #mirror: KernelMirror | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #dueAt = Number.POSITIVE_INFINITY;
-  #running: Promise<void> | undefined;
-  #stopped = false;
+  readonly #problems: ProblemReport;
+  readonly #kubeProxyMetrics: KubeProxyMetrics;
   #changedSince: number | undefined;
-  #passEndedAt = 0;
-  #passMs = 0;
   #resyncAt = 0;
-  /** The facts last given to the kernel; empty when they must be given again. */
-  #configuredAs = "";
   #attached = false;
-  #driftRepaired = 0;
+  #unmet: readonly Problem[] = [];
   #ready = false;
   #status = NO_SYNC_YET;
 
   constructor(options: ReconcilerOptions) {
+    const { kernel, nodeName, log, metrics } = options;
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
     this.#backoff = new Backoff(this.#timing.retry);
-    this.#problems = new ProblemReport(options.log, options.metrics, options.announce);
-    this.#executor = new OperationExecutor(options.kernel, options.log, options.metrics);
+    this.#timer = new PassTimer(() => this.#pass(), this.#timing.coalesceMs);
+    this.#planner = new SyncPlanner(nodeName);
+    this.#changes = new ChangeLog(() => this.#planner.askedAddresses);
+    this.#account = new KernelAccount(kernel, log, metrics);
+    this.#executor = new OperationExecutor(kernel, log, metrics);
+    this.#problems = new ProblemReport(log, metrics, options.announce);
+    this.#kubeProxyMetrics = new KubeProxyMetrics(metrics.registry, () => this.#changes.pending);
   }
 
   status(): SyncStatus {
     const stuck = this.#changedSince !== undefined && now() - this.#changedSince > this.#timing.stuckMs;
-    const current = this.#running === undefined && this.#changedSince === undefined && this.#status.pending === 0;
+    const current = !this.#timer.isRunning && this.#changedSince === undefined && this.#status.pending === 0;
     // With nothing waiting, what the watches have seen since the last sync changed nothing: it is in the kernel too.
     const resourceVersions = current && this.#ready ? this.#options.resourceVersions() : this.#status.resourceVersions;
     return { ...this.#status, resourceVersions, ready: this.#ready, stuck };
@@ -98,45 +104,28 @@ export class Reconciler {
 
   /** What is behind the status, for people who ask. */
   account(): { mirror: KernelMirror | undefined; drift: number; problems: readonly Problem[] } {
-    return { mirror: this.#mirror, drift: this.#driftRepaired, problems: this.#problems.known() };
+    return { mirror: this.#account.mirror, drift: this.#account.driftRepaired, problems: this.#problems.known() };
   }
 
-  /** Something has changed: sync soon. A burst of calls is one sync, and syncs never take more than half of the time. */
+  /** A watch has seen something: sync soon, if it can make a difference. */
+  changed(change: ClusterChange): void {
+    if (this.#changes.note(change)) this.#request();
+  }
+
+  /** Look at everything again, soon. */
   trigger(): void {
+    this.#changes.putBack();
+    this.#request();
+  }
+
+  stop(): Promise<void> {
+    return this.#timer.stop();
+  }
+
+  #request(): void {
     this.#changedSince ??= isComplete(this.#options.snapshot()) ? now() : undefined;
-    const earliest = this.#passEndedAt + Math.max(this.#timing.coalesceMs, this.#passMs);
-    this.#schedule(Math.max(now() + this.#timing.coalesceMs, earliest));
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    await this.#running;
-  }
-
-  #schedule(at: number): void {
-    if (this.#stopped || at >= this.#dueAt) return;
-    this.#dueAt = at;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#begin(), Math.max(0, at - now()));
-  }
-
-  #begin(): void {
-    this.#dueAt = Number.POSITIVE_INFINITY;
-    if (this.#running) {
-      this.trigger();
-      return;
-    }
-    const startedAt = now();
-    this.#running = this.#pass()
-      .then((nextAt) => {
-        this.#passEndedAt = now();
-        this.#passMs = this.#passEndedAt - startedAt;
-        this.#schedule(nextAt);
-      })
-      .finally(() => {
-        this.#running = undefined;
-      });
+    this.#kubeProxyMetrics.queued();
+    this.#timer.request();
   }
 
   /** One sync; returns when the next one is due if nothing changes before. Never rejects. */
@@ -144,85 +133,81 @@ export class Reconciler {
     const snapshot = this.#options.snapshot();
     if (!isComplete(snapshot)) return Number.POSITIVE_INFINITY;
     this.#changedSince = undefined;
+    const startedAt = now();
+    // Nothing may come in between these: what is taken is what the snapshot has beyond the last sync's.
+    const changes = this.#changes.take();
     const resourceVersions = { ...this.#options.resourceVersions() };
-    const endTimer = this.#options.metrics.syncDuration.startTimer();
+    let [whole, ok] = [true, false];
     try {
-      const isResync = now() >= this.#resyncAt;
-      const mirror = isResync ? this.#readKernel() : this.#mirror;
-      if (!mirror) throw new Error("the maps have not been read");
-      const { nodeAddresses } = this.#configure(snapshot);
-      mirror.releaseExtents(now());
-      const desired = desiredState(snapshot, this.#options.nodeName, nodeAddresses);
-      const next = plan(mirror, desired, this.#options.kernel.capacity, now());
-      const { failed, lostUdpBackends } = await this.#executor.execute(mirror, next.operations, () => this.#stopped);
+      const isResync = startedAt >= this.#resyncAt;
+      const next = this.#plan(snapshot, changes, isResync);
+      whole = next.whole;
+      const { failed, lostUdpBackends } = await this.#executor.execute(
+        next.mirror,
+        next.operations,
+        () => this.#timer.isStopped,
+      );
+      ok = failed === 0;
+      this.#planner.carriedOut(ok);
       // Also when some writes failed: one Service in trouble must not keep the others from being served.
-      const unmet = await this.#attach(snapshot, isResync);
+      await this.#attach(snapshot, isResync, changes.pods);
       if (lostUdpBackends) this.#options.staleSockets.note();
       this.#options.staleSockets.release();
-      if (failed === 0) this.#becomeReady();
+      if (ok) this.#becomeReady();
       // After the writes: a load balancer that is told of endpoints sends traffic at once.
-      const unopened = this.#options.checkHealth(healthChecks(snapshot, this.#options.nodeName));
-      const done = { ...next, problems: [...next.problems, ...unmet, ...unopened] };
-      this.#report(mirror, done, failed, resourceVersions);
-      if (failed > 0) return now() + this.#backoff.nextMs();
-      this.#backoff.reset();
-      const releaseAt = Math.max(mirror.nextReleaseAt() ?? this.#resyncAt, now() + SHORTEST_CLEANUP_PAUSE_MS);
-      return Math.min(this.#resyncAt, releaseAt, unmet.length > 0 ? now() + POD_RETRY_MS : this.#resyncAt);
+      const unopened = this.#options.checkHealth(this.#planner.healthChecks);
+      const problems = [...next.problems, ...this.#unmet, ...unopened];
+      this.#report(next.mirror, { ...next, problems }, failed, resourceVersions);
+      return this.#nextPassAt(next.mirror, ok);
     } catch (error) {
+      this.#changes.putBack();
+      this.#planner.carriedOut(false);
       return this.#failed(error);
     } finally {
-      endTimer();
+      const seconds = (now() - startedAt) / 1000;
+      this.#options.metrics.syncDuration.observe(seconds);
+      this.#kubeProxyMetrics.synced(changes, { seconds, whole, ok });
     }
   }
 
-  /** Reads the maps at start and at each resync; what others changed since is counted, and the plan repairs it. */
-  #readKernel(): KernelMirror {
-    const { kernel, log, metrics } = this.#options;
-    const read = kernel.read();
-    if (this.#mirror) {
-      const drift = driftOf(this.#mirror, read);
-      this.#mirror.adopt(read, now());
-      this.#driftRepaired += driftTotal(drift);
-      if (driftTotal(drift) > 0) {
-        log.warn("the maps were changed by others, repairing them", { ...drift });
-        for (const [map, count] of Object.entries(drift)) metrics.drift.inc({ map }, count);
-      }
-      this.#configuredAs = "";
-    } else {
-      this.#mirror = new KernelMirror(read, now());
-      log.info("read the maps", { frontends: read.frontends.size, backends: read.backends.size });
-    }
-    this.#resyncAt = now() + this.#timing.resyncMs;
-    return this.#mirror;
+  #plan(snapshot: Snapshot, { everything, nodes, slices }: Changes, isResync: boolean) {
+    const known = isResync ? undefined : this.#account.mirror;
+    const mirror = known ?? this.#account.read();
+    if (isResync) this.#resyncAt = now() + this.#timing.resyncMs;
+    if (nodes || isResync || !this.#account.network) this.#configure(snapshot);
+    const input = {
+      ...{ snapshot, capacity: this.#options.kernel.capacity, slices: slices.values() },
+      deviceAddresses: this.#account.network?.nodeAddresses ?? [],
+      everything: everything || isResync,
+    };
+    return { mirror, ...this.#planner.plan(mirror, input, now()) };
   }
 
-  #configure(snapshot: Snapshot): NodeNetwork {
+  #configure(snapshot: Snapshot): void {
     const network = this.#options.network(snapshot);
     if (!network) throw new Error(`Node ${this.#options.nodeName} is not known with an IPv4 InternalIP yet`);
-    const text = JSON.stringify(network);
-    if (text === this.#configuredAs) return network;
-    const writes = this.#options.kernel.configure(network);
-    this.#configuredAs = text;
-    if (writes > 0) {
-      this.#options.metrics.writes.inc({ operation: "configure" }, writes);
-      const { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses } = network;
-      const facts = { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses: clusterNodeAddresses.length };
-      this.#options.log.info("configured the node's network facts", { writes, ...facts });
-    }
-    return network;
+    this.#account.configure(network);
   }
 
-  /** Returns what stands in the way of Pods that want their sockets left alone. */
-  async #attach(snapshot: Snapshot, again: boolean): Promise<readonly Problem[]> {
+  #nextPassAt(mirror: KernelMirror, ok: boolean): number {
+    if (!ok) return now() + this.#backoff.nextMs();
+    this.#backoff.reset();
+    const releaseAt = Math.max(mirror.nextReleaseAt() ?? this.#resyncAt, now() + SHORTEST_CLEANUP_PAUSE_MS);
+    return Math.min(this.#resyncAt, releaseAt, this.#unmet.length > 0 ? now() + POD_RETRY_MS : this.#resyncAt);
+  }
+
+  /** Notes what stands in the way of Pods that want their sockets left alone. */
+  async #attach(snapshot: Snapshot, isResync: boolean, podsChanged: boolean): Promise<void> {
     const wasAttached = this.#attached;
-    this.#attached &&= !again;
+    this.#attached &&= !isResync;
+    if (this.#attached && !podsChanged && this.#unmet.length === 0) return;
     const { attached, problems } = await this.#options.attachment.sync(snapshot, !this.#attached);
-    if (again && wasAttached && attached.length > 0) {
+    if (isResync && wasAttached && attached.length > 0) {
       this.#options.log.warn("programs had been detached by others, attached them again", { attached });
       this.#options.metrics.drift.inc({ map: "links" }, attached.length);
     }
     this.#attached = true;
-    return problems;
+    this.#unmet = problems;
   }
 
   #becomeReady(): void {

@@ -34,12 +34,10 @@ export const NO_SYNC_YET: Omit<SyncStatus, "ready" | "stuck"> = {
 
 /** Entries in use of each map that holds Services. */
 export function mapUsage(mirror: KernelMirror | undefined): Record<keyof Capacity, number> {
-  let cells = 0;
-  for (const ids of mirror?.extents.values() ?? []) cells += ids.length;
   return {
     frontends: mirror?.frontends.size ?? 0,
     selections: mirror?.selections.size ?? 0,
-    arena: cells,
+    arena: mirror?.index.usedCells ?? 0,
     backends: mirror?.backends.size ?? 0,
     sourceRanges: mirror?.sourceRanges.size ?? 0,
   };

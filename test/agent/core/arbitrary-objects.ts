@@ -66,7 +66,7 @@ const endpoint = fc.record({
   hints: fc.option(fc.record({ forZones: fc.constantFrom([{ name: "z1" }], [{ name: "z2" }]) }), { nil: undefined }),
 });
 
-const slice = fc
+export const slice: fc.Arbitrary<EndpointSlice> = fc
   .record({
     service: fc.constantFrom(...names),
     number: fc.integer({ min: 0, max: 1 }),

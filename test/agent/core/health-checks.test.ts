@@ -2,9 +2,10 @@
 // A table of Services and what their health check port says on this node.
 
 import { expect, test } from "vitest";
+import { indexSlices, isServed } from "../../../agent/core/desired-state.ts";
 import { healthChecks } from "../../../agent/core/health-checks.ts";
 import { readEndpointSlice, readService } from "../../../agent/core/kubernetes-objects.ts";
-import { collection, NODE, nodes } from "./arbitrary-objects.ts";
+import { NODE } from "./arbitrary-objects.ts";
 
 const lb = {
   type: "LoadBalancer",
@@ -22,14 +23,8 @@ function checks(spec: object, endpoints: object[] = []) {
       ports: [{ name, port }],
       endpoints,
     });
-  return healthChecks(
-    {
-      services: collection([readService({ metadata: { namespace: "ns", name: "web" }, spec })]),
-      endpointSlices: collection([slice("a", 80), slice("b", 81)]),
-      nodes,
-    },
-    NODE,
-  );
+  const services = [readService({ metadata: { namespace: "ns", name: "web" }, spec })].filter(isServed);
+  return healthChecks(services, indexSlices([slice("a", 80), slice("b", 81)]), NODE);
 }
 
 test("counts the ready endpoints of this node, each address once", () => {

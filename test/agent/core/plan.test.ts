@@ -122,7 +122,9 @@ describe("a plan", PATIENCE, () => {
             for (const [id, frontend] of Object.entries(agent.kernel.meaning())) {
               for (const side of ["backends", "external"] as const) {
                 const allowed = [before[id]?.[side].join(), after[id]?.[side].join()];
-                expect(allowed, `${id} after ${JSON.stringify(operation)}`).toContain(frontend[side].join());
+                // An expectation of vitest's costs more than the look-up.
+                if (!allowed.includes(frontend[side].join()))
+                  expect.fail(`${id} leads to ${frontend[side]} after ${JSON.stringify(operation)}`);
               }
             }
           }

@@ -166,6 +166,41 @@ test("keeps the endpoints a Service had while a change of it fails", async () =>
   await expect.poll(() => kernel.model.lookup(A, "selection")).toHaveLength(3);
 });
 
+test("works on the changed Services alone when only endpoints have changed, and on everything when more has", async () => {
+  start();
+  await ready();
+  const whole = async () => (await value("kubeproxy_sync_full_proxy_rules_duration_seconds")).at(-1)?.value;
+  const before = await whole();
+  const change = (after: EndpointSlice) => {
+    const known = state.endpointSlices.objects.get(`ns/${after.name}`);
+    state = { ...state, endpointSlices: collection([...state.endpointSlices.objects.values(), after]) };
+    reconciler.changed({ kind: "endpointSlices", change: { before: known, after } });
+  };
+  change(slice("a", [7, 8, 9]));
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toHaveLength(3);
+  change(slice("b", [7]));
+  await expect.poll(() => kernel.model.lookup(B, "selection")).toEqual(["6/10.244.0.7/8080"]);
+  expect(await whole()).toBe(before);
+  expect((await value("kubeproxy_sync_proxy_rules_endpoint_changes_total"))[0]?.value).toBe(2);
+  const after = service("c", 3);
+  state = { ...state, services: collection([...state.services.objects.values(), after]) };
+  reconciler.changed({ kind: "services", change: { before: undefined, after } });
+  await expect.poll(() => kernel.model.frontends.has("6/10.96.0.3/80")).toBe(true);
+  expect(await whole()).toBe((before ?? 0) + 1);
+});
+
+test("a failed write of a changed endpoint is found again by a look at everything", async () => {
+  start();
+  await ready();
+  kernel.refuses = (operation) => operation.kind === "flip-selection";
+  const after = slice("a", [7]);
+  state = { ...state, endpointSlices: collection([after, slice("b", [3])]) };
+  reconciler.changed({ kind: "endpointSlices", change: { before: slice("a", [1, 2]), after } });
+  await expect.poll(() => reconciler.status().pending).toBeGreaterThan(0);
+  kernel.refuses = () => false;
+  await expect.poll(() => kernel.model.lookup(A, "selection")).toEqual(["6/10.244.0.7/8080"]);
+});
+
 test("makes one sync of a burst of events", async () => {
   start({ coalesceMs: 20 });
   await ready();
@@ -294,6 +329,8 @@ test("says once which Service does not fit, and again when it does", async () =>
 
 test("is stuck when a change waits too long for its sync", async () => {
   start({ stuckMs: 0, coalesceMs: 30_000 });
+  await ready();
+  setSlices(slice("a", [1]));
   await expect.poll(() => reconciler.status().stuck).toBe(true);
 });
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds in what the kernel holds: the id of a backend, the extent of a set of endpoints, and what is free, each in one look-up.
+
+import { ArenaCells } from "./arena.ts";
+
+export class MirrorIndex {
+  readonly cells = new ArenaCells();
+  readonly #ids = new Map<string, number>();
+  readonly #offsets = new Map<string, number[]>();
+  #usedCells = 0;
+  #lowestFreeBackend = 1;
+
+  /** Cells that hold a backend's id, without what is reserved beside them. */
+  get usedCells(): number {
+    return this.#usedCells;
+  }
+
+  /** No backend id below it is free. */
+  get lowestFreeBackend(): number {
+    return this.#lowestFreeBackend;
+  }
+
+  /** The id of a backend, by `backendId`. */
+  idOf(backend: string): number | undefined {
+    return this.#ids.get(backend);
+  }
+
+  /** The lowest offset of an extent whose every backend is present and which offers this set, as `contentsOf` writes it. */
+  offsetOf(contents: string): number | undefined {
+    const offsets = this.#offsets.get(contents);
+    return offsets && Math.min(...offsets);
+  }
+
+  addBackend(id: number, backend: string): void {
+    this.#ids.set(backend, id);
+    if (id === this.#lowestFreeBackend) this.#lowestFreeBackend++;
+  }
+
+  removeBackend(id: number, backend: string): void {
+    if (this.#ids.get(backend) === id) this.#ids.delete(backend);
+    this.#lowestFreeBackend = Math.min(this.#lowestFreeBackend, id);
+  }
+
+  addExtent(offset: number, count: number, contents: string | undefined): void {
+    this.cells.reserve(offset, count);
+    this.#usedCells += count;
+    if (contents === undefined) return;
+    const known = this.#offsets.get(contents);
+    if (known) known.push(offset);
+    else this.#offsets.set(contents, [offset]);
+  }
+
+  removeExtent(offset: number, count: number, contents: string | undefined): void {
+    this.cells.free(offset, count);
+    this.#usedCells -= count;
+    const known = contents === undefined ? undefined : this.#offsets.get(contents);
+    if (contents === undefined || !known) return;
+    const left = known.filter((each) => each !== offset);
+    if (left.length > 0) this.#offsets.set(contents, left);
+    else this.#offsets.delete(contents);
+  }
+
+  clear(): void {
+    this.cells.clear();
+    this.#ids.clear();
+    this.#offsets.clear();
+    this.#usedCells = 0;
+    this.#lowestFreeBackend = 1;
+  }
+}

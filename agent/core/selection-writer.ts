@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans the writes that make a selection offer a set of endpoints, beside what the kernel holds, and last of all flip to it.
+
+import { ArenaRoom, FreeIndices } from "./arena.ts";
+import type { DesiredSelection } from "./desired-state.ts";
+import type { KernelMirror } from "./kernel-mirror.ts";
+import { type Backend, backendId, type Capacity, type Operation } from "./operation.ts";
+
+/** Writes endpoint sets: reuses backends and equal extents that the kernel holds, and never overwrites one in use. */
+export class SelectionWriter {
+  readonly #mirror: KernelMirror;
+  readonly #room: ArenaRoom;
+  readonly #freeBackends: FreeIndices;
+  /** Of what this plan writes, beside what the kernel holds. */
+  readonly #newIds = new Map<string, number>();
+  readonly #newOffsets = new Map<string, number>();
+  readonly #used = new Set<number>();
+
+  constructor(mirror: KernelMirror, capacity: Capacity) {
+    this.#mirror = mirror;
+    this.#room = new ArenaRoom(mirror.index.cells, capacity.arena);
+    const isUsed = (id: number) => mirror.backends.has(id);
+    this.#freeBackends = new FreeIndices(capacity.backends, isUsed, mirror.index.lowestFreeBackend);
+  }
+
+  /** Nothing more is planned with it. */
+  close(): void {
+    this.#room.close();
+  }
+
+  usesBackend(id: number): boolean {
+    return this.#used.has(id);
+  }
+
+  /** The writes that make selection `id` offer this set (none when it does), or undefined when there is no room yet. */
+  write(id: number, selection: DesiredSelection): Operation[] | undefined {
+    const held = this.#mirror.selections.get(id);
+    if (held && this.#mirror.contentsAt(held) === selection.contents) {
+      this.#keep(selection.backends);
+      return [];
+    }
+    const count = selection.backends.length;
+    const generation = ((held?.generation ?? 0) % 65_535) + 1;
+    const flip = (offset: number): Operation => ({
+      kind: "flip-selection",
+      id,
+      selection: { offset, count, generation },
+    });
+    if (count === 0) return [flip(0)];
+    const known = this.#newOffsets.get(selection.contents) ?? this.#mirror.index.offsetOf(selection.contents);
+    if (known !== undefined) {
+      this.#keep(selection.backends);
+      return [flip(known)];
+    }
+    return this.#writeExtent(selection, flip);
+  }
+
+  #writeExtent(selection: DesiredSelection, flip: (offset: number) => Operation): Operation[] | undefined {
+    const writes: Operation[] = [];
+    const ids: number[] = [];
+    for (const backend of selection.backends) {
+      const known = this.#idOf(backend);
+      const id = known ?? this.#freeBackends.allocate();
+      if (id === undefined) return this.#giveUp(writes);
+      if (known === undefined) {
+        this.#newIds.set(backendId(backend), id);
+        writes.push({ kind: "write-backend", id, backend });
+      }
+      ids.push(id);
+    }
+    const offset = this.#room.allocate(ids.length);
+    if (offset === undefined) return this.#giveUp(writes);
+    for (const id of ids) this.#used.add(id);
+    this.#newOffsets.set(selection.contents, offset);
+    return [...writes, { kind: "write-extent", offset, backendIds: ids }, flip(offset)];
+  }
+
+  /** The ids stay unwritten in this plan: no other extent may rely on them. */
+  #giveUp(writes: readonly Operation[]): undefined {
+    for (const write of writes) if (write.kind === "write-backend") this.#newIds.delete(backendId(write.backend));
+    return undefined;
+  }
+
+  #idOf(backend: Backend): number | undefined {
+    return this.#mirror.index.idOf(backendId(backend)) ?? this.#newIds.get(backendId(backend));
+  }
+
+  #keep(backends: readonly Backend[]): void {
+    for (const backend of backends) {
+      const id = this.#idOf(backend);
+      if (id !== undefined) this.#used.add(id);
+    }
+  }
+}

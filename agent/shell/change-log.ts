@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collects what the watches have seen since the last sync, as far as it can make a difference, for the sync to work on that alone.
+
+import { type EndpointSlice, objectKey } from "../core/kubernetes-objects.ts";
+import { isChanged, type ObjectChange, podMatters } from "../core/relevance.ts";
+import type { ClusterChange } from "./cluster-view.ts";
+
+export interface Changes {
+  /** Something else than endpoints has changed, or too much: look at everything. */
+  readonly everything: boolean;
+  /** Whether any Node has, so that this node's own facts may. */
+  readonly nodes: boolean;
+  /** Whether Pods of this node have. */
+  readonly pods: boolean;
+  /** By slice, from what the last sync has seen to what there is now. */
+  readonly slices: ReadonlyMap<string, ObjectChange<EndpointSlice>>;
+  readonly serviceChanges: number;
+  readonly sliceChanges: number;
+}
+
+export class ChangeLog {
+  readonly #askedAddresses: () => ReadonlySet<string>;
+  #everything = true;
+  #nodes = true;
+  #pods = true;
+  #slices = new Map<string, ObjectChange<EndpointSlice>>();
+  #serviceChanges = 0;
+  #sliceChanges = 0;
+
+  /** `askedAddresses`: those that people have typed into Services, as of the last whole look. */
+  constructor(askedAddresses: () => ReadonlySet<string>) {
+    this.#askedAddresses = askedAddresses;
+  }
+
+  /** Returns whether it makes a difference. */
+  note({ kind, change }: ClusterChange): boolean {
+    if (!change) {
+      this.#everything = true;
+      this.#nodes ||= kind === "nodes";
+      this.#pods ||= kind === "pods";
+      return true;
+    }
+    switch (kind) {
+      case "endpointSlices":
+        return this.#noteSlice(change);
+      case "services": {
+        if (!isChanged(change)) return false;
+        this.#everything = true;
+        this.#serviceChanges++;
+        return true;
+      }
+      case "nodes": {
+        if (!isChanged(change)) return false;
+        this.#everything = this.#nodes = true;
+        return true;
+      }
+      case "pods": {
+        if (!isChanged(change)) return false;
+        this.#everything ||= podMatters(change, this.#askedAddresses());
+        this.#pods = true;
+        return true;
+      }
+    }
+  }
+
+  /** What there is to do; the next changes are counted from here. */
+  take(): Changes {
+    const taken: Changes = {
+      ...{ everything: this.#everything, nodes: this.#nodes, pods: this.#pods, slices: this.#slices },
+      ...{ serviceChanges: this.#serviceChanges, sliceChanges: this.#sliceChanges },
+    };
+    this.#everything = this.#nodes = this.#pods = false;
+    this.#slices = new Map();
+    this.#serviceChanges = this.#sliceChanges = 0;
+    return taken;
+  }
+
+  /** What was taken did not come through: look at everything next time. */
+  putBack(): void {
+    this.#everything = this.#nodes = this.#pods = true;
+  }
+
+  get pending(): { readonly services: number; readonly slices: number } {
+    return { services: this.#serviceChanges, slices: this.#sliceChanges };
+  }
+
+  #noteSlice(change: ObjectChange<EndpointSlice>): boolean {
+    const slice = change.after ?? change.before;
+    if (!slice) return false;
+    const key = objectKey(slice);
+    const known = this.#slices.get(key);
+    this.#slices.set(key, { before: known ? known.before : change.before, after: change.after });
+    this.#sliceChanges++;
+    return true;
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// kube-proxy's metrics where ours mean the same, so that its dashboards and ClusterLoader2 read the agent; no label ip_family: one sync is for both.
+
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Changes } from "./change-log.ts";
+
+const range = (first: number, step: number, count: number): number[] =>
+  Array.from({ length: count }, (_, index) => first + step * index);
+
+/** kube-proxy's buckets, to the last one. */
+const SYNC_BUCKETS = range(0, 1, 15).map((power) => 0.001 * 2 ** power);
+const PROGRAMMING_BUCKETS = [...range(0.25, 0.25, 2), ...range(1, 1, 59), ...range(60, 5, 12), ...range(120, 30, 7)];
+
+export class KubeProxyMetrics {
+  readonly #startedAt: number;
+  readonly #syncDuration: Histogram;
+  readonly #fullSyncDuration: Histogram;
+  readonly #partialSyncDuration: Histogram;
+  readonly #programmingDuration: Histogram;
+  readonly #lastSync: Gauge;
+  readonly #lastQueued: Gauge;
+  readonly #endpointChanges: Counter;
+  readonly #serviceChanges: Counter;
+
+  /** `pending` is asked at each scrape. */
+  constructor(registry: Registry, pending: () => { readonly services: number; readonly slices: number }) {
+    this.#startedAt = Date.now();
+    const registers = [registry];
+    const histogram = (name: string, help: string, buckets: number[]) =>
+      new Histogram({ name: `kubeproxy_${name}`, help, buckets, registers });
+    const gauge = (name: string, help: string, value?: () => number) =>
+      new Gauge({
+        ...{ name: `kubeproxy_${name}`, help, registers },
+        ...(value && {
+          collect() {
+            this.set(value());
+          },
+        }),
+      });
+    const counter = (name: string, help: string) => new Counter({ name: `kubeproxy_${name}`, help, registers });
+    this.#syncDuration = histogram("sync_proxy_rules_duration_seconds", "Time of a sync", SYNC_BUCKETS);
+    this.#fullSyncDuration = histogram(
+      "sync_full_proxy_rules_duration_seconds",
+      "Time of a sync of everything",
+      SYNC_BUCKETS,
+    );
+    this.#partialSyncDuration = histogram(
+      "sync_partial_proxy_rules_duration_seconds",
+      "Time of a sync of changed endpoints alone",
+      SYNC_BUCKETS,
+    );
+    this.#programmingDuration = histogram(
+      "network_programming_duration_seconds",
+      "Time from the change of a Pod or Service that changed an EndpointSlice until it is in the kernel",
+      PROGRAMMING_BUCKETS,
+    );
+    this.#lastSync = gauge("sync_proxy_rules_last_timestamp_seconds", "When a sync last succeeded");
+    this.#lastQueued = gauge("sync_proxy_rules_last_queued_timestamp_seconds", "When a sync was last asked for");
+    this.#endpointChanges = counter("sync_proxy_rules_endpoint_changes_total", "Changes of EndpointSlices seen");
+    this.#serviceChanges = counter("sync_proxy_rules_service_changes_total", "Changes of Services seen");
+    gauge("sync_proxy_rules_endpoint_changes_pending", "Changes of EndpointSlices not synced", () => pending().slices);
+    gauge("sync_proxy_rules_service_changes_pending", "Changes of Services not synced", () => pending().services);
+  }
+
+  queued(): void {
+    this.#lastQueued.setToCurrentTime();
+  }
+
+  /** A sync has ended. `whole`: it looked at everything. */
+  synced(changes: Changes, { seconds, whole, ok }: { seconds: number; whole: boolean; ok: boolean }): void {
+    this.#syncDuration.observe(seconds);
+    (whole ? this.#fullSyncDuration : this.#partialSyncDuration).observe(seconds);
+    this.#endpointChanges.inc(changes.sliceChanges);
+    this.#serviceChanges.inc(changes.serviceChanges);
+    if (!ok) return;
+    this.#lastSync.setToCurrentTime();
+    // What had happened before we came says nothing about us.
+    for (const { after } of changes.slices.values())
+      if (after && after.triggeredAt > this.#startedAt)
+        this.#programmingDuration.observe((Date.now() - after.triggeredAt) / 1000);
+  }
+}
