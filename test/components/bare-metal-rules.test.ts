@@ -36,6 +36,15 @@ const without = (key: keyof BareMetalHostArgs): BareMetalClusterArgs => {
   return args({ hosts: [controlPlane, rest as BareMetalHostArgs] });
 };
 
+const dual = (changes: Partial<BareMetalClusterArgs> = {}): BareMetalClusterArgs => ({
+  ...args({
+    hosts: args().hosts.map((one, index) => ({ ...one, ipv6Address: `fd00:10:89::${index + 1}` })),
+    podCidrs: ["10.244.0.0/16", "fd00:10:244::/56"],
+    serviceCidrs: ["10.96.0.0/16", "fd00:10:96::/112"],
+  }),
+  ...changes,
+});
+
 const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, remedy: RegExp][] = [
   ["a Node name with capitals", workerWith({ name: "Worker_1" }), "hosts[1].name", /lower-case letters/],
   ["an unknown role", workerWith({ role: "node" }), "hosts[1].role", /use "control-plane" or "worker"/],
@@ -110,7 +119,40 @@ const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, re
   ["no pod network", args({ podCidrs: [] }), "podCidrs", /10\.244\.0\.0\/16/],
   ["a pod network with host bits", args({ podCidrs: ["10.244.1.0/16"] }), "podCidrs[0]", /first address/],
   ["two IPv4 pod networks", args({ podCidrs: ["10.244.0.0/16", "10.245.0.0/16"] }), "podCidrs", /exactly one IPv4/],
-  ["an IPv6 pod network", args({ podCidrs: ["fd00::/48"] }), "podCidrs", /IPv4 only/],
+  ["an IPv6 pod network alone", args({ podCidrs: ["fd00::/48"] }), "podCidrs", /exactly one IPv4/],
+  ["an IPv6 pod network first", dual({ podCidrs: ["fd00::/56", "10.244.0.0/16"] }), "podCidrs", /after it one IPv6/],
+  ["Services of one family, pods of two", dual({ serviceCidrs: ["10.96.0.0/16"] }), "serviceCidrs", /or neither/],
+  [
+    "an IPv6 pod network that is too large",
+    dual({ podCidrs: ["10.244.0.0/16", "fd00::/40"] }),
+    "podCidrs[1]",
+    /\/48 or longer/,
+  ],
+  ["two families without a host's IPv6 address", dual({ hosts: [controlPlane] }), "hosts[0].ipv6Address", /is missing/],
+  [
+    "an IPv6 address in a cluster of IPv4",
+    workerWith({ ipv6Address: "fd00::21" }),
+    "hosts[1].ipv6Address",
+    /leave it out/,
+  ],
+  [
+    "an IPv4 address as IPv6 address",
+    dual({ hosts: [{ ...controlPlane, ipv6Address: "10.0.0.1" }] }),
+    "hosts[0].ipv6Address",
+    /is not an IPv6 address/,
+  ],
+  [
+    "two hosts of one IPv6 address",
+    dual({ hosts: [controlPlane, worker].map((one) => ({ ...one, ipv6Address: "fd00::1" })) }),
+    "hosts[1].ipv6Address",
+    /own ipv6Address/,
+  ],
+  [
+    "an IPv6 address inside the IPv6 pod network",
+    dual({ hosts: [{ ...controlPlane, ipv6Address: "fd00:10:244::1" }] }),
+    "hosts[0].ipv6Address",
+    /another network for podCidrs/,
+  ],
   [
     "a pod network with room for two Nodes of three",
     args({ podCidrs: ["10.244.0.0/23"] }),
@@ -153,6 +195,7 @@ const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, re
 describe("the inputs of BareMetalCluster", () => {
   it("are accepted when they are sound", async () => {
     expect(await problemsOf(args())).toEqual([]);
+    expect(await problemsOf(dual())).toEqual([]);
   });
 
   it.each(wrong)("refuse %s, naming the property and the remedy", async (_what, inputs, propertyPath, remedy) => {

@@ -29,6 +29,7 @@ const sound = {
   MINIMUM_DISK_MIB: 1,
   REQUIRED_PORTS: "",
   PACKAGE_SOURCE: "apt",
+  HOST_IPV6: "",
 };
 
 /** Runs the preflight of a host on this machine: it only reads. */

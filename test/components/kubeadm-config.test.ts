@@ -22,7 +22,13 @@ const cluster: KubeadmCluster = {
   certSans: ["api.example"],
   keepImages: true,
 };
-const node: KubeadmNode = { name: "cp-1", address: "10.89.0.11", role: "control-plane", ignorePreflightErrors: [] };
+const node: KubeadmNode = {
+  name: "cp-1",
+  address: "10.89.0.11",
+  ipv6Address: "",
+  role: "control-plane",
+  ignorePreflightErrors: [],
+};
 const credentials = {
   token: "abcdef.0123456789abcdef",
   certificateKey: "c".repeat(64),
@@ -56,6 +62,24 @@ describe("kubeadm's configuration", () => {
     await expect(joinConfiguration(cluster, second, 6443, credentials)).toMatchFileSnapshot(
       "golden/kubeadm-join-control-plane.yaml",
     );
+  });
+
+  it("names networks and node addresses of both families, IPv4 first", () => {
+    const dual = {
+      ...cluster,
+      podCidrs: ["10.244.0.0/16", "fd00:10:244::/56"],
+      serviceCidrs: ["10.96.0.0/16", "fd00:10:96::/112"],
+    };
+    const dualNode = { ...node, ipv6Address: "fd00:10:89::11" };
+    const documents = parseAllDocuments(initConfiguration(dual, dualNode, 6443));
+    expect(documents[1]?.toJS().networking).toEqual({
+      podSubnet: "10.244.0.0/16,fd00:10:244::/56",
+      serviceSubnet: "10.96.0.0/16,fd00:10:96::/112",
+      dnsDomain: "cluster.local",
+    });
+    for (const text of [documents[0]?.toString(), joinConfiguration(dual, dualNode, 6443, credentials)]) {
+      expect(text).toContain("name: node-ip\n      value: 10.89.0.11,fd00:10:89::11");
+    }
   });
 
   it("takes every part from one API version", () => {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localStack, readPreparations } from "../../stacks/local/program.ts";
 import { planMachines, readSettings, type Settings } from "../../stacks/local/settings.ts";
 import { hostKey, makeBundle, privateKey } from "./bare-metal-args.ts";
-import { ancestors, plainTexts, recordProgram } from "./recorded-program.ts";
+import { ancestors, plainTexts, recordProgram, revealed } from "./recorded-program.ts";
 
 let bundlePath = "";
 beforeAll(() => {
@@ -38,7 +38,20 @@ describe("the local stack", () => {
     ]);
   });
 
+  it("gives machines, pods and Services IPv6 addresses when it is dual-stack", async () => {
+    expect(planMachines(settings({ dualStack: "true" })).map(({ ipv6Address }) => ipv6Address)).toEqual([
+      "fd00:10:89:0::11",
+      "fd00:10:89:0::21",
+      "fd00:10:89:0::22",
+    ]);
+    const { resources } = await build({ dualStack: "true" });
+    expect(revealed(resources.get("local-init")?.inputs.stdin)).toContain("10.244.0.0/16,fd00:10:244::/56");
+    expect(revealed(resources.get("local-worker-1-join")?.inputs.stdin)).toContain("10.89.0.21,fd00:10:89:0::21");
+    expect(resources.get("machine-worker-1")?.inputs.stdin).toContain('"ipv6Address":"fd00:10:89:0::21"');
+  });
+
   it.each([
+    ["dualStack", "yes", /true or false/],
     ["workers", "-1", /whole number from 0 to 100/],
     ["workers", "two", /whole number/],
     ["controlPlanes", "0", /whole number from 1 to 9/],

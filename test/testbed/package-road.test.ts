@@ -80,7 +80,7 @@ async function prepare(changes: Record<string, string>): Promise<string> {
     BUNDLE_FILES: "",
     BUNDLE_PROGRAMS: "",
     BUNDLE_IMAGES: "",
-    IPV6: "no",
+    HOST_IPV6: "",
     APT_REPOSITORY: repository.url,
     APT_KEY_FINGERPRINT: repository.keyFingerprint,
     ...changes,

@@ -12,6 +12,11 @@ export interface BareMetalHostArgs {
   /** IP address at which Pulumi and the other nodes reach the host. */
   address: pulumi.Input<string>;
   /**
+   * The host's IPv6 address, at which the other nodes reach it: needed when the cluster has IPv6 networks, and only then.
+   * @default none
+   */
+  ipv6Address?: pulumi.Input<string>;
+  /**
    * User to log in as: root, or one who may use sudo without a password.
    * @default "root"
    */
@@ -99,12 +104,13 @@ export interface BareMetalClusterArgs {
    */
   kubernetesVersion?: string;
   /**
-   * Networks of the pods, one per address family; each Node gets a /24 (IPv6: /64).
+   * Networks of the pods: an IPv4 one and, for a cluster of both families, an IPv6 one after it. Each Node gets a /24 of
+   * the first and a /64 of the second.
    * @default ["10.244.0.0/16"]
    */
   podCidrs?: pulumi.Input<string[]>;
   /**
-   * Networks of the Services, one per address family.
+   * Networks of the Services, of the same families in the same order as `podCidrs`.
    * @default ["10.96.0.0/12"]
    */
   serviceCidrs?: pulumi.Input<string[]>;

@@ -32,9 +32,13 @@ export function controlPlane(
 ): ControlPlane {
   const { host, connection, variables } = context;
   const kubeadmInit = pulumi
-    .all([cluster, host.address])
-    .apply(([known, address]) =>
-      initConfiguration(known, { name: host.name, role: host.role, address, ignorePreflightErrors }, apiBindPort),
+    .all([cluster, host.address, host.ipv6Address])
+    .apply(([known, address, ipv6Address]) =>
+      initConfiguration(
+        known,
+        { name: host.name, role: host.role, address, ipv6Address, ignorePreflightErrors },
+        apiBindPort,
+      ),
     );
   const init = remoteStep(
     `${name}-init`,

@@ -108,6 +108,7 @@ export function preflight(
         MINIMUM_DISK_MIB: minimumDiskMib[role] ?? 0,
         REQUIRED_PORTS: requiredPorts[role] ?? "",
         PACKAGE_SOURCE: inputs.bundle === undefined ? "apt" : "bundle",
+        HOST_IPV6: context.host.ipv6Address,
       },
     },
     {
@@ -173,7 +174,7 @@ export function prepare(
       variables: {
         ...variables,
         ...bundleVariables(bundle, host.role),
-        IPV6: "no",
+        HOST_IPV6: context.host.ipv6Address,
         APT_REPOSITORY: inputs.packageRepository.url.replace(/\/+$/, ""),
         APT_KEY_FINGERPRINT: inputs.packageRepository.keyFingerprint.replaceAll(" ", "").toUpperCase(),
       },

@@ -9,8 +9,10 @@ import { type Bundle, readBundle } from "./bundle.ts";
 import * as rules from "./rules.ts";
 
 /** A host with its defaults, each value checked when it is known. */
-export interface CheckedHost extends Omit<BareMetalHostArgs, "address"> {
+export interface CheckedHost extends Omit<BareMetalHostArgs, "address" | "ipv6Address"> {
   readonly address: pulumi.Output<string>;
+  /** Empty in a cluster of one family. */
+  readonly ipv6Address: pulumi.Output<string>;
 }
 
 /** The inputs with their defaults. */
@@ -36,6 +38,8 @@ function facts(host: BareMetalHostArgs): rules.HostFacts {
     name: host.name,
     role: host.role,
     address: knownNow(host.address),
+    ipv6Address: knownNow(host.ipv6Address),
+    ipv6AddressGiven: host.ipv6Address !== undefined,
     port: knownNow(host.port),
     hostKey: knownNow(host.hostKey),
     hostKeyGiven: host.hostKey !== undefined && host.hostKey !== "",
@@ -74,6 +78,7 @@ function networkProblems(podCidrs: string[], serviceCidrs: string[], hostCount: 
   const malformed = [...rules.cidrListRule("podCidrs", podCidrs), ...rules.cidrListRule("serviceCidrs", serviceCidrs)];
   if (malformed.length > 0) return malformed;
   return [
+    ...rules.sameFamiliesRule(podCidrs, serviceCidrs),
     ...rules.podCidrSizeRule(podCidrs, hostCount),
     ...rules.serviceCidrSizeRule(serviceCidrs),
     ...rules.cidrOverlapRule(podCidrs, serviceCidrs),
@@ -133,10 +138,15 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
     ...whenKnown(args.drainTimeoutSeconds, (seconds) => rules.secondsRule("drainTimeoutSeconds", seconds)),
     ...(podsNow !== undefined && servicesNow !== undefined ? networkProblems(podsNow, servicesNow, hosts.length) : []),
     ...hosts.flatMap((host, index) =>
-      host.address === undefined
-        ? []
-        : outside(`hosts[${index}].address`, host.address, podsNow ?? [], servicesNow ?? []),
+      (["address", "ipv6Address"] as const).flatMap((property) =>
+        whenKnown(host[property], (address) =>
+          outside(`hosts[${index}].${property}`, address, podsNow ?? [], servicesNow ?? []),
+        ),
+      ),
     ),
+    ...(podsNow === undefined
+      ? []
+      : hosts.flatMap((host, index) => rules.ipv6AddressRule(`hosts[${index}]`, host, rules.isDualStack(podsNow)))),
   ]);
 
   const networks = checkedInput(
@@ -155,6 +165,18 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
           ...outside(`hosts[${index}].address`, address, pods, services),
         ],
       ).apply(([address]) => address),
+      ipv6Address: checkedInput(
+        pulumi.all([host.ipv6Address ?? "", podCidrs, serviceCidrs]) as pulumi.Output<[string, string[], string[]]>,
+        what,
+        ([ipv6Address, pods, services]) => [
+          ...rules.ipv6AddressRule(
+            `hosts[${index}]`,
+            { ...facts(host), ...(ipv6Address === "" ? {} : { ipv6Address }) },
+            rules.isDualStack(pods),
+          ),
+          ...outside(`hosts[${index}].ipv6Address`, ipv6Address, pods, services),
+        ],
+      ).apply(([ipv6Address]) => ipv6Address),
     })),
     bastion: args.bastion === undefined ? undefined : withCheckedHostKey(what, "bastion", args.bastion),
     kubernetesVersion: canonicalVersion(version),

@@ -58,11 +58,11 @@ export function joinNode(
     return { token, certificateKey };
   });
   const kubeadmJoin = pulumi
-    .all([args.cluster, host.address, credentials, controlPlane.caCertHash])
-    .apply(([cluster, address, secrets, caCertHash]) =>
+    .all([args.cluster, host.address, host.ipv6Address, credentials, controlPlane.caCertHash])
+    .apply(([cluster, address, ipv6Address, secrets, caCertHash]) =>
       joinConfiguration(
         cluster,
-        { name: host.name, role: host.role, address, ignorePreflightErrors: args.ignorePreflightErrors },
+        { name: host.name, role: host.role, address, ipv6Address, ignorePreflightErrors: args.ignorePreflightErrors },
         apiBindPort,
         { ...secrets, caCertHash },
       ),

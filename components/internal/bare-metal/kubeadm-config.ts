@@ -36,6 +36,8 @@ export interface KubeadmCluster {
 export interface KubeadmNode {
   readonly name: string;
   readonly address: string;
+  /** Empty where the cluster has one family of addresses. */
+  readonly ipv6Address: string;
   readonly role: string;
   readonly ignorePreflightErrors: readonly string[];
 }
@@ -54,7 +56,9 @@ function nodeRegistration(node: KubeadmNode): object {
     name: node.name,
     criSocket,
     imagePullPolicy: "IfNotPresent",
-    kubeletExtraArgs: [{ name: "node-ip", value: node.address }],
+    kubeletExtraArgs: [
+      { name: "node-ip", value: node.ipv6Address === "" ? node.address : `${node.address},${node.ipv6Address}` },
+    ],
     ...(node.ignorePreflightErrors.length === 0 ? {} : { ignorePreflightErrors: [...node.ignorePreflightErrors] }),
   };
 }

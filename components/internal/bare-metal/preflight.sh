@@ -139,6 +139,15 @@ check_same_member() {
   check_fixed dnsDomain dns "$DNS_DOMAIN"
 }
 
+check_ipv6() {
+  [ -n "$HOST_IPV6" ] || return 0
+  if [ "$(cat /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || echo 1)" != 0 ]; then
+    problem "IPv6 is off and the cluster has IPv6 networks; turn it on (net.ipv6.conf.all.disable_ipv6=0)."
+  elif [ -z "$(ip -6 -o address show to "$HOST_IPV6")" ]; then
+    problem "none of its links holds its IPv6 address $HOST_IPV6; give it that address, or correct ipv6Address."
+  fi
+}
+
 check_ports() {
   local port busy=()
   [ -z "$(claim_field cluster)" ] || return 0
@@ -158,6 +167,7 @@ run_create() {
   check_programs
   check_kube_proxy
   check_other_cluster
+  check_ipv6
   check_ports
   [ ${#problems[@]} -eq 0 ] || refuse "$(
     printf '%s' "${problems[0]}"

@@ -15,9 +15,22 @@ turn_swap_off() {
   fi
 }
 
+# kube-proxy's own setting, which applications rely on: where the host tracks connections, as the kubelet's firewall rules
+# make it do, one that the other side has closed is remembered for an hour instead of a minute.
+keep_half_closed_connections() {
+  local key=net.netfilter.nf_conntrack_tcp_timeout_close_wait
+  ! sysctl -q -n "$key" >/dev/null 2>&1 || printf '%s\n' "$key = 3600" >>/etc/sysctl.d/90-sansproxy.conf
+}
+
+# A host that forwards ignores router advertisements, and with them its own default route, unless told otherwise.
+forward_ipv6() {
+  printf '%s\n' "net.ipv6.conf.all.forwarding = 1" >>/etc/sysctl.d/90-sansproxy.conf
+  sysctl -ar '^net\.ipv6\.conf\.[^.]+\.accept_ra$' | sed -n 's/ = 1$/ = 2/p' >>/etc/sysctl.d/90-sansproxy.conf
+}
+
 set_kernel() {
   local module modules=''
-  for module in overlay br_netfilter; do
+  for module in overlay br_netfilter nf_conntrack; do
     if command -v modprobe >/dev/null && modprobe -qn "$module"; then
       modprobe -q "$module" || say "module $module could not be loaded; going on without it"
       modules+="$module"$'\n'
@@ -26,7 +39,8 @@ set_kernel() {
   mkdir -p /etc/modules-load.d /etc/sysctl.d
   printf '%s' "$modules" >/etc/modules-load.d/sansproxy.conf
   printf '%s\n' "net.ipv4.ip_forward = 1" >/etc/sysctl.d/90-sansproxy.conf
-  [ "$IPV6" = no ] || printf '%s\n' "net.ipv6.conf.all.forwarding = 1" >>/etc/sysctl.d/90-sansproxy.conf
+  [ -z "$HOST_IPV6" ] || forward_ipv6
+  keep_half_closed_connections
   sysctl -q -p /etc/sysctl.d/90-sansproxy.conf || refuse "forwarding could not be turned on (sysctl -p /etc/sysctl.d/90-sansproxy.conf failed); allow it in this host's kernel settings."
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules for the inputs of BareMetalCluster: each one a function that names the property, the value and the remedy.
 
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { type Cidr, contains, overlaps, parseCidr, subnetCount } from "../cidr.ts";
 import type { InputProblem } from "../input-errors.ts";
 import { canonicalVersion } from "../kubernetes-version.ts";
@@ -16,6 +16,8 @@ export interface HostFacts {
   readonly name: string;
   readonly role: string;
   readonly address: string | undefined;
+  readonly ipv6Address: string | undefined;
+  readonly ipv6AddressGiven: boolean;
   readonly port: number | undefined;
   readonly hostKey: string | undefined;
   readonly hostKeyGiven: boolean;
@@ -96,12 +98,12 @@ export function privateKeyRule(propertyPath: string, privateKey: string): InputP
 export function uniqueHostsRule(hosts: readonly HostFacts[]): InputProblem[] {
   const seen = new Map<string, number>();
   return hosts.flatMap((host, index) =>
-    [host.name, host.address].flatMap((value, which) => {
+    (["name", "address", "ipv6Address"] as const).flatMap((property) => {
+      const value = host[property];
       if (value === undefined) return [];
       const first = seen.get(value);
       if (first === undefined) seen.set(value, index);
       if (first === undefined || first === index) return [];
-      const property = which === 0 ? "name" : "address";
       return problem(
         `hosts[${index}].${property}`,
         `"${value}" is taken by hosts[${first}] already; give every host its own ${property}.`,
@@ -133,18 +135,60 @@ export function cidrListRule(property: string, texts: readonly string[]): InputP
       : [],
   );
   if (problems.length > 0) return problems;
-  if (texts.length === 1 && parseCidr(texts[0] ?? "")?.family === 4) return [];
+  const families = familiesOf(texts).join();
+  if (families === "4" || families === "4,6") return [];
   return problem(
     property,
-    `${JSON.stringify(texts)} is more than one IPv4 network, and this release serves IPv4 only; give exactly one IPv4 network.`,
+    `${JSON.stringify(texts)} is neither one IPv4 network nor an IPv4 and then an IPv6 network; give exactly one IPv4 network, and after it one IPv6 network for a cluster of both families.`,
   );
+}
+
+const familiesOf = (texts: readonly string[]): number[] => parsed(texts).map(({ family }) => family);
+
+/** True when the networks are of both families. */
+export const isDualStack = (texts: readonly string[]): boolean => familiesOf(texts).includes(6);
+
+export function sameFamiliesRule(podCidrs: readonly string[], serviceCidrs: readonly string[]): InputProblem[] {
+  if (familiesOf(podCidrs).join() === familiesOf(serviceCidrs).join()) return [];
+  return problem(
+    "serviceCidrs",
+    `${JSON.stringify(serviceCidrs)} and podCidrs ${JSON.stringify(podCidrs)} are not of the same address families; give both an IPv6 network, or neither.`,
+  );
+}
+
+/** Whether the host has an IPv6 address exactly when the cluster needs one. */
+export function ipv6AddressRule(path: string, host: HostFacts, dualStack: boolean): InputProblem[] {
+  const { ipv6Address } = host;
+  if (dualStack && !host.ipv6AddressGiven) {
+    return problem(
+      `${path}.ipv6Address`,
+      "is missing although the cluster has an IPv6 pod network, so no node would know the way to this host's pods; give the host's IPv6 address, or leave the IPv6 networks out.",
+    );
+  }
+  if (!dualStack && host.ipv6AddressGiven) {
+    return problem(
+      `${path}.ipv6Address`,
+      "is given although the cluster has no IPv6 networks; leave it out, or add one to podCidrs and to serviceCidrs.",
+    );
+  }
+  if (ipv6Address === undefined || isIPv6(ipv6Address)) return [];
+  return problem(`${path}.ipv6Address`, `"${ipv6Address}" is not an IPv6 address; write one such as "fd00:10::21".`);
 }
 
 const parsed = (texts: readonly string[]): Cidr[] => texts.flatMap((text) => parseCidr(text) ?? []);
 
+/** The controller manager refuses a network that holds more Nodes' networks than 2 to the power of this. */
+const mostNodeBits = 16;
+
 export function podCidrSizeRule(podCidrs: readonly string[], hostCount: number): InputProblem[] {
   return parsed(podCidrs).flatMap((network, index) => {
     const mask = nodeMaskLength[network.family];
+    if (mask - network.prefixLength > mostNodeBits) {
+      return problem(
+        `podCidrs[${index}]`,
+        `"${podCidrs[index]}" has more than 2^${mostNodeBits} networks of a /${mask}, which Kubernetes does not take; use a prefix of /${mask - mostNodeBits} or longer.`,
+      );
+    }
     const room = subnetCount(network, mask);
     if (room >= hostCount) return [];
     return problem(

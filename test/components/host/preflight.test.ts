@@ -16,6 +16,7 @@ const variables = {
   MINIMUM_DISK_MIB: 1,
   REQUIRED_PORTS: "",
   PACKAGE_SOURCE: "apt",
+  HOST_IPV6: "",
 };
 
 let host: FakeHost;
