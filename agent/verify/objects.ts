@@ -128,8 +128,8 @@ const echoService = (namespace: string, name: string, type: "ClusterIP" | "NodeP
   metadata: { name, namespace, labels: { [ROLE_LABEL]: ECHO } },
   spec: {
     type,
-    ipFamilyPolicy: "SingleStack",
-    ipFamilies: ["IPv4"],
+    // Of both families where the cluster has two, and then each is verified.
+    ipFamilyPolicy: "PreferDualStack",
     selector: { [ROLE_LABEL]: ECHO },
     ports: [
       { name: "tcp", protocol: "TCP", port: ECHO_PORT, targetPort: "tcp" },

@@ -46,10 +46,15 @@ const POD_START_MS = 60_000;
 const CLEANUP_MS = 120_000;
 const POLL_MS = 1_000;
 
-const internalAddresses = (node: V1Node): readonly string[] =>
+const isIpv6 = (address: string): boolean => address.includes(":");
+
+/** A node's addresses of the Service's families: NodePorts answer on no others. */
+const internalAddresses = (node: V1Node, service: readonly string[]): readonly string[] =>
   (node.status?.addresses ?? [])
-    .filter(({ type, address }) => type === "InternalIP" && !address.includes(":"))
+    .filter(({ type, address }) => type === "InternalIP" && service.some((ip) => isIpv6(ip) === isIpv6(address)))
     .map(({ address }) => address);
+
+const clusterIps = ({ spec }: V1Service): readonly string[] => spec?.clusterIPs ?? [spec?.clusterIP ?? ""];
 
 const required = async (cluster: Cluster, namespace: string, name: string): Promise<V1Service> => {
   const service = await cluster.service(namespace, name);
@@ -71,17 +76,20 @@ const createBackends = async (cluster: Cluster, run: RunIdentity, state: Cluster
   await cluster.createDaemonSet(echoDaemonSet(run));
   const created = await Promise.all(echoServices(run).map((service) => cluster.createService(service)));
   const [clusterIp, nodePort] = created as [V1Service, V1Service];
-  const address = clusterIp.spec?.clusterIP ?? "";
+  const addresses = clusterIps(clusterIp);
   const kubernetes = await required(cluster, "default", "kubernetes");
   const dns = await required(cluster, "kube-system", "kube-dns");
   return {
-    clusterIp: { address, tcpPort: ECHO_PORT, udpPort: ECHO_PORT },
+    clusterIp: { addresses, tcpPort: ECHO_PORT, udpPort: ECHO_PORT },
     nodePort: { tcpPort: port(nodePort, "tcp"), udpPort: port(nodePort, "udp") },
-    nodes: state.nodes.map((node) => ({ name: node.metadata?.name ?? "", addresses: internalAddresses(node) })),
+    nodes: state.nodes.map((node) => ({
+      name: node.metadata?.name ?? "",
+      addresses: internalAddresses(node, clusterIps(nodePort)),
+    })),
     dns: {
       server: dns.spec?.clusterIP ?? "",
       name: `${clusterIp.metadata?.name}.${run.namespace}.svc.cluster.local`,
-      address,
+      addresses,
     },
     kubernetes: { address: kubernetes.spec?.clusterIP ?? "", port: kubernetes.spec?.ports?.[0]?.port ?? 443 },
     agent: state.agent === undefined ? { port: 0 } : agentEndpoint(state.agent),

@@ -2,10 +2,11 @@
 // What a probe is told: the addresses it has to reach and who has to answer. Written by the runner, read by the probe.
 
 export interface ProbeTargets {
-  readonly clusterIp: { readonly address: string; readonly tcpPort: number; readonly udpPort: number };
+  /** One address for each family of the cluster. */
+  readonly clusterIp: { readonly addresses: readonly string[]; readonly tcpPort: number; readonly udpPort: number };
   readonly nodePort: { readonly tcpPort: number; readonly udpPort: number };
   readonly nodes: readonly { readonly name: string; readonly addresses: readonly string[] }[];
-  readonly dns: { readonly server: string; readonly name: string; readonly address: string };
+  readonly dns: { readonly server: string; readonly name: string; readonly addresses: readonly string[] };
   readonly kubernetes: { readonly address: string; readonly port: number };
   /** `host` when the agent answers on a fixed address, else it is asked on the node's own. */
   readonly agent: { readonly host?: string; readonly port: number };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The test backend: answers each request, over TCP and over UDP, with the names of its node and Pod.
-import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { createSocket, type SocketOptions, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { formatAnswer, MAX_REQUEST_BYTES, parseRequest } from "./message.ts";
 
 export interface EchoOptions {
+  /** Address of one family: `::` is every IPv6 address and no IPv4 one. */
   readonly host: string;
   /** 0 lets the system choose. */
   readonly tcpPort: number;
@@ -42,13 +43,16 @@ const startTcp = async (options: EchoOptions, open: Set<Socket>): Promise<Server
       }
     });
   });
-  server.listen(options.tcpPort, options.host);
+  server.listen({ port: options.tcpPort, host: options.host, ipv6Only: true });
   await once(server, "listening");
   return server;
 };
 
+const udpOptions = (host: string): SocketOptions =>
+  host.includes(":") ? { type: "udp6", ipv6Only: true } : { type: "udp4" };
+
 const startUdp = async (options: EchoOptions): Promise<UdpSocket> => {
-  const socket = createSocket(options.host.includes(":") ? "udp6" : "udp4");
+  const socket = createSocket(udpOptions(options.host));
   socket.on("message", (message, peer) => {
     const nonce = message.length <= MAX_REQUEST_BYTES ? parseRequest(message.toString("latin1")) : undefined;
     if (nonce === undefined) return;

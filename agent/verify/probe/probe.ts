@@ -32,12 +32,25 @@ const timed = async (name: string, node: string, work: Promise<Attempt>): Promis
   return { name, node, passed, observed, durationMs: Math.round(performance.now() - started) };
 };
 
+/** Passes when all of them pass; what was seen of each is told up to the first that does not. */
+const inTurn = async (attempts: readonly (() => Promise<Attempt>)[]): Promise<Attempt> => {
+  const seen: string[] = [];
+  for (const attempt of attempts) {
+    const { passed, observed } = await attempt();
+    seen.push(observed);
+    if (!passed) return { passed, observed: seen.join("; then ") };
+  }
+  return attempts.length > 0
+    ? { passed: true, observed: seen.join("; then ") }
+    : { passed: false, observed: "the Service has no address" };
+};
+
 const trafficChecks = (options: ProbeOptions, deadline: DeadlineMs): readonly Promise<Check>[] => {
   const { origin, node, targets } = options;
   const { clusterIp, nodePort, nodes } = targets;
   const backends = nodes.map(({ name }) => name);
-  const tcp = { address: clusterIp.address, port: clusterIp.tcpPort };
-  const udp = { address: clusterIp.address, port: clusterIp.udpPort };
+  const everyFamily = (ask: Ask, port: number): Promise<Attempt> =>
+    inTurn(clusterIp.addresses.map((address) => () => surveyBackends(ask, { address, port }, backends)));
   const everyNode = (ask: Ask, port: number): Promise<Attempt> =>
     surveyAddresses(
       ask,
@@ -46,9 +59,9 @@ const trafficChecks = (options: ProbeOptions, deadline: DeadlineMs): readonly Pr
   const check = (name: (typeof TRAFFIC)[keyof typeof TRAFFIC], attempt: () => Promise<Attempt>): Promise<Check> =>
     timed(trafficCheckName(name, origin), node, retryUntil(deadline, attempt));
   return [
-    check(TRAFFIC.clusterIpTcp, () => surveyBackends(askTcp, tcp, backends)),
-    check(TRAFFIC.clusterIpUdp, () => surveyBackends(askUdpConnected, udp, backends)),
-    check(TRAFFIC.clusterIpUdpUnconnected, () => surveyBackends(askUdpUnconnected, udp, backends)),
+    check(TRAFFIC.clusterIpTcp, () => everyFamily(askTcp, clusterIp.tcpPort)),
+    check(TRAFFIC.clusterIpUdp, () => everyFamily(askUdpConnected, clusterIp.udpPort)),
+    check(TRAFFIC.clusterIpUdpUnconnected, () => everyFamily(askUdpUnconnected, clusterIp.udpPort)),
     check(TRAFFIC.nodePortTcp, () => everyNode(askTcp, nodePort.tcpPort)),
     check(TRAFFIC.nodePortUdp, () => everyNode(askUdpConnected, nodePort.udpPort)),
     check(TRAFFIC.dns, () => checkDns(origin, targets.dns)),

@@ -86,10 +86,10 @@ describe("sansproxy", () => {
     writeFileSync(
       targets,
       JSON.stringify({
-        clusterIp: { address: "127.0.0.1", ...ports },
+        clusterIp: { addresses: ["127.0.0.1"], ...ports },
         nodePort: ports,
         nodes: [{ name: "a", addresses: ["127.0.0.1"] }],
-        dns: { server: "127.0.0.1", name: "localhost", address: "127.0.0.1" },
+        dns: { server: "127.0.0.1", name: "localhost", addresses: ["127.0.0.1"] },
         kubernetes: { address: "127.0.0.1", port: 1 },
         agent: { port: 1 },
       }),

@@ -40,13 +40,13 @@ const prepare = async (): Promise<ProbeOptions & { targets: ProbeTargets }> => {
     proc: makeProc(stack, quietMachine),
     run: emptyTables,
     targets: {
-      clusterIp: { address: LOOPBACK, tcpPort: echo.tcpPort, udpPort: echo.udpPort },
+      clusterIp: { addresses: [LOOPBACK], tcpPort: echo.tcpPort, udpPort: echo.udpPort },
       nodePort: { tcpPort: echo.tcpPort, udpPort: echo.udpPort },
       nodes: [{ name: "a", addresses: [LOOPBACK] }],
       dns: {
         server: `${LOOPBACK}:${await startNameServer(stack, "10.96.0.77")}`,
         name: "echo.test.svc.cluster.local",
-        address: "10.96.0.77",
+        addresses: ["10.96.0.77"],
       },
       kubernetes: { address: LOOPBACK, port: await startApiServer(stack, folder) },
       agent: {
@@ -85,7 +85,7 @@ describe("probe", () => {
 
   it("passes every check from a pod, with the pod's own resolver", async () => {
     const options = await prepare();
-    const dns = { server: "192.0.2.1", name: "localhost", address: LOOPBACK };
+    const dns = { server: "192.0.2.1", name: "localhost", addresses: [LOOPBACK] };
     const report = await runProbe({ ...options, origin: "pod", targets: { ...options.targets, dns } });
     expect(report.checks.filter((check) => !check.passed)).toEqual([]);
     expect(report.checks.map(({ name }) => name)).toEqual(probeCheckNames("pod"));
@@ -165,7 +165,7 @@ describe("probe", () => {
   it("says that a ClusterIP and the node ports refuse connections", async () => {
     const options = await prepare();
     const port = await closedPort();
-    const clusterIp = { address: LOOPBACK, tcpPort: port, udpPort: port };
+    const clusterIp = { addresses: [LOOPBACK], tcpPort: port, udpPort: port };
     const lines = await failures({
       ...options,
       targets: { ...options.targets, clusterIp, nodePort: { tcpPort: port, udpPort: port } },
