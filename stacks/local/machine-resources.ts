@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { local } from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
-import type { MachinePlan, Settings } from "./settings.ts";
+import { ipv6Subnet, type MachinePlan, type Settings } from "./settings.ts";
 
 /** A machine that can be reached. */
 export interface MachineHost {
@@ -35,7 +35,8 @@ export function machineResources(
   plans: readonly MachinePlan[],
   authorizedKey: string,
 ): MachineHost[] {
-  const bridge = { name: settings.bridge, cidr: settings.subnet };
+  const ipv6 = settings.dualStack ? { ipv6Cidr: ipv6Subnet(settings) } : {};
+  const bridge = { name: settings.bridge, cidr: settings.subnet, ...ipv6 };
   const common = { dir: projectRoot, environment: { BOOT_ID: bootId() }, addPreviousOutputInEnv: false };
   const network = new local.Command("network", {
     ...common,
@@ -45,7 +46,7 @@ export function machineResources(
     stdin: JSON.stringify({ stack, bridge }),
   });
   return plans.map((plan) => {
-    const { name, address, memoryMb } = plan;
+    const { name, address, ipv6Address, memoryMb } = plan;
     const machine = new local.Command(
       `machine-${name}`,
       {
@@ -53,7 +54,7 @@ export function machineResources(
         create: machinesCommand("create"),
         update: machinesCommand("create"),
         delete: machinesCommand("delete"),
-        stdin: JSON.stringify({ stack, name, address, memoryMb, authorizedKey, bridge }),
+        stdin: JSON.stringify({ stack, name, address, ipv6Address, memoryMb, authorizedKey, bridge }),
         logging: local.Logging.Stderr,
       },
       { dependsOn: [network] },

@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { BareMetalCluster, Datapath, Verification } from "../../components/index.ts";
 import { keepKubeconfig } from "./kubeconfig-file.ts";
 import { machineResources } from "./machine-resources.ts";
-import { planMachines, readSettings, type Settings } from "./settings.ts";
+import { planMachines, podCidr6, readSettings, type Settings, serviceCidr6 } from "./settings.ts";
 
 /** What `npm run up` prepares before the update: the stack's SSH key pair and the air-gapped bundle. */
 export interface Preparations {
@@ -61,11 +61,17 @@ export function localStack(
   const { privateKey, authorizedKey, bundlePath, agentTag } = preparations;
   const machines = machineResources(stack, settings, planMachines(settings), authorizedKey);
   const cluster = new BareMetalCluster("local", {
-    hosts: machines.map(({ plan, hostKey }) => ({ name: plan.name, role: plan.role, address: plan.address, hostKey })),
+    hosts: machines.map(({ plan: { name, role, address, ipv6Address }, hostKey }) => ({
+      name,
+      role,
+      address,
+      hostKey,
+      ...(ipv6Address === undefined ? {} : { ipv6Address }),
+    })),
     privateKey: pulumi.secret(privateKey),
     kubernetesVersion: settings.kubernetesVersion,
-    podCidrs: [settings.podCidr],
-    serviceCidrs: [settings.serviceCidr],
+    podCidrs: settings.dualStack ? [settings.podCidr, podCidr6] : [settings.podCidr],
+    serviceCidrs: settings.dualStack ? [settings.serviceCidr, serviceCidr6] : [settings.serviceCidr],
     bundlePath,
     ignorePreflightErrors,
   });

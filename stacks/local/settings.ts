@@ -16,13 +16,21 @@ export interface Settings {
   readonly kubernetesVersion: string;
   readonly podCidr: string;
   readonly serviceCidr: string;
+  /** Whether machines, pods and Services have IPv6 addresses beside the IPv4 ones. */
+  readonly dualStack: boolean;
 }
+
+/** The IPv6 networks of a dual-stack cluster: unique local ones, which the machines of one box have for themselves. */
+export const podCidr6 = "fd00:10:244::/56";
+export const serviceCidr6 = "fd00:10:96::/112";
 
 /** One machine of the stack. */
 export interface MachinePlan {
   readonly name: string;
   readonly role: "control-plane" | "worker";
   readonly address: string;
+  /** Undefined in a stack of one family. */
+  readonly ipv6Address: string | undefined;
   readonly memoryMb: number;
 }
 
@@ -58,6 +66,12 @@ function subnetOf(config: Values): string {
   );
 }
 
+function yesOrNo(config: Values, key: string): boolean {
+  const value = config.get(key) ?? "false";
+  if (value === "true" || value === "false") return value === "true";
+  throw wrong(key, value, "it has to be true or false");
+}
+
 function bridgeOf(config: Values): string {
   const bridge = config.get("bridge") ?? "sansproxy0";
   if (/^[a-z][a-z0-9-]{0,14}$/.test(bridge)) return bridge;
@@ -76,17 +90,26 @@ export function readSettings(config: Values): Settings {
     kubernetesVersion: config.get("kubernetesVersion") ?? "v1.36.3",
     podCidr: config.get("podCidr") ?? "10.244.0.0/16",
     serviceCidr: config.get("serviceCidr") ?? "10.96.0.0/16",
+    dualStack: yesOrNo(config, "dualStack"),
   };
+}
+
+/** `10.89.7.0/24` has `fd00:10:89:7::/64` beside it, so that networks that differ in one family differ in the other. */
+export function ipv6Subnet({ subnet }: Pick<Settings, "subnet">): string {
+  const [first, second, third] = subnet.split(".");
+  return `fd00:${first}:${second}:${third}::/64`;
 }
 
 /** The machines: names and addresses stay with a machine when others come and go. */
 export function planMachines(settings: Settings): MachinePlan[] {
+  const base6 = ipv6Subnet(settings).replace("/64", "");
   const base = settings.subnet.split("/")[0]?.split(".").slice(0, 3).join(".") ?? "";
   const machines = (role: MachinePlan["role"], prefix: string, count: number, memoryMb: number): MachinePlan[] =>
     Array.from({ length: count }, (_, index) => ({
       name: `${prefix}-${index + 1}`,
       role,
       address: `${base}.${firstOffset[role] + index}`,
+      ipv6Address: settings.dualStack ? `${base6}${firstOffset[role] + index}` : undefined,
       memoryMb,
     }));
   return [

@@ -13,7 +13,7 @@ import { mountOverlay, unmountBelow } from "./mounts.ts";
 import { bridgesOf } from "./network.ts";
 import * as nspawn from "./nspawn.ts";
 import { waitUntilReachable } from "./readiness.ts";
-import { type MachineSpec, parseSubnet } from "./spec.ts";
+import { type MachineSpec, parseIpv6Subnet, parseSubnet } from "./spec.ts";
 
 /** What the stack gets to know about a machine. */
 export interface Machine {
@@ -165,7 +165,10 @@ async function prepareDisk(folder: string, record: MachineRecord): Promise<strin
   await write("etc/machine-id", `${crypto.randomUUID().replaceAll("-", "")}\n`, 0o444);
   // Nothing answers at the box: a name outside the cluster fails at once instead of after a time-out.
   await write("etc/resolv.conf", `nameserver ${gateway}\n`);
-  await write("etc/sansproxy/network.env", `ADDRESS=${spec.address}/${prefixLength}\nGATEWAY=${gateway}\n`);
+  await write(
+    "etc/sansproxy/network.env",
+    `ADDRESS=${spec.address}/${prefixLength}\nGATEWAY=${gateway}\n${ipv6Of(spec)}`,
+  );
   await mkdir(join(upper, "root/.ssh"), { recursive: true, mode: 0o700 });
   await write("root/.ssh/authorized_keys", `${spec.authorizedKey}\n`, 0o600);
   await mkdir(join(keyFile, ".."), { recursive: true });
@@ -173,6 +176,12 @@ async function prepareDisk(folder: string, record: MachineRecord): Promise<strin
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", spec.name, "-f", keyFile]);
   await writeFile(join(folder, "disk-ready"), "");
   return publicKey(await readFile(`${keyFile}.pub`, "utf8"));
+}
+
+/** Lines for the machine's static IPv6 address; none in a network of one family. */
+function ipv6Of({ ipv6Address, bridge }: MachineSpec): string {
+  if (ipv6Address === undefined) return "";
+  return `ADDRESS6=${ipv6Address}/64\nGATEWAY6=${parseIpv6Subnet("bridge.ipv6Cidr", bridge.ipv6Cidr).gateway}\n`;
 }
 
 const consoleLog = (folder: string): string => join(folder, "console.log");
@@ -201,7 +210,7 @@ function differences(before: MachineSpec, after: MachineSpec): string[] {
 
 function entries(spec: MachineSpec): [string, string][] {
   const { bridge, ...rest } = spec;
-  const flat = { ...rest, "bridge.name": bridge.name, "bridge.cidr": bridge.cidr };
+  const flat = { ...rest, "bridge.name": bridge.name, "bridge.cidr": bridge.cidr, "bridge.ipv6Cidr": bridge.ipv6Cidr };
   return Object.entries(flat)
     .map(([key, value]): [string, string] => [key, String(value)])
     .sort(([a], [b]) => (a < b ? -1 : 1));

@@ -8,7 +8,7 @@ import { run } from "../host/exec.ts";
 import { machinesRoot } from "../host/paths.ts";
 import { rememberBoxSettings, restoreBoxSettings } from "./box-settings.ts";
 import { removeEmptyCgroups } from "./cgroups.ts";
-import { type NetworkSpec, parseSubnet } from "./spec.ts";
+import { type NetworkSpec, parseIpv6Subnet, parseSubnet } from "./spec.ts";
 
 export interface Network {
   readonly stack: string;
@@ -48,6 +48,10 @@ export async function createNetwork(spec: NetworkSpec): Promise<Network> {
   await run("ip", ["link", "set", bridge.name, "alias", aliasOf(stack)]);
   const address = `${subnet.gateway}/${subnet.prefixLength}`;
   await run("ip", ["address", "replace", address, "dev", bridge.name]);
+  if (bridge.ipv6Cidr !== undefined) {
+    const { gateway } = parseIpv6Subnet("bridge.ipv6Cidr", bridge.ipv6Cidr);
+    await run("ip", ["address", "replace", `${gateway}/64`, "dev", bridge.name, "nodad"]);
+  }
   await run("ip", ["link", "set", bridge.name, "up"]);
   return { stack, bridge: bridge.name, cidr: bridge.cidr, gateway: subnet.gateway };
 }

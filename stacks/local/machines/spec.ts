@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks what is asked for: one machine, or the network of a stack, as JSON from outside.
 
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 
 export interface BridgeSpec {
   /** Link name on the box, at most 15 characters. */
   readonly name: string;
   /** Subnet of the machines; the box holds its first address. */
   readonly cidr: string;
+  /** IPv6 subnet of the machines, a /64 of which the box holds the first address; none without it. */
+  readonly ipv6Cidr?: string;
 }
 
 export interface NetworkSpec {
@@ -18,6 +20,8 @@ export interface NetworkSpec {
 export interface MachineSpec extends NetworkSpec {
   readonly name: string;
   readonly address: string;
+  /** Given exactly when the bridge has an IPv6 subnet. */
+  readonly ipv6Address?: string;
   readonly memoryMb: number;
   /** How many CPUs' worth of time the machine may use; all of the box without it. */
   readonly cpus?: number;
@@ -47,13 +51,23 @@ export function parseNetworkSpec(text: string): NetworkSpec {
 }
 
 export function parseMachineSpec(text: string): MachineSpec {
-  const raw = parseObject(text, ["stack", "bridge", "name", "address", "memoryMb", "cpus", "authorizedKey"]);
+  const raw = parseObject(text, [
+    "stack",
+    "bridge",
+    "name",
+    "address",
+    "ipv6Address",
+    "memoryMb",
+    "cpus",
+    "authorizedKey",
+  ]);
   const network = checkNetwork(raw);
   const subnet = parseSubnet("bridge.cidr", network.bridge.cidr);
   return {
     ...network,
     name: checkName("name", raw.name),
     address: checkAddress(raw.address, subnet),
+    ...checkIpv6Address(raw.ipv6Address, network.bridge.ipv6Cidr),
     memoryMb: checkNumber("memoryMb", raw.memoryMb, 256, "it has to be a whole number of MiB, 256 or more."),
     ...(raw.cpus === undefined
       ? {}
@@ -84,12 +98,42 @@ function checkNetwork(raw: Record<string, unknown>): NetworkSpec {
   if (typeof bridge !== "object" || bridge === null) {
     throw new SpecError("bridge", bridge, "it has to be an object with `name` and `cidr`.");
   }
-  const { name, cidr } = bridge as Record<string, unknown>;
+  const { name, cidr, ipv6Cidr } = bridge as Record<string, unknown>;
   if (typeof name !== "string" || !/^[a-z][a-z0-9-]{0,14}$/.test(name)) {
     throw new SpecError("bridge.name", name, "a link name has 1 to 15 lower-case letters, digits and dashes.");
   }
   parseSubnet("bridge.cidr", cidr);
-  return { stack: checkName("stack", raw.stack), bridge: { name, cidr: cidr as string } };
+  const ipv6 = ipv6Cidr === undefined ? {} : { ipv6Cidr: parseIpv6Subnet("bridge.ipv6Cidr", ipv6Cidr).cidr };
+  return { stack: checkName("stack", raw.stack), bridge: { name, cidr: cidr as string, ...ipv6 } };
+}
+
+export interface Ipv6Subnet {
+  readonly cidr: string;
+  /** First address: the box's own. */
+  readonly gateway: string;
+}
+
+/** Reads `a:b:c:d::/64`. */
+export function parseIpv6Subnet(property: string, value: unknown): Ipv6Subnet {
+  const [address = "", length] = typeof value === "string" ? value.split("/") : [];
+  if (typeof value !== "string" || !isIPv6(address) || !address.endsWith("::") || length !== "64") {
+    throw new SpecError(property, value, "it has to be an IPv6 subnet of 64 bits such as fd00:10:89:0::/64.");
+  }
+  return { cidr: value, gateway: `${address}1` };
+}
+
+function checkIpv6Address(value: unknown, cidr: string | undefined): { ipv6Address?: string } {
+  if (cidr === undefined && value === undefined) return {};
+  const prefix = cidr?.replace("/64", "");
+  const rule =
+    prefix === undefined
+      ? "bridge.ipv6Cidr is missing: give both or neither."
+      : `it has to be an IPv6 address that begins with ${prefix} and is not ${prefix}1, which the box holds itself.`;
+  if (typeof value !== "string" || !isIPv6(value) || prefix === undefined || !value.startsWith(prefix)) {
+    throw new SpecError("ipv6Address", value, rule);
+  }
+  if (value === `${prefix}1`) throw new SpecError("ipv6Address", value, rule);
+  return { ipv6Address: value };
 }
 
 function checkAddress(value: unknown, subnet: Subnet): string {

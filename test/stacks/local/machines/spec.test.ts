@@ -20,6 +20,8 @@ const parse = (change: object) => parseMachineSpec(JSON.stringify({ ...good, ...
 test("a whole specification is given back as it is", () => {
   expect(parse({})).toEqual(good);
   expect(parse({ cpus: 2 })).toEqual({ ...good, cpus: 2 });
+  const dual = { ipv6Address: "fd00:1::11", bridge: { ...good.bridge, ipv6Cidr: "fd00:1::/64" } };
+  expect(parse(dual)).toEqual({ ...good, ...dual });
 });
 
 test.each([
@@ -37,6 +39,11 @@ test.each([
   ["bridge", { bridge: undefined }],
   ["bridge.name", { bridge: { name: "much-too-long-a-name", cidr: "10.89.0.0/24" } }],
   ["bridge.cidr", { bridge: { name: "br0", cidr: "10.89.0.1/24" } }],
+  ["bridge.ipv6Cidr", { bridge: { ...good.bridge, ipv6Cidr: "fd00:1::/48" } }],
+  ["ipv6Address", { bridge: { ...good.bridge, ipv6Cidr: "fd00:1::/64" } }],
+  ["ipv6Address", { ipv6Address: "fd00:1::11" }],
+  ["ipv6Address", { ipv6Address: "fd00:1::1", bridge: { ...good.bridge, ipv6Cidr: "fd00:1::/64" } }],
+  ["ipv6Address", { ipv6Address: "fd00:2::11", bridge: { ...good.bridge, ipv6Cidr: "fd00:1::/64" } }],
   ["disk", { disk: "10G" }],
 ])("a bad `%s` is refused by name (%j)", (property, change) => {
   expect(() => parse(change)).toThrow(`\`${property}\``);
