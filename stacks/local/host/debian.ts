@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes small Debian 12 trees with mmdebstrap, from the mirror this box itself uses.
+// Makes small Debian trees with mmdebstrap, from the mirror this box itself uses.
 
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
@@ -14,6 +14,7 @@ export async function debianTree(
   target: string,
   packages: readonly string[],
   note: (text: string) => void,
+  release: "bookworm" | "trixie" = suite,
 ): Promise<void> {
   const mirror = await debianMirror();
   note(`packages from ${mirror}`);
@@ -21,7 +22,7 @@ export async function debianTree(
   // Documentation, manual pages and translations are half of a small tree.
   args.push("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*");
   args.push("--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright");
-  args.push(`--include=${packages.join(",")}`, suite, target, mirror);
+  args.push(`--include=${packages.join(",")}`, release, target, mirror);
   await run("mmdebstrap", args, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
 }
 

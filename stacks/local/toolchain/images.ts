@@ -58,6 +58,8 @@ const pauseImage = `${registry}/pause:3.10.2`;
 const agnhostImage = `${registry}/e2e-test-images/agnhost:2.63.0`;
 /** What the Kubernetes tests call inside an agnhost container, beside agnhost itself. */
 const agnhostPackages = ["netcat-openbsd", "curl", "wget", "dnsutils", "iputils-ping", "iperf", "iproute2"];
+/** The first Debian with iperf 2.2, whose columns the suite reads. */
+const agnhostRelease = "trixie";
 /** Files of agnhost's own sources that its published image carries: the certificate of its TLS servers. */
 const agnhostFiles = ["porter/localhost.crt", "porter/localhost.key"];
 
@@ -90,10 +92,10 @@ async function makePause(): Promise<string> {
 async function makeAgnhost(programs: ReadonlyMap<ProgramName, Found>): Promise<string> {
   const agnhost = required(programs, "agnhost").path;
   const coredns = required(programs, "coredns").path;
-  const key = await keyOf([agnhost, coredns], [agnhostImage, ...agnhostPackages, ...agnhostFiles]);
+  const key = await keyOf([agnhost, coredns], [agnhostImage, agnhostRelease, ...agnhostPackages, ...agnhostFiles]);
   return await cachedArchive(agnhostImage, key, async (tree, target, note) => {
     await rm(tree, { recursive: true });
-    await debianTree(tree, agnhostPackages, note);
+    await debianTree(tree, agnhostPackages, note, agnhostRelease);
     await place(agnhost, join(tree, "agnhost"));
     await symlink("agnhost", join(tree, "agnhost-2"));
     await place(coredns, join(tree, "coredns"));

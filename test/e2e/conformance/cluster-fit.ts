@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the cluster what the suite expects (pods on every node, zones, DNS that answers) and puts back what it changed.
+import { isIPv4 } from "node:net";
 import { run } from "../../../stacks/local/host/exec.ts";
 import { step, until } from "../../../stacks/local/host/progress.ts";
 
@@ -9,7 +10,10 @@ interface Node {
     readonly taints?: readonly { readonly key: string; readonly effect: string }[];
     readonly podCIDRs?: readonly string[];
   };
-  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+  readonly status: {
+    readonly conditions: readonly { readonly type: string; readonly status: string }[];
+    readonly addresses: readonly { readonly type: string; readonly address: string }[];
+  };
 }
 
 interface Deployment {
@@ -59,6 +63,14 @@ export async function fitCluster(kubectl: Kubectl): Promise<() => Promise<void>>
     throw error;
   }
   return putBack;
+}
+
+/** An IPv4 address of one node, among the machines. */
+export async function nodeAddress(kubectl: Kubectl): Promise<string> {
+  const addresses = (await nodes(kubectl)).flatMap(({ status }) => status.addresses);
+  const found = addresses.find(({ type, address }) => type === "InternalIP" && isIPv4(address));
+  if (found === undefined) throw new Error("No node of the cluster has an internal IPv4 address.");
+  return found.address;
 }
 
 /** True when every node gives its pods addresses of both families. */

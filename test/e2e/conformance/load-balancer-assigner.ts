@@ -9,7 +9,7 @@ import {
   type V1Node,
   type V1Service,
 } from "@kubernetes/client-node";
-import type { LoadBalancerRoutes } from "./load-balancer-routes.ts";
+import type { LoadBalancerRouter } from "./load-balancer-router.ts";
 
 /** The finalizer by which a load balancer's controller keeps a Service until its address is taken back. */
 export const finalizer = "service.kubernetes.io/load-balancer-cleanup";
@@ -25,18 +25,18 @@ type Report = (problem: string) => void;
 
 export class LoadBalancerAssigner {
   readonly #api: CoreV1Api;
-  readonly #routes: LoadBalancerRoutes;
+  readonly #router: LoadBalancerRouter;
   readonly #report: Report;
   /** Address by the Service's uid. */
   readonly #given = new Map<string, string>();
   readonly #stopped = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(kubeconfig: string, routes: LoadBalancerRoutes, report: Report) {
+  constructor(kubeconfig: string, router: LoadBalancerRouter, report: Report) {
     const config = new KubeConfig();
     config.loadFromFile(kubeconfig);
     this.#api = config.makeApiClient(CoreV1Api);
-    this.#routes = routes;
+    this.#router = router;
     this.#report = report;
   }
 
@@ -47,7 +47,7 @@ export class LoadBalancerAssigner {
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#loop;
-    await this.#routes.close();
+    await this.#router.close();
   }
 
   async #run(): Promise<void> {
@@ -91,7 +91,7 @@ export class LoadBalancerAssigner {
     this.#given.set(uid, address);
     if (!hasFinalizer(service))
       await this.#setFinalizers(service, [...(service.metadata?.finalizers ?? []), finalizer]);
-    await this.#routes.lead(address, await this.#serving(service, [...nodes.values()]));
+    await this.#router.lead(address, await this.#serving(service, [...nodes.values()]));
     if (addressOf(service) !== address) await this.#setStatus(service, { ingress: [{ ip: address }] });
   }
 
@@ -117,7 +117,7 @@ export class LoadBalancerAssigner {
   }
 
   async #takeBack(uid: string, address: string): Promise<void> {
-    await this.#routes.forget(address);
+    await this.#router.forget(address);
     this.#given.delete(uid);
   }
 

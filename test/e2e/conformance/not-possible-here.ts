@@ -24,7 +24,5 @@ export const notPossibleHere: Readonly<Record<string, string>> = {
     noInternet,
   "[sig-network] Networking should provider Internet connection for containers using DNS [Feature:Networking-DNS]":
     noInternet,
-  "[sig-network] DNS configMap nameserver Forward PTR lookup should forward PTR records lookup to upstream nameserver [Slow] [Serial]":
-    noInternet,
   "[sig-network] DNS should provide DNS for the cluster [Provider:GCE]": needsCloud,
 };

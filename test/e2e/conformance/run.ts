@@ -8,12 +8,13 @@ import { stackName } from "../../../stacks/local/commands/workspace.ts";
 import { clone, cloneDirectory } from "../../../stacks/local/host/paths.ts";
 import { obtain } from "../../../stacks/local/toolchain/build.ts";
 import { kubernetesImages } from "../../../stacks/local/toolchain/images.ts";
-import { kubernetesVersion, neededByUp } from "../../../stacks/local/toolchain/programs.ts";
+import { kubernetesVersion, neededByUp, type ProgramName } from "../../../stacks/local/toolchain/programs.ts";
 import { type TestImage, testImages } from "../../../stacks/local/toolchain/test-images.ts";
-import { fitCluster, isDualStack, kubectlWith } from "./cluster-fit.ts";
+import { fitCluster, isDualStack, kubectlWith, nodeAddress } from "./cluster-fit.ts";
 import { LoadBalancerAssigner } from "./load-balancer-assigner.ts";
-import { LoadBalancerRoutes } from "./load-balancer-routes.ts";
+import { LoadBalancerRouter } from "./load-balancer-router.ts";
 import { importImages } from "./machine-images.ts";
+import { OutsideNames } from "./outside-names.ts";
 import { Progress } from "./progress.ts";
 import { closingLine, count, junit, markdown, type Outcome, unfinished } from "./report.ts";
 import { runAll } from "./schedule.ts";
@@ -30,8 +31,7 @@ interface Options {
 const folder = join(cloneDirectory, "e2e");
 
 async function main(options: Options): Promise<number> {
-  const program = (await obtain(["e2e.test"])).get("e2e.test")?.path;
-  if (program === undefined) throw new Error("The test program e2e.test was not obtained.");
+  const program = await programPath("e2e.test");
   const focus = options.focus === undefined ? undefined : regularExpression(options.focus);
   const kubectl = kubectlWith(join(clone.bin, "kubectl"), clone.kubeconfig);
   const dualStack = existsSync(clone.kubeconfig) && (await isDualStack(kubectl));
@@ -54,6 +54,12 @@ async function main(options: Options): Promise<number> {
   return counts.failed === 0 ? 0 : 1;
 }
 
+async function programPath(name: ProgramName): Promise<string> {
+  const path = (await obtain([name])).get(name)?.path;
+  if (path === undefined) throw new Error(`The program ${name} was not obtained.`);
+  return path;
+}
+
 /** What pods of the tests run: beside their own images also those of `up`, in case a kubelet has collected one. */
 async function images(): Promise<TestImage[]> {
   const everywhere = (await kubernetesImages(await obtain(neededByUp))).filter(({ roles }) => roles.includes("worker"));
@@ -64,11 +70,18 @@ async function runFitted(suite: Suite, selection: Selection, processes: number):
   const controller = new AbortController();
   const interrupt = () => controller.abort();
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-  const putBack = await fitCluster(kubectlWith(suite.kubectl, suite.kubeconfig));
-  const warn = (problem: string) => process.stderr.write(`  load balancers: ${problem}\n`);
-  const balancer = new LoadBalancerAssigner(suite.kubeconfig, await LoadBalancerRoutes.open(), warn);
-  const startedAt = new Date();
+  const kubectl = kubectlWith(suite.kubectl, suite.kubeconfig);
+  const opened: (() => Promise<void>)[] = [];
   try {
+    opened.push(await fitCluster(kubectl));
+    const node = await nodeAddress(kubectl);
+    const box = node.replace(/\.\d+$/, ".1");
+    const names = await OutsideNames.open(await programPath("coredns"), box, suite.folder);
+    opened.push(() => names.close());
+    const warn = (problem: string) => process.stderr.write(`  load balancers: ${problem}\n`);
+    const balancer = new LoadBalancerAssigner(suite.kubeconfig, await LoadBalancerRouter.open(node), warn);
+    opened.push(() => balancer.stop());
+    const startedAt = new Date();
     balancer.start();
     const progress = new Progress(selected(selection));
     const results = await runAll(suite, selection, processes, progress, controller.signal);
@@ -77,8 +90,7 @@ async function runFitted(suite: Suite, selection: Selection, processes: number):
     const notRun = controller.signal.aborted ? selected(selection) - results.length : 0;
     return { kubernetesVersion, startedAt: startedAt.toISOString(), seconds, results, notPossible, notRun };
   } finally {
-    await balancer.stop();
-    await putBack();
+    for (const close of opened.reverse()) await close();
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
 }
