@@ -103,6 +103,7 @@ const stages: readonly Stage[] = [
   tier("unit", "agent, components and stacks, without a cluster"),
   check("c-format", "format of the BPF programs", node, "test/support/clang-format.ts"),
   tier("bpf", "programs loaded and run in this kernel"),
+  tier("bench", "the measurements run and measure the right thing, whatever the times"),
   tier("plugins", "Pulumi's engine with the offline plugins"),
   tier("testbed", "a machine made and taken down"),
   tier("e2e", "the local stack brought up, verified, changed and taken down"),

@@ -2,6 +2,7 @@
 // The project's command line: what `npm run up`, `npm run down` and their companions call.
 
 import { Command } from "commander";
+import { bench } from "./commands/bench.ts";
 import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
 import { buildBpf, kubectl, pulumi, test, testPackages } from "./commands/passed-through.ts";
@@ -81,6 +82,11 @@ passing(
   "e2e",
   "judge the stack by Kubernetes' own network tests: e2e -- [--focus REGEX] [--conformance] [--list]",
   e2e,
+);
+passing(
+  "bench",
+  "measure beside the real kube-proxy: bench -- [--quick] [--only SUITE,...] [--services N,...] [--compare FILE]",
+  bench,
 );
 passing("test", "run all tests, or the stages that are named", test);
 

@@ -9,6 +9,6 @@ if (formatter === undefined) {
   console.error("clang-format is missing: apt-get install clang-format-16");
   process.exit(1);
 }
-const sources = globSync(["bpf/**/*.c", "bpf/**/*.h"]);
+const sources = globSync(["bpf/**/*.c", "bpf/**/*.h", "test/bench/**/*.bpf.c"]);
 execFileSync(formatter, ["--dry-run", "--Werror", ...sources], { stdio: "inherit" });
 console.log(`${sources.length} C files are formatted (${formatter})`);

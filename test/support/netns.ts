@@ -142,11 +142,14 @@ export class Netns {
     }
   }
 
-  /** Starts a program in the namespace (not by `ip netns exec`, which hides /sys/fs/cgroup), and in a cgroup when one is given. */
-  start(argv: readonly string[], cgroup?: string): ChildProcess {
+  /**
+   * Starts a program in the namespace (not by `ip netns exec`, which hides /sys/fs/cgroup), and in a cgroup when one is
+   * given; `open` are files that it gets as 3 and following.
+   */
+  start(argv: readonly string[], cgroup?: string, open: readonly number[] = []): ChildProcess {
     const enter = cgroup === undefined ? "" : `echo $$ > ${cgroup}/cgroup.procs && `;
     return spawn("nsenter", [`--net=${this.path}`, "sh", "-c", `${enter}exec "$@"`, "sh", ...argv], {
-      stdio: ["pipe", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit", ...open],
     });
   }
 }

@@ -38,9 +38,8 @@ function findClang(): string {
   );
 }
 
-/** Compiles every program; returns the folder of the objects. */
-export function compile(outDir = join(root, ".build/bpf")): string {
-  const sources = join(root, "bpf");
+/** Compiles every program of a folder; returns the folder of the objects. */
+export function compile(outDir = join(root, ".build/bpf"), sources = join(root, "bpf")): string {
   if (!existsSync("/usr/include/bpf/bpf_helpers.h")) {
     throw new Error("libbpf's headers are missing; install them: apt-get install libbpf-dev");
   }
@@ -54,7 +53,7 @@ export function compile(outDir = join(root, ".build/bpf")): string {
     const { status, stderr } = spawnSync(clang, [...flags, "-c", join(sources, file), "-o", partial], {
       encoding: "utf8",
     });
-    if (status !== 0) throw new Error(`${clang} could not compile bpf/${file}:\n${stderr}`);
+    if (status !== 0) throw new Error(`${clang} could not compile ${join(sources, file)}:\n${stderr}`);
     renameSync(partial, object);
   }
   return outDir;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of the bench, and what it refuses.
+import { parseArgs } from "node:util";
+import type { Suite } from "./suite.ts";
+
+export interface BenchOptions {
+  readonly help: boolean;
+  readonly quick: boolean;
+  /** Names of suites; all when empty. */
+  readonly only: readonly string[];
+  /** Numbers of Services; each suite's own when empty. */
+  readonly services: readonly number[];
+  readonly rounds: number;
+  /** An earlier result file. */
+  readonly compare: string | undefined;
+  /** The folder for results.json, report.html and the plots. */
+  readonly out: string;
+}
+
+/** What is wrong with the command line, and what would be right. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const MOST_SERVICES = 100_000;
+const ROUNDS = { full: 7, quick: 2 };
+
+export function parseOptions(argv: readonly string[], suites: readonly Pick<Suite, "name">[]): BenchOptions {
+  const values = parse(argv);
+  const only = listOf(values.only);
+  const names = suites.map(({ name }) => name);
+  const unknown = only.filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new UsageError(`--only ${unknown.join(",")}: choose from ${names.join(", ")}`);
+  const quick = values.quick ?? false;
+  return {
+    help: values.help ?? false,
+    quick,
+    only,
+    services: listOf(values.services).map((text) => wholeNumber("--services", text, MOST_SERVICES)),
+    rounds:
+      values.rounds === undefined ? (quick ? ROUNDS.quick : ROUNDS.full) : wholeNumber("--rounds", values.rounds, 100),
+    compare: values.compare,
+    out: values.out ?? ".build/bench",
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: argv.filter((argument) => argument !== "--"),
+      options: {
+        help: { type: "boolean", short: "h" },
+        quick: { type: "boolean" },
+        only: { type: "string" },
+        services: { type: "string" },
+        rounds: { type: "string" },
+        compare: { type: "string" },
+        out: { type: "string" },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : error}; see --help`);
+  }
+}
+
+const listOf = (text: string | undefined): string[] => (text ?? "").split(",").filter((part) => part !== "");
+
+function wholeNumber(option: string, text: string, most: number): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > most)
+    throw new UsageError(`${option} ${text}: must be a whole number from 1 to ${most}`);
+  return number;
+}
+
+export function usage(suites: readonly Pick<Suite, "name" | "what" | "services">[]): string {
+  const rows = suites.map(
+    ({ name, what, services }) => `  ${name.padEnd(12)} ${what}\n${" ".repeat(15)}Services: ${services.join(", ")}`,
+  );
+  return `npm run bench -- [options]
+
+Measures this datapath beside the real kube-proxy (iptables and nftables mode) and beside no load balancer at all, in
+network namespaces of this box, interleaved. Needs root. Writes results.json, report.html and SVG plots.
+
+  --quick              small sizes and few samples, about a minute: shows that all works, says nothing about speed
+  --only SUITE,...     only these suites
+  --services N,...     these numbers of Services instead of each suite's own
+  --rounds N           rounds of each measurement (${ROUNDS.full}; with --quick ${ROUNDS.quick})
+  --compare FILE       say what changed since an earlier results.json
+  --out FOLDER         where the results go (.build/bench)
+
+Suites:
+${rows.join("\n")}
+`;
+}

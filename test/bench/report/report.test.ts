@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import { type Measurement, measured, RESULTS_VERSION, type Results, type Subject } from "../results.ts";
+import { compareResults, comparisonText } from "./compare.ts";
+import { htmlReport } from "./html.ts";
+import { plots } from "./plots.ts";
+import { judge, targets } from "./targets.ts";
+
+const subject = (changes: Partial<Subject>): Subject => ({
+  ...{ suite: "connect", what: "connect", setup: "none", services: 100, endpoints: 4, position: "last" },
+  ...{ unit: "µs", better: "less" },
+  ...changes,
+});
+
+const connect = (setup: string, services: number, rounds: number[]): Measurement =>
+  measured(
+    subject({ setup, services }),
+    rounds.map((value) => [value, value]),
+  );
+
+const results = (measurements: Measurement[], changes: Partial<Results> = {}): Results => ({
+  version: RESULTS_VERSION,
+  quick: false,
+  environment: {
+    ...{ date: "2026-01-01T00:00:00Z", kernel: "6.18", cpu: "a <fast> one", cpus: 2, memoryGb: 24, node: "v24" },
+    ...{ clang: "16", iptables: "1.8", nft: "1.0", kubeProxy: "v1.36.3", commit: "abc", loadBefore: 1, loadAfter: 1 },
+  },
+  suites: [{ name: "connect", seconds: 1 }],
+  measurements,
+  ...changes,
+});
+
+const flat = results([
+  connect("ours (socket)", 100, [20.1, 20.2]),
+  connect("none", 100, [20, 20.1]),
+  connect("none-again", 100, [20, 20]),
+  connect("ours (socket)", 100_000, [20.3, 20.4]),
+  connect("none", 100_000, [20.1, 20.2]),
+]);
+
+const verdictOn = (id: string, on: Results) => judge(on).find((verdict) => verdict.id === id);
+
+test("every target of the project is judged, once", () => {
+  expect(targets.map(({ id }) => id)).toEqual(Array.from({ length: 13 }, (_, index) => `P${index + 1}`));
+});
+
+test("what was not measured is neither met nor missed", () => {
+  expect(judge(results([])).map(({ status }) => status)).toEqual(targets.map(() => "not measured"));
+});
+
+test("a flat connect() near nobody's meets its target, and the figures are shown", () => {
+  expect(verdictOn("P1", flat)).toMatchObject({ status: "met", measured: expect.stringContaining("1.01") });
+});
+
+test("a connect() that grows with the Services misses its target and says so", () => {
+  const slow = results([...flat.measurements.slice(0, 3), connect("ours (socket)", 100_000, [40, 40])]);
+  expect(verdictOn("P1", slow)).toMatchObject({ status: "missed", measured: expect.stringContaining(": missed") });
+});
+
+test("one loss among the small clusters misses the target that wants none", () => {
+  const rate = (setup: string, services: number, value: number) => {
+    const what = "short connections";
+    const changes = { what, setup, services, unit: "per second", better: "more" } as const;
+    return measured(subject(changes), [[value], [value]]);
+  };
+  const good = [rate("ours (socket)", 1, 110), rate("iptables", 1, 100)];
+  expect(verdictOn("P7", results(good))?.status).toBe("met");
+  const bad = [...good, rate("ours (socket)", 10, 90), rate("iptables", 10, 100)];
+  expect(verdictOn("P7", results(bad))).toMatchObject({ status: "missed", measured: expect.stringContaining("0.90") });
+  const large = [...good, rate("ours (socket)", 1_000, 90), rate("iptables", 1_000, 100)];
+  expect(verdictOn("P7", results(large))?.status).toBe("met");
+});
+
+test("the report needs no other file and escapes what it is given", async () => {
+  const html = htmlReport(flat, await plots(flat));
+  expect(html).toContain("a &lt;fast&gt; one");
+  expect(html).not.toMatch(/<script|<link|src=|href="http/);
+  expect(html).toContain("<svg");
+});
+
+test("each plot shows every setup by its name, and draws a line for it", async () => {
+  const [plot] = await plots(flat);
+  expect(plot?.name).toBe("connect");
+  for (const setup of ["ours (socket)", "none", "none-again"]) expect(plot?.svg).toContain(`>${setup}<`);
+  expect(plot?.svg).toContain('aria-roledescription="line mark"');
+});
+
+test("a busy box is said in the report, and so is a quick run", () => {
+  const busy = { ...flat.environment, loadBefore: 9 };
+  expect(htmlReport(results([], { environment: busy }), [])).toContain("busy with other work");
+  expect(htmlReport(results([], { quick: true }), [])).toContain("says nothing about speed");
+});
+
+test("a comparison calls a change only what lies outside of all rounds of the other run", () => {
+  const before = results([connect("ours (socket)", 100, [20, 22]), connect("none", 100, [20, 22])]);
+  const after = results([connect("ours (socket)", 100, [15, 16]), connect("none", 100, [21, 25])]);
+  const { changes } = compareResults(before, after);
+  expect(changes.map(({ verdict }) => verdict)).toEqual(["better", "same"]);
+  expect(compareResults(after, before).changes.map(({ verdict }) => verdict)).toEqual(["worse", "same"]);
+});
+
+test("a comparison warns when the runs had another kernel", () => {
+  const environment = { ...flat.environment, kernel: "6.6" };
+  const text = comparisonText(compareResults(results(flat.measurements, { environment }), flat));
+  expect(text).toContain("kernel: 6.6 then, 6.18 now");
+});

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// All suites, in the order in which they run.
+import type { Suite } from "../suite.ts";
+import { connectSuite } from "./connect.ts";
+import { programsSuite } from "./programs.ts";
+
+export const suites: readonly Suite[] = [programsSuite, connectSuite];

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the programs cost a packet, run by BPF_PROG_TEST_RUN with packets of many flows, net of a program that does nothing.
+import { join } from "node:path";
+import { compile } from "../../../agent/shell/kernel/compile.ts";
+import { Datapath, type MapSizes } from "../../../agent/shell/kernel/datapath.ts";
+import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../../support/netns.ts";
+import { type Drive, Driver } from "../kernel/driver.ts";
+import { type FilledShape, fillDatapath, NODE_PORTS } from "../kernel/fill-datapath.ts";
+import { measured } from "../results.ts";
+import { Nonsense, type Suite, type SuiteOptions } from "../suite.ts";
+import { addressNumber, SERVICE_PORT, serviceAddress } from "../world/cluster-objects.ts";
+
+const ENDPOINTS = 10;
+const NODE = "10.78.1.2";
+/** As many as a busy node has; a thousand fit its caches. */
+const FLOWS = { many: 40_000, few: 1_000 };
+const CLIENTS = addressNumber("198.18.0.0");
+/** Addresses of clients that one case has for itself, so that no case meets another's flows. */
+const CLIENTS_PER_CASE = 256;
+
+interface Case {
+  readonly what: string;
+  readonly program: string;
+  readonly drive: Drive;
+  /** Each packet begins a flow; otherwise all flows are begun before. */
+  readonly begins: boolean;
+  /** What the programs must count for each packet. */
+  readonly counter: string;
+  /** False where the packets are answers, whose flows another case has begun. */
+  readonly warms?: boolean;
+}
+
+const sizesFor = (services: number): Partial<MapSizes> => ({
+  frontends: 2 * (services + NODE_PORTS),
+  selections: 2 * (services + NODE_PORTS),
+  arena: 2 * (services * ENDPOINTS + NODE_PORTS),
+  backends: 2 * (services * ENDPOINTS + NODE_PORTS),
+  flows: 524_288,
+});
+
+/** The cases of one side: backends on this node, or elsewhere. */
+function cases(shape: FilledShape, place: "here" | "elsewhere", first: number): Case[] {
+  const counter = place === "here" ? "rewritten" : "forwarded";
+  const program = "node_ingress";
+  let next = first;
+  const clients = () => CLIENTS + CLIENTS_PER_CASE * next++;
+  const service = { services: shape.services, address: addressNumber(serviceAddress(0)), addressStep: 1 };
+  const clusterIp = { ...service, port: SERVICE_PORT, portStep: 0 };
+  const nodePort = { services: NODE_PORTS, address: addressNumber(NODE), addressStep: 0, port: 30_000, portStep: 1 };
+  const random = { order: "random", flows: FLOWS.many } as const;
+  const fresh = { order: "ascending", flows: 0xffff_ffff } as const;
+  const nodePortClients = clients();
+  const list: Case[] = [
+    { what: "established", program, drive: { ...clusterIp, ...random, client: clients() }, begins: false, counter },
+    { what: "new flow", program, drive: { ...clusterIp, ...fresh, client: clients() }, begins: true, counter },
+    {
+      what: "established NodePort",
+      program,
+      drive: { ...nodePort, ...random, client: nodePortClients },
+      begins: false,
+      counter,
+    },
+    { what: "new flow NodePort", program, drive: { ...nodePort, ...fresh, client: clients() }, begins: true, counter },
+  ];
+  if (place === "here") {
+    const few = { ...clusterIp, ...random, flows: FLOWS.few, client: clients() };
+    list.push({ what: "established, 1,000 flows", program, drive: few, begins: false, counter });
+    const backend = { address: addressNumber(shape.nodePortBackend(0)), addressStep: 1, port: 8080, portStep: 0 };
+    const answers = { ...backend, ...random, services: NODE_PORTS, client: nodePortClients, reverse: true };
+    list.push({ what: "answer", program: "node_egress", drive: answers, begins: false, counter, warms: false });
+  }
+  return list.map((one) => ({ ...one, what: `${one.what}, backend ${place}` }));
+}
+
+class ProgramBench {
+  readonly #options: SuiteOptions;
+  readonly #services: number;
+  readonly #datapath: Datapath;
+  readonly #driver: Driver;
+  readonly #shape: FilledShape;
+  readonly #add: Parameters<Suite["run"]>[1];
+
+  constructor(services: number, options: SuiteOptions, cleanup: Cleanup, add: Parameters<Suite["run"]>[1]) {
+    this.#options = options;
+    this.#services = services;
+    this.#add = add;
+    const bpfRoot = mountBpffs(cleanup);
+    const [node, outside] = [new Netns("node", cleanup), new Netns("outside", cleanup)];
+    connect(node, "eth0", outside, "eth0");
+    node.ip("address", "add", `${NODE}/24`, "dev", "eth0");
+    node.ip("route", "add", "default", "via", "10.78.1.1");
+    node.sysctl("net.ipv4.ip_forward", "1");
+    const sizes = sizesFor(services);
+    const objectsDir = compile(join(options.objectsDir, "bench"), join(import.meta.dirname, "../programs"));
+    this.#datapath = new Datapath({ bpfRoot, cgroupRoot: makeCgroup(cleanup), objectsDir: options.objectsDir, sizes });
+    cleanup.add(() => this.#datapath.close());
+    this.#shape = fillDatapath(this.#datapath, { services, endpoints: ENDPOINTS });
+    this.#driver = new Driver(objectsDir, bpfRoot, sizes, node, "eth0", cleanup);
+  }
+
+  /** Where the node thinks that the backends are. */
+  #place(place: "here" | "elsewhere"): void {
+    this.#datapath.configure({
+      nodeAddresses: [NODE],
+      clusterNodeAddresses: [NODE],
+      masqueradeAddress: NODE,
+      podCidrs: place === "here" ? ["10.128.0.0/9"] : ["10.244.1.0/24"],
+      nonMasqueradeCidrs: ["10.0.0.0/8"],
+      nodePortRange: { first: 30_000, last: 32_767 },
+      masquerade: true,
+      socketLb: true,
+    });
+  }
+
+  measure(): void {
+    this.#place("here");
+    this.#lookUp();
+    for (const one of cases(this.#shape, "here", 0)) this.#case(one);
+    this.#place("elsewhere");
+    for (const one of cases(this.#shape, "elsewhere", 16)) this.#case(one);
+  }
+
+  #report(what: string, rounds: readonly (readonly number[])[]): void {
+    const subject = { suite: "programs", what, setup: "ours", services: this.#services, endpoints: ENDPOINTS } as const;
+    this.#add(measured({ ...subject, unit: "ns", better: "less" }, rounds));
+  }
+
+  get #repeat(): number {
+    return this.#options.quick ? 2_000 : FLOWS.many;
+  }
+
+  #lookUp(): void {
+    this.#options.note(`${this.#services} Services, look-up`);
+    const address = addressNumber(serviceAddress(0));
+    const service = { services: this.#services, flows: this.#services, address, addressStep: 1, port: SERVICE_PORT };
+    const drive: Drive = { ...service, portStep: 0, order: "random", client: CLIENTS };
+    const rounds: number[][] = [];
+    for (let round = 0; round < this.#options.rounds; round++) {
+      const nothing = this.#driver.run("look_up_null", drive, this.#repeat);
+      const { meanNs, verdict } = this.#driver.run("look_up", drive, this.#repeat);
+      if (verdict !== 0) throw new Nonsense(`a look-up among ${this.#services} Services found nothing (${verdict})`);
+      rounds.push([meanNs - nothing.meanNs]);
+    }
+    this.#report("look-up", rounds);
+  }
+
+  #case({ what, program, drive, begins, counter, warms = true }: Case): void {
+    this.#options.note(`${this.#services} Services, ${what}`);
+    const fd = this.#datapath.programs().get(program);
+    if (fd === undefined) throw new Error(`the datapath has no program ${program}`);
+    if (!begins && warms) this.#driver.packets(fd, { ...drive, order: "ascending" }, drive.flows);
+    // So many new flows that the state has room for all of every round.
+    const repeat = begins ? Math.min(4_000, this.#repeat) : this.#repeat;
+    const rounds: number[][] = [];
+    for (let round = 0; round < this.#options.rounds; round++) {
+      const now = { ...drive, from: round * repeat };
+      const nothing = this.#driver.packets("nothing", now, repeat);
+      const before = this.#datapath.counters();
+      const { meanNs } = this.#driver.packets(fd, now, repeat);
+      this.#refuseNonsense(what, before, counter, repeat);
+      if (begins) this.#refuseNonsense(what, before, "new_service_flow", repeat);
+      rounds.push([meanNs - nothing.meanNs]);
+    }
+    this.#report(what, rounds);
+  }
+
+  /** Every packet must have been served in the way that is measured; the rare flow that met another's port may not. */
+  #refuseNonsense(what: string, before: Readonly<Record<string, bigint>>, counter: string, repeat: number): void {
+    const after = this.#datapath.counters();
+    const counted = Number((after[counter] ?? 0n) - (before[counter] ?? 0n));
+    if (counted >= repeat * 0.99 && counted <= repeat * 1.01) return;
+    const moved = Object.entries(after).filter(([name, value]) => value !== before[name]);
+    const seen = moved.map(([name, value]) => `${name} ${value - (before[name] ?? 0n)}`).join(", ");
+    throw new Nonsense(`${what}: ${repeat} packets gave ${counted} ${counter} (${seen})`);
+  }
+}
+
+export const programsSuite: Suite = {
+  name: "programs",
+  what: "packet programs, net of a null program",
+  services: [100, 1_000, 10_000, 100_000],
+  async run(options, add) {
+    for (const services of options.services) {
+      options.note(`${services} Services into the maps`);
+      const cleanup = new Cleanup();
+      try {
+        new ProgramBench(services, options, cleanup, add).measure();
+      } finally {
+        cleanup.run();
+      }
+    }
+  },
+};

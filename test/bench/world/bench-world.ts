@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Namespaces for a comparison: one with all backends and the API server, and for each setup a node with a client before it.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../../support/netns.ts";
+import {
+  BACKEND_NETWORK,
+  BACKEND_PORT,
+  backendAddress,
+  balancerAddress,
+  type ClusterShape,
+  movingBackend,
+  movingService,
+  type Position,
+  SERVICE_NETWORK,
+  SERVICE_PORT,
+  serviceAddress,
+  serviceAt,
+} from "./cluster-objects.ts";
+import { LineProcess } from "./line-process.ts";
+import { compileLoad, LoadClient, startServer, type Target } from "./load.ts";
+import type { ReplayCommand, ReplayReply } from "./replay-server.ts";
+
+/** What serves a node's Services. `none` reaches backends directly; `none-again` is the same once more, for the noise. */
+export type Setup = "none" | "none-again" | "ours" | "iptables" | "nftables";
+
+export const API_PORT = 6443;
+const POD_CIDR_OF_NOBODY = "10.244.1.0/24";
+
+/** One node, with the client whose packets pass it. */
+export interface Side {
+  readonly setup: Setup;
+  readonly node: Netns;
+  readonly client: Netns;
+  readonly nodeName: string;
+  readonly nodeAddress: string;
+  /** Where the node reaches the API server. */
+  readonly apiAddress: string;
+  /** In the cgroup that socket load balancing is attached to. */
+  readonly inside: LoadClient;
+  /** In none: its packets are served at the node's device. */
+  readonly outside: LoadClient;
+}
+
+export class BenchWorld {
+  readonly cleanup = new Cleanup();
+  readonly directory = mkdtempSync(join(tmpdir(), "sansproxy-bench-"));
+  readonly bpfRoot: string;
+  readonly cgroup: string;
+  readonly sides = new Map<Setup, Side>();
+  readonly shape: ClusterShape;
+  readonly #cluster: Netns;
+  readonly #program: string;
+  #api: LineProcess | undefined;
+
+  constructor(shape: ClusterShape, setups: readonly Setup[]) {
+    this.shape = shape;
+    this.cleanup.add(() => rmSync(this.directory, { recursive: true, force: true }));
+    try {
+      this.bpfRoot = mountBpffs(this.cleanup);
+      this.cgroup = makeCgroup(this.cleanup);
+      this.#program = compileLoad(this.directory);
+      this.#cluster = new Netns("cluster", this.cleanup);
+      this.#cluster.ip("route", "add", "local", BACKEND_NETWORK, "dev", "lo");
+      this.#cluster.sysctl("net.core.somaxconn", "4096");
+      for (const [index, setup] of setups.entries()) this.sides.set(setup, this.#makeSide(setup, index + 1));
+    } catch (error) {
+      this.cleanup.run();
+      throw error;
+    }
+  }
+
+  #makeSide(setup: Setup, index: number): Side {
+    const node = new Netns(`node-${setup}`, this.cleanup);
+    const client = new Netns(`client-${setup}`, this.cleanup);
+    const [clientAddress, gateway] = [`10.77.${index}.1`, `10.77.${index}.2`];
+    const [apiAddress, nodeAddress] = [`10.78.${index}.1`, `10.78.${index}.2`];
+    connect(client, "eth0", node, "eth0");
+    connect(node, "eth1", this.#cluster, `port${index}`);
+    client.ip("address", "add", `${clientAddress}/24`, "dev", "eth0");
+    node.ip("address", "add", `${gateway}/24`, "dev", "eth0");
+    node.ip("address", "add", `${nodeAddress}/24`, "dev", "eth1");
+    this.#cluster.ip("address", "add", `${apiAddress}/24`, "dev", `port${index}`);
+    client.ip("route", "add", "default", "via", gateway);
+    node.ip("route", "add", BACKEND_NETWORK, "via", apiAddress);
+    // A Service that nobody serves is no route out of this box.
+    node.ip("route", "add", "blackhole", SERVICE_NETWORK);
+    this.#cluster.ip("route", "add", `10.77.${index}.0/24`, "via", nodeAddress);
+    node.sysctl("net.ipv4.ip_forward", "1");
+    return {
+      ...{ setup, node, client, nodeAddress, apiAddress, nodeName: `node-${setup}` },
+      inside: new LoadClient(this.#program, client, this.cleanup, this.cgroup),
+      outside: new LoadClient(this.#program, client, this.cleanup),
+    };
+  }
+
+  side(setup: Setup): Side {
+    const side = this.sides.get(setup);
+    if (side === undefined) throw new Error(`this world has no ${setup}`);
+    return side;
+  }
+
+  /** Backends listen, and the API server answers with all objects. */
+  async start(): Promise<void> {
+    await startServer(this.#program, this.#cluster, this.cleanup, BACKEND_PORT);
+    const [key, cert] = [join(this.directory, "key.pem"), join(this.directory, "ca.crt")];
+    const names = [...this.sides.values()].map(({ apiAddress }) => `IP:${apiAddress}`).join(",");
+    const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench";
+    const files = ["-addext", `subjectAltName=${names}`, "-keyout", key, "-out", cert];
+    execFileSync("openssl", [...request.split(" "), ...files], { stdio: "ignore" });
+    writeFileSync(join(this.directory, "token"), "bench\n");
+    const nodes = [...this.sides.values()].map(({ nodeName, nodeAddress }) => ({
+      name: nodeName,
+      address: nodeAddress,
+    }));
+    const program = join(import.meta.dirname, "replay-server.ts");
+    const memory = "--max-old-space-size=6000";
+    const argv = [process.execPath, memory, "--disable-warning=ExperimentalWarning", program, this.directory];
+    const what = [String(API_PORT), JSON.stringify(this.shape), JSON.stringify(nodes)];
+    this.#api = new LineProcess("the API server's stand-in", this.#cluster.start([...argv, ...what]), this.cleanup);
+    await this.#api.heard();
+  }
+
+  api(command: ReplayCommand): Promise<ReplayReply> {
+    if (this.#api === undefined) throw new Error("the API server's stand-in was not started");
+    return this.#api.ask(JSON.stringify(command));
+  }
+
+  /** A Service by its ClusterIP. */
+  service(number: number): Target {
+    const { endpoints } = this.shape;
+    const firstBackend = backendAddress(this.shape, number);
+    return { address: serviceAddress(number), port: SERVICE_PORT, firstBackend, backends: endpoints };
+  }
+
+  /** The same by the address for clients from outside. */
+  balancer(position: Position): Target {
+    return { ...this.service(serviceAt(this.shape, position)), address: balancerAddress(position) };
+  }
+
+  /** What a Service's client reaches without any Service. */
+  direct(number: number): Target {
+    const address = backendAddress(this.shape, number);
+    return { address, port: BACKEND_PORT, firstBackend: address, backends: 1 };
+  }
+
+  /** The moving Service, as answered from one place. */
+  moving(place: number): Target {
+    const address = serviceAddress(movingService(this.shape));
+    return { address, port: SERVICE_PORT, firstBackend: movingBackend(place), backends: 1 };
+  }
+
+  get podCidr(): string {
+    return POD_CIDR_OF_NOBODY;
+  }
+
+  [Symbol.dispose](): void {
+    this.cleanup.run();
+  }
+}

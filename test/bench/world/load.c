@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Loads a Service and times it: `serve PORT` answers with the address that was reached; `ask` does what its stdin says. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST_SAMPLES 100000
+#define PATIENT_US 1000000
+#define IMPATIENT_US 20000
+
+/* Backends that may answer: `count` addresses from `first`, in host order. */
+struct expected {
+	uint32_t first;
+	uint32_t count;
+};
+
+enum outcome {
+	RIGHT = 0,
+	WRONG_BACKEND,
+	FAILED,
+};
+
+struct tally {
+	long done;
+	long wrong;
+	long failed;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return (uint64_t)at.tv_sec * 1000000000ULL + at.tv_nsec;
+}
+
+static uint64_t cpu_us(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000ULL +
+	       used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+}
+
+/* Other work of the machine waits while we time, or goes on: false when we may not ask for that. */
+static bool real_time(bool on)
+{
+	struct sched_param priority = {.sched_priority = on ? 20 : 0};
+
+	return !sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &priority);
+}
+
+/* To the first or the last CPU of the machine. */
+static void pin(bool first)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(first ? 0 : sysconf(_SC_NPROCESSORS_ONLN) - 1, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static struct sockaddr_in endpoint(const char *address, int port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	if (inet_pton(AF_INET, address, &to.sin_addr) != 1) {
+		fprintf(stderr, "load: %s is no IPv4 address\n", address);
+		exit(2);
+	}
+	return to;
+}
+
+static int open_socket(long timeout_us)
+{
+	struct timeval patience = {timeout_us / 1000000, timeout_us % 1000000};
+	/* A closed connection leaves nothing behind, so that ports do not run out. */
+	struct linger none = {.l_onoff = 1};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		perror("load: socket");
+		exit(1);
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static enum outcome read_backend(int fd, const struct expected *expected)
+{
+	uint32_t backend;
+
+	if (recv(fd, &backend, sizeof(backend), MSG_WAITALL) != sizeof(backend))
+		return FAILED;
+	return ntohl(backend) - expected->first < expected->count ? RIGHT : WRONG_BACKEND;
+}
+
+/* One connection; `ns` is how long connect() took. */
+static enum outcome visit(const struct sockaddr_in *to, const struct expected *expected, long timeout_us,
+			  uint64_t *ns)
+{
+	int fd = open_socket(timeout_us);
+	uint64_t begun = now_ns();
+	enum outcome outcome = FAILED;
+
+	if (!connect(fd, (const struct sockaddr *)to, sizeof(*to))) {
+		*ns = now_ns() - begun;
+		outcome = read_backend(fd, expected);
+	}
+	close(fd);
+	return outcome;
+}
+
+static void count(struct tally *tally, enum outcome outcome)
+{
+	tally->done += outcome == RIGHT;
+	tally->wrong += outcome == WRONG_BACKEND;
+	tally->failed += outcome == FAILED;
+}
+
+static void print_tally(const struct tally *tally, uint64_t begun_ns, uint64_t begun_us, bool alone)
+{
+	printf("\"done\":%ld,\"wrong\":%ld,\"failed\":%ld,\"wallNs\":%lu,\"cpuUs\":%lu,\"realTime\":%s}\n", tally->done,
+	       tally->wrong, tally->failed, now_ns() - begun_ns, cpu_us() - begun_us, alone ? "true" : "false");
+}
+
+/* `connect`: how long each of `samples` connects took. */
+static void do_connects(const struct sockaddr_in *to, const struct expected *expected, long samples)
+{
+	static uint64_t ns[MOST_SAMPLES];
+	struct tally tally = {};
+	uint64_t begun, begun_us;
+	bool alone = real_time(true);
+	const char *comma = "";
+
+	begun = now_ns();
+	begun_us = cpu_us();
+	for (long at = 0; at < samples && at < MOST_SAMPLES; at++) {
+		ns[at] = 0;
+		count(&tally, visit(to, expected, PATIENT_US, &ns[at]));
+	}
+	real_time(false);
+	printf("{\"ns\":[");
+	for (long at = 0; at < samples && at < MOST_SAMPLES; at++) {
+		if (!ns[at])
+			continue;
+		printf("%s%lu", comma, ns[at]);
+		comma = ",";
+	}
+	printf("],");
+	print_tally(&tally, begun, begun_us, alone);
+}
+
+/* `short`: connections with one answer each, for `ms`. */
+static void do_short(const struct sockaddr_in *to, const struct expected *expected, long ms)
+{
+	struct tally tally = {};
+	bool alone = real_time(true);
+	uint64_t begun = now_ns(), begun_us = cpu_us(), ns;
+
+	while (now_ns() - begun < (uint64_t)ms * 1000000)
+		count(&tally, visit(to, expected, PATIENT_US, &ns));
+	real_time(false);
+	printf("{");
+	print_tally(&tally, begun, begun_us, alone);
+}
+
+/* `keep`: questions and answers on one connection, for `ms`. */
+static void do_keep(const struct sockaddr_in *to, const struct expected *expected, long ms)
+{
+	struct tally tally = {};
+	int fd = open_socket(PATIENT_US);
+	bool alone = real_time(true);
+	uint64_t begun = now_ns(), begun_us = cpu_us();
+	enum outcome outcome = FAILED;
+
+	if (!connect(fd, (const struct sockaddr *)to, sizeof(*to)))
+		outcome = read_backend(fd, expected);
+	while (outcome != FAILED && now_ns() - begun < (uint64_t)ms * 1000000) {
+		outcome = send(fd, "?", 1, MSG_NOSIGNAL) == 1 ? read_backend(fd, expected) : FAILED;
+		count(&tally, outcome);
+	}
+	if (outcome == FAILED)
+		tally.failed++;
+	close(fd);
+	real_time(false);
+	printf("{");
+	print_tally(&tally, begun, begun_us, alone);
+}
+
+/* `until`: new connections until an expected backend answers, `ms` at most; `atNs` is when it did, 0 for never. */
+static void do_until(const struct sockaddr_in *to, const struct expected *expected, long ms)
+{
+	struct tally tally = {};
+	uint64_t begun = now_ns(), begun_us = cpu_us(), ns, at = 0, last = 0;
+
+	while (!at && now_ns() - begun < (uint64_t)ms * 1000000) {
+		enum outcome outcome = visit(to, expected, IMPATIENT_US, &ns);
+
+		count(&tally, outcome);
+		if (outcome == RIGHT)
+			at = now_ns();
+		else
+			last = now_ns();
+	}
+	printf("{\"atNs\":%lu,\"lastOtherNs\":%lu,", at, last);
+	print_tally(&tally, begun, begun_us, false);
+}
+
+/* `sweep`: one connection to each of `services` addresses in a row, whose backends are `expected->count` each. */
+static void do_sweep(struct sockaddr_in to, struct expected expected, long services)
+{
+	struct tally tally = {};
+	uint64_t begun = now_ns(), begun_us = cpu_us(), ns;
+	uint32_t address = ntohl(to.sin_addr.s_addr);
+
+	for (long at = 0; at < services; at++) {
+		to.sin_addr.s_addr = htonl(address + at);
+		count(&tally, visit(&to, &expected, IMPATIENT_US, &ns));
+		expected.first += expected.count;
+	}
+	printf("{");
+	print_tally(&tally, begun, begun_us, false);
+}
+
+/* A line is `COMMAND ADDRESS PORT FIRST_BACKEND BACKENDS AMOUNT`; the answer is one line of JSON. */
+static int ask(void)
+{
+	char command[16], address[32], first[32];
+	struct expected expected;
+	struct sockaddr_in to;
+	long amount;
+	int port;
+
+	pin(true);
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	while (scanf("%15s %31s %d %31s %u %ld", command, address, &port, first, &expected.count, &amount) == 6) {
+		to = endpoint(address, port);
+		expected.first = ntohl(endpoint(first, 0).sin_addr.s_addr);
+		if (!strcmp(command, "connect"))
+			do_connects(&to, &expected, amount);
+		else if (!strcmp(command, "short"))
+			do_short(&to, &expected, amount);
+		else if (!strcmp(command, "keep"))
+			do_keep(&to, &expected, amount);
+		else if (!strcmp(command, "until"))
+			do_until(&to, &expected, amount);
+		else if (!strcmp(command, "sweep"))
+			do_sweep(to, expected, amount);
+		else
+			return 2;
+		fflush(stdout);
+	}
+	return 0;
+}
+
+static void answer(int fd, uint32_t times)
+{
+	struct sockaddr_in reached;
+	socklen_t size = sizeof(reached);
+
+	if (getsockname(fd, (struct sockaddr *)&reached, &size))
+		return;
+	while (times--)
+		if (send(fd, &reached.sin_addr.s_addr, sizeof(uint32_t), MSG_NOSIGNAL) < 0)
+			return;
+}
+
+static int serve(int port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct epoll_event event = {.events = EPOLLIN}, ready[64];
+	int one = 1, fd, poll = epoll_create1(EPOLL_CLOEXEC);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	char asked[64];
+	ssize_t got;
+
+	pin(false);
+	real_time(true);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	event.data.fd = listener;
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 4096) ||
+	    epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event)) {
+		perror("load: listen");
+		return 1;
+	}
+	printf("{\"listening\":%d}\n", port);
+	fflush(stdout);
+	for (;;) {
+		int events = epoll_wait(poll, ready, 64, -1);
+
+		for (int index = 0; index < events; index++) {
+			if (ready[index].data.fd == listener) {
+				while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+					event.data.fd = fd;
+					epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
+					answer(fd, 1);
+				}
+				continue;
+			}
+			fd = ready[index].data.fd;
+			got = recv(fd, asked, sizeof(asked), 0);
+			if (got > 0)
+				answer(fd, got);
+			else if (got == 0 || errno != EAGAIN)
+				close(fd);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "serve"))
+		return serve(atoi(argv[2]));
+	if (argc == 2 && !strcmp(argv[1], "ask"))
+		return ask();
+	fprintf(stderr, "usage: load serve PORT | load ask\n");
+	return 2;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program that loads Services and times them (load.c), compiled, started in a namespace, and told what to do.
+import { join } from "node:path";
+import { type Cleanup, type Netns, sh } from "../../support/netns.ts";
+import { LineProcess } from "./line-process.ts";
+
+/** Who may answer, and at which address and port they are asked for. */
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+  readonly firstBackend: string;
+  readonly backends: number;
+}
+
+export interface Tally {
+  readonly done: number;
+  /** Answers of a backend that is none of the Service. */
+  readonly wrong: number;
+  readonly failed: number;
+  readonly wallNs: number;
+  /** CPU time of the asking process, with the network work done on its behalf. */
+  readonly cpuUs: number;
+  /** Whether other work of the machine had to wait. */
+  readonly realTime: boolean;
+}
+
+export interface ConnectTimes extends Tally {
+  readonly ns: readonly number[];
+}
+
+export interface Seen extends Tally {
+  /** Of CLOCK_MONOTONIC in nanoseconds; 0 for never. */
+  readonly atNs: number;
+  /** When another backend, or none, answered last. */
+  readonly lastOtherNs: number;
+}
+
+/** Compiles load.c into `directory` and returns the program's path. */
+export function compileLoad(directory: string): string {
+  const path = join(directory, "load");
+  sh("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, join(import.meta.dirname, "load.c"));
+  return path;
+}
+
+export class LoadClient {
+  readonly #process: LineProcess;
+
+  /** In `cgroup`, when one is given. */
+  constructor(program: string, netns: Netns, cleanup: Cleanup, cgroup?: string) {
+    this.#process = new LineProcess(`the load client in ${netns.name}`, netns.start([program, "ask"], cgroup), cleanup);
+  }
+
+  #ask<T>(command: string, { address, port, firstBackend, backends }: Target, amount: number): Promise<T> {
+    return this.#process.ask<T>(`${command} ${address} ${port} ${firstBackend} ${backends} ${amount}`);
+  }
+
+  connects(target: Target, samples: number): Promise<ConnectTimes> {
+    return this.#ask("connect", target, samples);
+  }
+
+  shortConnections(target: Target, ms: number): Promise<Tally> {
+    return this.#ask("short", target, ms);
+  }
+
+  keepAlive(target: Target, ms: number): Promise<Tally> {
+    return this.#ask("keep", target, ms);
+  }
+
+  /** Connects again and again until a backend of the target answers. */
+  until(target: Target, ms: number): Promise<Seen> {
+    return this.#ask("until", target, ms);
+  }
+
+  /** Asks each of `services` addresses from the target's on once. */
+  sweep(target: Target, services: number): Promise<Tally> {
+    return this.#ask("sweep", target, services);
+  }
+}
+
+/** Answers on every address of the namespace. */
+export async function startServer(program: string, netns: Netns, cleanup: Cleanup, port: number): Promise<void> {
+  const argv = [program, "serve", String(port)];
+  await new LineProcess(`the load server in ${netns.name}`, netns.start(argv), cleanup).heard();
+}

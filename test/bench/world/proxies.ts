@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts what serves the Services of a node: our agent as a process, or the real kube-proxy in one of its modes.
+import type { ChildProcess } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { obtain } from "../../../stacks/local/toolchain/build.ts";
+import { API_PORT, type BenchWorld, type Side } from "./bench-world.ts";
+
+const REPOSITORY = join(import.meta.dirname, "../../..");
+const CLOCK_TICKS = 100;
+
+export interface Usage {
+  /** User and system time since the process began. */
+  readonly cpuSeconds: number;
+  readonly rssMb: number;
+  readonly peakRssMb: number;
+}
+
+/** A proxy that runs; `startedNs` is CLOCK_MONOTONIC right before it was started. */
+export class ServiceProxy {
+  readonly startedNs: bigint;
+  readonly logFile: string;
+  readonly #name: string;
+  readonly #child: ChildProcess;
+
+  constructor(world: BenchWorld, side: Side, argv: readonly string[]) {
+    this.#name = side.setup;
+    this.logFile = join(world.directory, `${side.setup}.log`);
+    const log = openSync(this.logFile, "a");
+    this.startedNs = process.hrtime.bigint();
+    this.#child = side.node.start(["sh", "-c", 'exec "$@" >&3 2>&3', "sh", ...argv], undefined, [log]);
+    closeSync(log);
+    world.cleanup.add(() => this.#child.kill("SIGKILL"));
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error(`${this.#name} did not start`);
+    return this.#child.pid;
+  }
+
+  /** Throws with the end of its log when it has ended. */
+  checkAlive(): void {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) return;
+    const said = readFileSync(this.logFile, "utf8").trim().split("\n").slice(-5).join("\n");
+    throw new Error(`${this.#name} ended with ${this.#child.signalCode ?? this.#child.exitCode}:\n${said}`);
+  }
+
+  usage(): Usage {
+    this.checkAlive();
+    const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
+    const megabytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
+    return {
+      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS,
+      rssMb: megabytes("VmRSS"),
+      peakRssMb: megabytes("VmHWM"),
+    };
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill(signal);
+    await ended;
+  }
+}
+
+/** As the chart runs it, from source; `watch` is a module that Node loads before. */
+export function startAgent(world: BenchWorld, side: Side, objectsDir: string, preload?: string): ServiceProxy {
+  const config = {
+    k8sServiceHost: side.apiAddress,
+    k8sServicePort: API_PORT,
+    ipv4NativeRoutingCIDR: "10.0.0.0/8",
+    autoDirectNodeRoutes: false,
+    devices: "eth0,eth1",
+    "cni.install": false,
+    "bpf.root": world.bpfRoot,
+    "cgroup.hostRoot": world.cgroup,
+  };
+  const path = join(world.directory, "agent.json");
+  writeFileSync(path, JSON.stringify(config));
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
+  const preloaded = preload === undefined ? [] : ["--import", preload];
+  const paths = ["--config", path, "--service-account", world.directory, "--objects", objectsDir];
+  const environment = ["env", `NODE_NAME=${side.nodeName}`];
+  return new ServiceProxy(world, side, [
+    ...environment,
+    ...node,
+    ...preloaded,
+    join(REPOSITORY, "agent/main.ts"),
+    ...paths,
+  ]);
+}
+
+let kubeProxy: string | undefined;
+
+/** The real program: an official one on PATH, one built before, or built now. */
+export async function kubeProxyProgram(): Promise<string> {
+  kubeProxy ??= (await obtain(["kube-proxy"])).get("kube-proxy")?.path;
+  if (kubeProxy === undefined || !existsSync(kubeProxy)) throw new Error("kube-proxy could neither be found nor built");
+  return kubeProxy;
+}
+
+/** With its defaults, but for what a network namespace may not set. */
+export async function startKubeProxy(
+  world: BenchWorld,
+  side: Side,
+  mode: "iptables" | "nftables",
+): Promise<ServiceProxy> {
+  const program = await kubeProxyProgram();
+  const directory = join(world.directory, mode);
+  mkdirSync(directory, { recursive: true });
+  const kubeconfig = join(directory, "kubeconfig");
+  const cluster = {
+    server: `https://${side.apiAddress}:${API_PORT}`,
+    "certificate-authority": join(world.directory, "ca.crt"),
+  };
+  const access = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "bench", cluster }],
+    users: [{ name: "bench", user: { token: "bench" } }],
+    contexts: [{ name: "bench", context: { cluster: "bench", user: "bench" } }],
+    "current-context": "bench",
+  };
+  writeFileSync(kubeconfig, stringify(access));
+  const json = "application/json";
+  const config = {
+    apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+    kind: "KubeProxyConfiguration",
+    mode,
+    hostnameOverride: side.nodeName,
+    healthzBindAddress: "127.0.0.1:10256",
+    metricsBindAddress: "127.0.0.1:10249",
+    clientConnection: { kubeconfig, acceptContentTypes: json, contentType: json },
+    conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
+  };
+  writeFileSync(join(directory, "config.yaml"), stringify(config));
+  return new ServiceProxy(world, side, [program, "--config", join(directory, "config.yaml")]);
+}
