@@ -115,7 +115,10 @@ function specOf({ title, axis, logarithmic = false }: PlotPlan, rows: readonly R
   const colour = known
     ? { domain: series, range: series.map((name) => colours[name] ?? "#000000") }
     : { domain: series };
-  const y = { type: "quantitative", scale: logarithmic ? { type: "log" } : { type: "linear", zero: true } } as const;
+  const scale: { type: "log" } | { type: "linear"; zero: boolean } = logarithmic
+    ? { type: "log" }
+    : { type: "linear", zero: true };
+  const y = { type: "quantitative", scale } as const;
   const x = { field: "services", type: "quantitative", scale: { type: "log" }, title: "Services" } as const;
   const color = { field: "series", type: "nominal", scale: colour, title: null } as const;
   return {

@@ -18,7 +18,7 @@ const connect = (setup: string, services: number, rounds: number[]): Measurement
     rounds.map((value) => [value, value]),
   );
 
-const results = (measurements: Measurement[], changes: Partial<Results> = {}): Results => ({
+const results = (measurements: readonly Measurement[], changes: Partial<Results> = {}): Results => ({
   version: RESULTS_VERSION,
   quick: false,
   environment: {
