@@ -15,6 +15,10 @@ const timeoutOption = (description: string, fallback: string): Option =>
 const createProgram = (): Command => {
   const program = new Command("sansproxy")
     .description("Kubernetes without kube-proxy: proves it on a live cluster.")
+    .addHelpText(
+      "after",
+      "\nBesides, in the npm package: sansproxy review, for the preview of an update (see its --help).",
+    )
     .showSuggestionAfterError()
     .exitOverride();
 

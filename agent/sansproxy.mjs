@@ -9,9 +9,14 @@ import { fileURLToPath } from "node:url";
 
 const folder = dirname(fileURLToPath(import.meta.url));
 
+const [subcommand] = process.argv.slice(2);
+
+/** Reviewing a preview knows stacks and components, of which the agent's own commands know nothing. */
+const [home, rest] = subcommand === "review" ? ["stacks/review", 3] : ["agent", 2];
+
 /** The compiled command of an installed package, or the source in a checkout (Node runs no TypeScript in node_modules). */
-const compiled = join(folder, "..", "dist", "agent", "cli.js");
-const source = join(folder, "cli.ts");
+const compiled = join(folder, "..", "dist", home, "cli.js");
+const source = join(folder, "..", home, "cli.ts");
 const installed = folder.split(/[\\/]/).includes("node_modules");
 const cli = installed || !existsSync(source) ? compiled : source;
 
@@ -42,7 +47,7 @@ if (node === undefined)
 if (!existsSync(cli))
   fail(`${cli} is missing: the package was not built; run npm run build in a checkout, or install it again`);
 
-const child = spawn(node, [cli, ...process.argv.slice(2)], { stdio: "inherit" });
+const child = spawn(node, [cli, ...process.argv.slice(rest)], { stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.once("error", (error) => fail(`cannot start ${node}: ${error.message}`));
 child.once("exit", (code, signal) => {

@@ -66,5 +66,6 @@ describe("the package", () => {
 
   test("runs its command, compiled", () => {
     expect(run(process.execPath, join(installed, "agent", "sansproxy.mjs"), "--help")).toContain("verify");
+    expect(run(process.execPath, join(installed, "agent", "sansproxy.mjs"), "review", "--help")).toContain("--fail-on");
   });
 });

@@ -47,7 +47,9 @@ function placeOf(values: Plain): { platform: string; mode: string } {
   if (at(values, "eni", "enabled") === true || at(values, "ipam", "mode") === "eni") {
     return { platform: "eks", mode: values["enableIPv4Masquerade"] === true ? "eni-masquerading" : "eni" };
   }
-  if (at(values, "ipam", "mode") === "cluster-pool") return { platform: "eks", mode: "overlay" };
+  const onEks =
+    at(values, "k8sServiceHostRef") !== undefined || String(values["k8sServiceHost"]).endsWith(".amazonaws.com");
+  if (onEks && at(values, "ipam", "mode") === "cluster-pool") return { platform: "eks", mode: "overlay" };
   return { platform: "bare-metal", mode: values["routingMode"] === "native" ? "native" : "tunnel" };
 }
 
@@ -76,7 +78,12 @@ function known(value: unknown): unknown {
 }
 
 /** What the chart or the agent sets where nothing is said, and what the rules expect to be said. */
-const chartDefaults: Values = { operator: { replicas: 2 }, socketLB: { enabled: true } };
+const chartDefaults: Values = {
+  operator: { replicas: 2 },
+  socketLB: { enabled: true },
+  ipam: { mode: "cluster-pool" },
+  routingMode: "tunnel",
+};
 
 const hasUnknown = (value: unknown): boolean =>
   value === unknownYet || (typeof value === "object" && value !== null && Object.values(value).some(hasUnknown));

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the clusters and the nodes of a stack, and what becomes of them.
+
+import type { Effect } from "../../components/internal/value-effects.ts";
+import type { Change, Operation } from "./preview.ts";
+
+/** A cluster, a node, or a group of nodes. */
+export interface Member {
+  readonly kind: "cluster" | "node" | "node group";
+  readonly cluster: string;
+  readonly name: string;
+  readonly operation: Operation;
+  readonly effect: Effect;
+  readonly what: string;
+}
+
+const clusterTypes: Readonly<Record<string, string>> = {
+  "sansproxy:index:BareMetalCluster": "bare metal",
+  "sansproxy:index:EksCluster": "EKS",
+  "sansproxy:index:GkeCluster": "GKE",
+};
+const controlPlanes: ReadonlySet<string> = new Set(["aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"]);
+const groups: ReadonlySet<string> = new Set(["aws:eks/nodeGroup:NodeGroup", "gcp:container/nodePool:NodePool"]);
+
+const parentOf = ({ before, after }: Change): string => (after ?? before)?.parent ?? "";
+
+/** The component to which a resource belongs, however deep; `undefined` outside of a cluster. */
+function clusterOf(change: Change, byUrn: ReadonlyMap<string, Change>): Change | undefined {
+  for (let current: Change | undefined = change; current !== undefined; current = byUrn.get(parentOf(current))) {
+    if (clusterTypes[current.type] !== undefined) return current;
+  }
+  return undefined;
+}
+
+/** `CLUSTER-init` makes the first node, `CLUSTER-NODE-join` every other one. */
+function nodeName(cluster: string, { type, name }: Change): string | undefined {
+  if (type !== "command:remote:Command" || !name.startsWith(`${cluster}-`)) return undefined;
+  const rest = name.slice(cluster.length + 1);
+  if (rest === "init") return "first control plane";
+  return rest.endsWith("-join") ? rest.slice(0, -"-join".length) : undefined;
+}
+
+const verbs: Readonly<Record<Operation, string>> = {
+  create: "is made",
+  update: "is changed in place",
+  replace: "leaves and is made anew",
+  delete: "leaves",
+  same: "stays",
+};
+
+/** What happens to the Pods on a node, and so to their connections. */
+const effectOn: Readonly<Record<Operation, Effect>> = {
+  create: "none",
+  update: "none",
+  replace: "node-restart",
+  delete: "node-restart",
+  same: "none",
+};
+
+function because({ reasons, operation }: Change): string {
+  return (operation === "update" || operation === "replace") && reasons.length > 0
+    ? ` because of ${[...reasons].sort().join(", ")}`
+    : "";
+}
+
+/** Every cluster, node and node group, in the order of the preview. */
+export function members(changes: readonly Change[]): Member[] {
+  const byUrn = new Map(changes.map((change) => [change.urn, change]));
+  return changes.flatMap((change): Member[] => {
+    const { type, operation, name } = change;
+    const fate = { operation, effect: effectOn[operation], what: `${verbs[operation]}${because(change)}` };
+    const platform = clusterTypes[type];
+    if (platform !== undefined) return [{ kind: "cluster", cluster: name, name: `${name} (${platform})`, ...fate }];
+    const owner = clusterOf(change, byUrn);
+    const cluster = owner?.name ?? "";
+    if (controlPlanes.has(type)) {
+      return [{ kind: "cluster", cluster: cluster || name, name: `${name} (control plane)`, ...fate }];
+    }
+    if (groups.has(type)) return [{ kind: "node group", cluster, name, ...fate }];
+    const node = owner?.type === "sansproxy:index:BareMetalCluster" ? nodeName(cluster, change) : undefined;
+    return node === undefined ? [] : [{ kind: "node", cluster, name: node, ...fate }];
+  });
+}

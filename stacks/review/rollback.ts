@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Says what happens when the change is taken back: the same update with the old program.
+
+import { type Effect, worse } from "../../components/internal/value-effects.ts";
+import type { Member } from "./nodes.ts";
+import type { Change } from "./preview.ts";
+import type { DatapathChange } from "./values.ts";
+
+/** What a rollback does. */
+export interface Rollback {
+  readonly effect: Effect;
+  /** One sentence each. */
+  readonly sentences: readonly string[];
+}
+
+const names = (items: readonly { readonly name: string }[]): string => items.map(({ name }) => name).join(", ");
+
+function memberSentences(members: readonly Member[]): string[] {
+  const of = (kind: Member["kind"], operation: Member["operation"]) =>
+    members.filter((member) => member.kind === kind && member.operation === operation);
+  const made = [...of("node", "create"), ...of("node group", "create")];
+  const gone = [...of("node", "delete"), ...of("node group", "delete")];
+  const anew = [...of("node", "replace"), ...of("node group", "replace")];
+  const clusters = members.filter(
+    ({ kind, operation }) => kind === "cluster" && (operation === "delete" || operation === "replace"),
+  );
+  const born = members.filter(({ kind, operation }) => kind === "cluster" && operation === "create");
+  if (born.length > 0 && born.length === members.filter(({ kind }) => kind === "cluster").length) {
+    return [`Everything is new: ${names(born)} is deleted again, with all that runs there by then.`];
+  }
+  return [
+    ...(born.length > 0
+      ? [`Clusters that are new are deleted again, with all that runs there by then: ${names(born)}.`]
+      : []),
+    ...(made.length > 0 ? [`Nodes that come now are drained and leave again: ${names(made)}.`] : []),
+    ...(gone.length > 0
+      ? [`Nodes that leave now come back empty: ${names(gone)}; what only their disks held is lost.`]
+      : []),
+    ...(anew.length > 0 ? [`Nodes that are made anew are made anew a second time: ${names(anew)}.`] : []),
+    ...(clusters.length > 0
+      ? [
+          `**No rollback brings back what was in ${names(clusters)}**: a new and empty cluster takes its place. Save it first.`,
+        ]
+      : []),
+  ];
+}
+
+function datapathSentences({ engine, values, change }: DatapathChange): string[] {
+  if (change.operation === "create") {
+    return [`The datapath (${engine}) is removed; Services of this cluster are then served by nobody.`];
+  }
+  const resets = values.filter(({ effect }) => effect === "flows-reset");
+  const restarts = values.filter(({ effect }) => effect === "node-restart");
+  const version = values.find(({ path }) => path === "(version of the chart)");
+  return [
+    ...(values.length > 0
+      ? [`${values.length} value(s) of ${change.name} go back, with the same effect on traffic as on the way here.`]
+      : []),
+    ...(resets.length > 0 ? ["Established connections are cut a second time."] : []),
+    ...(restarts.length > 0 ? ["Nodes have to be drained or replaced a second time."] : []),
+    ...(version === undefined
+      ? []
+      : [
+          `The chart goes from ${String(version.after)} back to ${String(version.before)}: one minor version back is what upstream supports.`,
+        ]),
+  ];
+}
+
+/** Judges the way back; `flowEffect` is the effect on the way here. */
+export function rollback(
+  changes: readonly Change[],
+  members: readonly Member[],
+  datapaths: readonly DatapathChange[],
+  flowEffect: Effect,
+): Rollback {
+  const moving = changes.filter(({ operation }) => operation !== "same");
+  if (moving.length === 0) return { effect: "none", sentences: ["There is nothing to take back."] };
+  const leaving = members.some(({ operation }) => operation === "create" || operation === "replace");
+  const sentences = [...memberSentences(members), ...datapaths.flatMap(datapathSentences)];
+  return {
+    effect: leaving ? worse(flowEffect, "node-restart") : flowEffect,
+    sentences: [
+      "Run the update with the old program: `git revert`, then `pulumi up`.",
+      ...(sentences.length > 0 ? sentences : ["Neither nodes nor values of the datapath are touched on the way back."]),
+      ...(changes.some(({ type, operation }) => type === "command:remote:Command" && operation === "update")
+        ? ["Steps on hosts run again with the old inputs; an older Kubernetes is not installed over a newer one."]
+        : []),
+    ],
+  };
+}

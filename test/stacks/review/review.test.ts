@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a review says of recorded previews, kept as files a person can read, and of what none of them shows.
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parseGates, stopped } from "../../../stacks/review/gate.ts";
+import { markdownOf } from "../../../stacks/review/markdown.ts";
+import { stepsInOrder } from "../../../stacks/review/order.ts";
+import { readPreview } from "../../../stacks/review/preview.ts";
+import { reviewOf } from "../../../stacks/review/review.ts";
+import { clusterStep, joinStep, previewOf, release, stackStep } from "./preview-of.ts";
+import { recordedPreview } from "./recorded.ts";
+
+const review = (json: string) => reviewOf(readPreview(json));
+const markdown = (json: string): string => markdownOf(review(json));
+const values = (more: object = {}) => ({
+  values: { kubeProxyReplacement: true, k8sServiceHost: "10.0.0.1", k8sServicePort: 6443, ...more },
+});
+
+describe("a recorded preview", () => {
+  test.each(["bare-metal-new", "cilium-unchanged", "cilium-changed"])(
+    "is reviewed as in golden/%s.md",
+    async (name) => {
+      await expect(markdown(recordedPreview(name))).toMatchFileSnapshot(
+        join(import.meta.dirname, "golden", `${name}.md`),
+      );
+    },
+  );
+});
+
+describe("nodes and clusters", () => {
+  test("a node that leaves needs a drain, and the rollback does not bring its disks back", () => {
+    const of = review(
+      previewOf([stackStep, clusterStep("same"), joinStep("delete", "worker-2"), joinStep("same", "worker-1")]),
+    );
+    expect(of.effect).toBe("node-restart");
+    const text = markdownOf(of);
+    expect(text).toContain("node `worker-2` | ➖ removed | leaves | **node restart**");
+    expect(text).toContain("2 stay as they are");
+    expect(text).toContain("come back empty: worker-2");
+    expect(stopped(of, ["cluster-loss"])).toEqual([]);
+  });
+
+  test("a replacement is one change, whatever number of steps the engine makes of it", () => {
+    const steps = ["create-replacement", "replace", "delete-replaced"].map((op) => joinStep(op, "worker-1"));
+    const of = review(previewOf([stackStep, clusterStep("same"), ...steps]));
+    expect(of.members.filter(({ kind }) => kind === "node")).toHaveLength(1);
+    expect(of.members.at(-1)).toMatchObject({ name: "worker-1", operation: "replace", effect: "node-restart" });
+  });
+
+  test("a cluster that is made anew is lost, and a pipeline can be stopped for it", () => {
+    const cluster = {
+      op: "replace",
+      type: "aws:eks/cluster:Cluster",
+      name: "prod",
+      before: {},
+      after: { bootstrapSelfManagedAddons: false },
+      because: ["roleArn"],
+    };
+    const of = review(previewOf([stackStep, cluster]));
+    expect(stopped(of, ["cluster-loss"])).toEqual(["the cluster prod (control plane) does not survive"]);
+    expect(markdownOf(of)).toContain("No rollback brings back what was in prod");
+    expect(markdownOf(of)).toContain("because of roleArn");
+  });
+});
+
+describe("values", () => {
+  test("of a datapath that is removed are nobody's: connections are cut", () => {
+    const of = review(previewOf([stackStep, release(values(), undefined, "delete")]));
+    expect(of.effect).toBe("flows-reset");
+    expect(markdownOf(of)).toContain("nobody takes over the Services");
+  });
+
+  test("that leave the set, change inside lists, or are only known later are all seen", () => {
+    const before = values({
+      debug: { enabled: true },
+      ipam: { operator: { clusterPoolIPv4PodCIDRList: ["10.0.0.0/16"] } },
+    });
+    const after = values({
+      k8sServiceHost: "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+      ipam: { operator: { clusterPoolIPv4PodCIDRList: ["10.1.0.0/16"] } },
+    });
+    const changes = review(previewOf([stackStep, release(before, after)])).datapaths[0]?.change.values ?? [];
+    expect(changes.map(({ path, effect }) => [path, effect])).toEqual([
+      ["debug.enabled", "none"],
+      ["ipam.operator.clusterPoolIPv4PodCIDRList", "node-restart"],
+      ["k8sServiceHost", "none"],
+    ]);
+  });
+
+  test("that the preview hides are taken for the worst a rollout can do", () => {
+    const of = review(previewOf([stackStep, release({ values: "[secret]" }, { values: "[secret]" })]));
+    expect(of.effect).toBe("flows-reset");
+    expect(markdownOf(of)).toContain("assume the worst");
+  });
+
+  test.each([
+    ["1.20.0", "1.20.1", "new-flows"],
+    ["1.20.1", "1.21.0", "flows-reset"],
+  ])("chart %s to %s: %s", (from, to, effect) => {
+    const steps = [stackStep, release({ ...values(), version: from }, { ...values(), version: to })];
+    expect(review(previewOf(steps)).effect).toBe(effect);
+  });
+});
+
+describe("secrets", () => {
+  const kubeconfig = "apiVersion: v1\nusers:\n- user:\n    client-key-data: VEhFLUtFWQ==\n";
+
+  test("are never shown, not even those that are in the clear, and those are a violation", () => {
+    const of = previewOf([
+      { ...stackStep, outputs: { kubeconfig } },
+      {
+        op: "create",
+        type: "command:local:Command",
+        name: "tool",
+        after: { create: "x", environment: { KEY: "-----BEGIN PRIVATE KEY-----\nAAAA" } },
+      },
+      release(
+        values({ maglev: { hashSeed: "old-seed" } }),
+        values({ maglev: { hashSeed: "new-seed" }, extraConfig: { bearer: "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dX" } }),
+      ),
+    ]);
+    const text = markdown(of);
+    for (const secret of ["VEhFLUtFWQ", "AAAA", "old-seed", "new-seed", "eyJzdWIi"]) expect(text).not.toContain(secret);
+    expect(text).toContain("`maglev.hashSeed` | *secret* | *secret*");
+    expect(text).toContain("a kubeconfig with its credentials in the clear, at output.kubeconfig");
+    expect(text).toContain("a private key in the clear, at environment.KEY");
+    expect(stopped(review(of), ["policy"])).not.toEqual([]);
+  });
+
+  test("a stack that marks its kubeconfig secret gives nothing away", () => {
+    expect(review(previewOf([{ ...stackStep, outputs: { kubeconfig: "[secret]" } }])).policy.violations).toEqual([]);
+  });
+});
+
+describe("text from the stack", () => {
+  test("cannot become markup, a mention or another cell", () => {
+    const name = "a|b`c`<img src=x>@team";
+    const text = markdown(
+      previewOf([
+        stackStep,
+        { op: "create", type: "command:remote:Command", name, after: { connection: { host: "h" } } },
+      ]),
+    );
+    const row = text.split("\n").find((line) => line.startsWith("| `ssh-host-key`")) ?? "";
+    expect(row.split(/(?<!\\)\|/)).toHaveLength(5);
+    expect(text).toContain("#60;img src=x#62;");
+    expect(text).not.toMatch(/^[^`]*<img/m);
+  });
+});
+
+describe("the order of steps", () => {
+  test("goes through what stays, and deletes users before what they use", () => {
+    const step = (op: string, name: string, waitsFor: string[] = []) => ({
+      op,
+      type: "x:y:Z",
+      name,
+      waitsFor,
+      before: {},
+      after: {},
+    });
+    const { forward, deletions } = stepsInOrder(
+      readPreview(
+        previewOf([
+          stackStep,
+          step("create", "first"),
+          step("same", "bridge", ["first"]),
+          step("create", "last", ["bridge"]),
+          step("delete", "base"),
+          step("delete", "user", ["base"]),
+        ]),
+      ),
+    );
+    const names = (waves: typeof forward) => waves.map((wave) => wave.map(({ name }) => name));
+    expect(names(forward)).toEqual([["first"], ["last"]]);
+    expect(names(deletions)).toEqual([["user"], ["base"]]);
+  });
+});
+
+describe("what cannot be reviewed", () => {
+  test.each([
+    ["nothing", "", 'is not JSON: make it with "pulumi preview --json --show-sames"'],
+    ["half a file", '{"steps": [', "is not complete JSON"],
+    [
+      "a failed preview",
+      '{"diagnostics":[{"severity":"error","message":"error: no cluster"}]}',
+      "no resources: error: no cluster",
+    ],
+    ["an unknown operation", '{"steps":[{"op":"melt","urn":"urn:pulumi:a::b::c::d"}]}', '"melt"'],
+  ])("%s is an error with its reason", (_what, json, reason) => {
+    expect(() => readPreview(json)).toThrow(reason);
+  });
+
+  test("warnings before the document are passed over", () => {
+    expect(readPreview(`warning: a plugin\n${previewOf([stackStep])}`)).toMatchObject({
+      stack: "prod",
+      project: "shop",
+    });
+  });
+
+  test("a gate that does not exist is named with those that do", () => {
+    expect(() => parseGates("policy,trafic")).toThrow('"trafic" is nothing to fail on; use new-flows');
+  });
+});
