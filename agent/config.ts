@@ -24,6 +24,8 @@ export interface Config {
   readonly cni: { readonly install: boolean; readonly confPath: string; readonly binPath: string };
   readonly cgroupRoot: string;
   readonly bpfRoot: string;
+  /** The part of this machine's memory that the maps of Services may take. */
+  readonly mapMemoryRatio: number;
   readonly debug: boolean;
 }
 
@@ -58,6 +60,7 @@ const DEFAULTS = {
   "cni.binPath": "/opt/cni/bin",
   "cgroup.hostRoot": "/sys/fs/cgroup",
   "bpf.root": "/sys/fs/bpf",
+  "bpf.mapDynamicSizeRatio": 0.02,
   "debug.enabled": false,
 };
 
@@ -102,6 +105,7 @@ export function parseConfig(json: unknown, nodeName: string | undefined): Config
     },
     cgroupRoot: absolutePath("cgroup.hostRoot", values["cgroup.hostRoot"]),
     bpfRoot: absolutePath("bpf.root", values["bpf.root"]),
+    mapMemoryRatio: ratio("bpf.mapDynamicSizeRatio", values["bpf.mapDynamicSizeRatio"]),
     debug: values["debug.enabled"],
   };
 }
@@ -158,6 +162,11 @@ const wordsOf = (text: string): string[] => text.split(/[\s,]+/).filter((word) =
 function portNumber(property: string, value: number): number {
   if (!Number.isInteger(value) || value < 1 || value > 65_535)
     throw new ConfigError(property, value, "must be a port, 1 to 65535");
+  return value;
+}
+
+function ratio(property: string, value: number): number {
+  if (!(value > 0 && value <= 1)) throw new ConfigError(property, value, "must be above 0 and at most 1");
   return value;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's composition root: builds the parts, starts them in order, and stops without taking traffic down.
 
+import { totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import type { Snapshot } from "./core/kubernetes-objects.ts";
@@ -8,10 +9,10 @@ import { nodeNetwork, ownNode } from "./core/node-network.ts";
 import { ApiClient } from "./shell/api-client.ts";
 import { ClusterView } from "./shell/cluster-view.ts";
 import { EventRecorder } from "./shell/event-recorder.ts";
+import { GrowingDatapath } from "./shell/growing-datapath.ts";
 import { HealthCheckPorts } from "./shell/health-check-ports.ts";
 import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { findCgroup2 } from "./shell/kernel/cgroup.ts";
-import { Datapath } from "./shell/kernel/datapath.ts";
 import { checkPreconditions } from "./shell/kernel/preconditions.ts";
 import { KubeProxyServer } from "./shell/kube-proxy-server.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
@@ -60,7 +61,8 @@ try {
 async function run(config: Config, log: Log): Promise<void> {
   const { nodeName, bpfRoot, cgroupRoot } = config;
   await checkForwarding();
-  const kernel = new Datapath({ bpfRoot, cgroupRoot, objectsDir: paths.objects });
+  const limitBytes = Math.floor(config.mapMemoryRatio * totalmem());
+  const kernel = new GrowingDatapath({ bpfRoot, cgroupRoot, objectsDir: paths.objects }, limitBytes, log);
   const metrics = new Metrics(() => kernel.counters());
   const client = new ApiClient({
     ...config.apiServer,
@@ -89,6 +91,7 @@ async function run(config: Config, log: Log): Promise<void> {
     snapshot: () => cluster.snapshot(),
     resourceVersions: () => cluster.resourceVersions(),
     network: (snapshot) => networkOf(config, snapshot),
+    makeRoom: (needs) => kernel.makeRoom(needs),
     attachment: new ProgramAttachment({
       kernel,
       devices,

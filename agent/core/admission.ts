@@ -52,5 +52,5 @@ export function admit(services: readonly DesiredService[], capacity: Capacity): 
 const refusalOf = ({ name }: DesiredService, { reason, why }: Hindrance): Problem => ({
   service: name,
   reason,
-  message: `${titleOf(name)} is not served, because ${why}; remove Services or enlarge the maps. All others are served.`,
+  message: `${titleOf(name)} is not served, because ${why}; remove Services, or raise bpf.mapDynamicSizeRatio. All others are served.`,
 });

@@ -50,7 +50,13 @@ export class EndpointPlanner {
     } finally {
       writer.close();
     }
-    return { operations, problems, deferred: [], served: { ...served, endpoints: demand.endpoints } };
+    return {
+      operations,
+      problems,
+      deferred: [],
+      needs: demand.needs,
+      served: { ...served, endpoints: demand.endpoints },
+    };
   }
 
   #write(

@@ -2,7 +2,7 @@
 // Plans the writes that lead from what the kernel holds to what is desired; the list may be cut after any of them.
 
 import { admit } from "./admission.ts";
-import { Demand } from "./demand.ts";
+import { Demand, tooManyEndpoints } from "./demand.ts";
 import type { DesiredFrontend, DesiredService, DesiredState } from "./desired-state.ts";
 import { sameEntry } from "./frontend-entry.ts";
 import { GRACE_MS, type KernelMirror } from "./kernel-mirror.ts";
@@ -36,6 +36,8 @@ export interface Plan {
   readonly problems: readonly Problem[];
   /** Selections that wait until freed room may be reused. */
   readonly deferred: readonly string[];
+  /** What the maps would have to hold to serve everything, also what was refused. */
+  readonly needs: Capacity;
   /** What is served when the plan has been carried out. */
   readonly served: {
     readonly services: number;
@@ -56,6 +58,7 @@ const NOTHING: FullPlan = {
   problems: [],
   deferred: [],
   served: { services: 0, hostPorts: 0, frontends: 0, endpoints: 0 },
+  needs: new Demand().needs,
   decisions: { ids: new Map(), assigned: new Map(), demand: new Demand(), complete: false },
 };
 
@@ -96,6 +99,7 @@ export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capa
     operations,
     problems: [...desired.problems, ...refused, ...stuck],
     deferred,
+    needs: refused.length === 0 ? demand.needs : needsOf(desired.services),
     served: {
       services: ofServices.length,
       hostPorts: admitted.length - ofServices.length,
@@ -104,6 +108,12 @@ export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capa
     },
     decisions: { ids, assigned, demand, complete: refused.length === 0 && deferred.length === 0 },
   };
+}
+
+function needsOf(services: readonly DesiredService[]): Capacity {
+  const demand = new Demand();
+  for (const service of services) if (!tooManyEndpoints(service)) demand.add(service);
+  return demand.needs;
 }
 
 const stuckProblem = (selection: string): Problem => ({

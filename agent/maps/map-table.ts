@@ -30,6 +30,8 @@ const LRU_HASH = 9;
 const LPM_TRIE = 11;
 const NO_PREALLOC = 1 << 0;
 const MMAPABLE = 1 << 10;
+/** Bytes of an entry's own bookkeeping and its share of the buckets, rounded up. */
+const HASH_ENTRY_OVERHEAD = 64;
 
 /** Cells of a mapped array lie this far apart: the kernel rounds values up to 8 bytes. */
 export const arrayStride = (shape: MapShape): number => Math.ceil(shape.valueBytes / 8) * 8;
@@ -98,13 +100,33 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
   };
 }
 
+const SERVICES = ["frontends", "selections", "arena", "backends", "sourceRanges", "affinities"] as const;
+
+/** The sizes that a folder of maps of Services has in its name; undefined for any other folder, and of another version. */
+export function sizesOfFolder(name: string): Pick<MapEntries, (typeof SERVICES)[number]> | undefined {
+  const sizes = name.startsWith(`services_v${ABI}_`) ? name.split("_").slice(2).map(Number) : [];
+  if (sizes.length !== SERVICES.length || !sizes.every(Number.isInteger)) return undefined;
+  return Object.fromEntries(SERVICES.map((map, index) => [map, sizes[index]])) as Record<
+    (typeof SERVICES)[number],
+    number
+  >;
+}
+
+/** What maps of these sizes take of the machine's memory when they are full, in bytes. */
+export function memoryOf(sizes: MapEntries): number {
+  const shapes = mapShapes(sizes);
+  const ofEntry = (shape: MapShape) =>
+    (shape.flags & MMAPABLE) !== 0 ? arrayStride(shape) : shape.keyBytes + shape.valueBytes + HASH_ENTRY_OVERHEAD;
+  const names = ["frontends", "selections", "arena", "backends", "source_ranges", "affinities"] as const;
+  return names.reduce((sum, name) => sum + shapes[name].entries * ofEntry(shapes[name]), 0);
+}
+
 /**
  * The folder, below ours, of each map. Maps that only make sense together share one: were one of them to get a new size
  * alone, its ids would contradict what the others say. A folder of another name stays as it is until the switch.
  */
 export function mapFolders(sizes: MapEntries): Readonly<Record<MapName, string>> {
-  const { frontends, selections, arena, backends, sourceRanges, affinities } = sizes;
-  const services = `services_v${ABI}_${[frontends, selections, arena, backends, sourceRanges, affinities].join("_")}`;
+  const services = `services_v${ABI}_${SERVICES.map((map) => sizes[map]).join("_")}`;
   const node = `node_v${ABI}`;
   return {
     frontends: services,

@@ -24,6 +24,7 @@ export class Metrics {
     "Connected UDP sockets let go because their backend has gone",
     [],
   );
+  readonly failedGrowths = this.#counter("sansproxy_failed_map_growths_total", "Times that maps could not grow", []);
   readonly watchRestarts = this.#counter("sansproxy_watch_restarts_total", "Watches begun again", ["kind", "reason"]);
   readonly syncDuration = new Histogram({
     name: "sansproxy_sync_duration_seconds",

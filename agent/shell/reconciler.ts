@@ -29,6 +29,8 @@ export interface ReconcilerOptions {
   readonly resourceVersions: () => Readonly<Record<string, string>>;
   /** Node-wide facts for the programs; undefined while they are not known. */
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
+  /** Makes the maps larger where these needs fill them too much, with all that they hold; true when it did. */
+  readonly makeRoom: (needs: Capacity) => Promise<boolean>;
   /** Attaches the programs once the first sync has been through. */
   readonly attachment: Attachment;
   readonly staleSockets: Pick<StaleSockets, "note" | "release">;
@@ -75,6 +77,7 @@ export class Reconciler {
   readonly #kubeProxyMetrics: KubeProxyMetrics;
   #changedSince: number | undefined;
   #resyncAt = 0;
+  #growthAt = 0;
   #attached = false;
   #unmet: readonly Problem[] = [];
   #ready = false;
@@ -140,7 +143,8 @@ export class Reconciler {
     let [whole, ok] = [true, false];
     try {
       const isResync = startedAt >= this.#resyncAt;
-      const next = this.#plan(snapshot, changes, isResync);
+      let next = this.#plan(snapshot, changes, isResync);
+      if (await this.#grow(next.needs)) next = this.#plan(snapshot, { ...changes, everything: true }, false);
       whole = next.whole;
       const { failed, lostUdpBackends } = await this.#executor.execute(
         next.mirror,
@@ -181,6 +185,21 @@ export class Reconciler {
       everything: everything || isResync,
     };
     return { mirror, ...this.#planner.plan(mirror, input, now()) };
+  }
+
+  /** Maps that cannot grow are no reason to stop: what does not fit is refused alone, and it is tried again later. */
+  async #grow(needs: Capacity): Promise<boolean> {
+    if (now() < this.#growthAt) return false;
+    try {
+      return await this.#options.makeRoom(needs);
+    } catch (error) {
+      this.#growthAt = now() + this.#timing.resyncMs;
+      this.#options.metrics.failedGrowths.inc();
+      this.#options.log.error("the maps cannot be made larger", { error: errorText(error) });
+      // Some programs may have changed over.
+      this.#attached = false;
+      return false;
+    }
   }
 
   #configure(snapshot: Snapshot): void {

@@ -31,6 +31,7 @@ test("understands the values of the chart", () => {
     cni: { install: true, confPath: "/etc/cni/net.d", binPath: "/opt/cni/bin" },
     cgroupRoot: "/sys/fs/cgroup",
     bpfRoot: "/bpf",
+    mapMemoryRatio: 0.02,
     debug: false,
   });
 });
@@ -49,6 +50,7 @@ const bad: [property: string, values: Record<string, unknown>, said: string][] =
   ["nodePort.range", { "nodePort.range": "30000" }, "two ports"],
   ["kubeProxyReplacementHealthzBindAddr", { kubeProxyReplacementHealthzBindAddr: "10256" }, "address and port"],
   ["metricsBindAddress", { metricsBindAddress: "localhost:10249" }, "address and port"],
+  ["bpf.mapDynamicSizeRatio", { "bpf.mapDynamicSizeRatio": 0 }, "above 0"],
   ["cgroup.hostRoot", { "cgroup.hostRoot": "sys/fs/cgroup" }, "absolute path"],
 ];
 

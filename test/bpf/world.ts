@@ -113,7 +113,11 @@ export class World {
     return datapath;
   }
 
-  attach(datapath: Datapath, devices: readonly string[] = ["eth0"], podDevices: readonly string[] = []) {
+  attach(
+    datapath: Pick<Datapath, "attach">,
+    devices: readonly string[] = ["eth0"],
+    podDevices: readonly string[] = [],
+  ) {
     return this.node.inside(() => datapath.attach(devices, podDevices));
   }
 
@@ -124,7 +128,7 @@ export class World {
 }
 
 /** What `serve` has used of each datapath: ids of selections and backends, and arena cells. */
-const used = new WeakMap<Datapath, { ids: number; cells: number }>();
+const used = new WeakMap<object, { ids: number; cells: number }>();
 
 export interface ServedBackend {
   readonly address: string;
@@ -141,7 +145,7 @@ export interface Served extends Partial<FrontendEntry> {
 }
 
 /** Writes one Service port in the order that is safe, and returns its selection. */
-export function serve(datapath: Datapath, frontend: Served, backends: readonly ServedBackend[]): number {
+export function serve(datapath: Pick<Datapath, "apply">, frontend: Served, backends: readonly ServedBackend[]): number {
   const { address, port, protocol, ranges = [], external, ...policies } = frontend;
   const selection = select(datapath, protocol, backends);
   const service = policies.service ?? selection;
@@ -164,7 +168,7 @@ export function serve(datapath: Datapath, frontend: Served, backends: readonly S
 }
 
 /** A new selection of new backends. */
-function select(datapath: Datapath, protocol: Protocol, backends: readonly ServedBackend[]): number {
+function select(datapath: Pick<Datapath, "apply">, protocol: Protocol, backends: readonly ServedBackend[]): number {
   const next = used.get(datapath) ?? { ids: 1, cells: 0 };
   used.set(datapath, next);
   const selection = next.ids++;

@@ -24,6 +24,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "socketLB.bypassRuntimeClasses" .Values.socketLB.bypassRuntimeClasses
   "socketLB.terminatePodConnections" .Values.socketLB.terminatePodConnections
   "bpf.masquerade" .Values.bpf.masquerade
+  "bpf.mapDynamicSizeRatio" (float64 .Values.bpf.mapDynamicSizeRatio)
   "bpf.root" .Values.bpf.root
   "enableIPv4Masquerade" .Values.enableIPv4Masquerade
   "ipv4NativeRoutingCIDR" .Values.ipv4NativeRoutingCIDR

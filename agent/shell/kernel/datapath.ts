@@ -10,6 +10,7 @@ import { cgroupId, findCgroup2 } from "./cgroup.ts";
 import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import { BpfObject } from "./libbpf.ts";
+import { copyArray, copyHash } from "./map-copy.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { configureBypass, configureNode } from "./node-tables.ts";
 import { type ProgramInfo, programInfo } from "./object-info.ts";
@@ -54,7 +55,7 @@ export class Datapath implements Kernel {
   readonly #pins: Pins;
   readonly #objects: BpfObject[] = [];
   readonly #fds = new Map<MapName, number>();
-  readonly #arrays: MappedArray[] = [];
+  readonly #arrays = new Map<MapName, MappedArray>();
   readonly #tables: ServiceTables;
   #releaser: SocketReleaser | undefined;
 
@@ -116,7 +117,13 @@ export class Datapath implements Kernel {
 
   #array(name: MapName): MappedArray {
     const array = new MappedArray(name, this.#fd(name), this.#pins.shapes[name]);
-    this.#arrays.push(array);
+    this.#arrays.set(name, array);
+    return array;
+  }
+
+  #arrayOf(name: MapName): MappedArray {
+    const array = this.#arrays.get(name);
+    if (array === undefined) throw new KernelError(`map ${name} was used after the datapath was closed`);
     return array;
   }
 
@@ -151,6 +158,18 @@ export class Datapath implements Kernel {
     const result = attachAll(this.#pins, this.programs(), this.#cgroup, { node: devices, pods: podDevices });
     this.#pins.removeOtherFolders();
     return result;
+  }
+
+  /**
+   * Takes over what a datapath of smaller maps holds of Services, before anything is written here; yields after each
+   * slice. Cut off anywhere, no frontend leads to what is not there. `from` must not be written meanwhile.
+   */
+  *copyServices(from: Datapath): Generator<void> {
+    for (const name of ["backends", "arena", "selections"] as const)
+      yield* copyArray(from.#arrayOf(name), this.#arrayOf(name));
+    yield* copyHash(from.#hash("source_ranges").walk(), this.#hash("source_ranges"));
+    yield* copyHash(from.#hash("affinities").entries(), this.#hash("affinities"));
+    yield* copyHash(from.#hash("frontends").entries(), this.#hash("frontends"));
   }
 
   counters(): Readonly<Record<string, bigint>> {
@@ -197,7 +216,8 @@ export class Datapath implements Kernel {
   close(): void {
     this.#releaser?.close();
     this.#releaser = undefined;
-    for (const array of this.#arrays.splice(0)) array.close();
+    for (const array of this.#arrays.values()) array.close();
+    this.#arrays.clear();
     for (const object of this.#objects.splice(0)) object.close();
     for (const fd of this.#fds.values()) close(fd);
     this.#fds.clear();

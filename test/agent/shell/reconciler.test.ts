@@ -10,7 +10,7 @@ import {
   type Service,
   type Snapshot,
 } from "../../../agent/core/kubernetes-objects.ts";
-import type { NodeNetwork } from "../../../agent/core/operation.ts";
+import type { Capacity, NodeNetwork } from "../../../agent/core/operation.ts";
 import { createLog } from "../../../agent/shell/log.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
 import { Reconciler, type ReconcilerTiming } from "../../../agent/shell/reconciler.ts";
@@ -50,6 +50,7 @@ let lines: string[];
 let announced: string[];
 let checked: string[];
 let releases: string[];
+let makeRoom: (needs: Capacity) => boolean;
 
 beforeEach(() => {
   kernel = new FaultyKernel();
@@ -57,6 +58,7 @@ beforeEach(() => {
   announced = [];
   checked = [];
   releases = [];
+  makeRoom = () => false;
   state = {
     services: collection([service("a", 1), service("b", 2)]),
     endpointSlices: collection([slice("a", [1, 2]), slice("b", [3])]),
@@ -73,6 +75,7 @@ function start(timing: Partial<ReconcilerTiming> = {}, network: () => NodeNetwor
     snapshot: () => state,
     resourceVersions: () => ({ services: "7" }),
     network,
+    makeRoom: async (needs) => makeRoom(needs),
     attachment: { sync: async (_, again) => ({ attached: again ? kernel.attach().attached : [], problems: [] }) },
     staleSockets: { note: () => releases.push("note"), release: () => releases.push("release") },
     announce: (problem) => announced.push(`${problem.service} ${problem.reason}`),
@@ -325,6 +328,32 @@ test("says once which Service does not fit, and again when it does", async () =>
   reconciler.trigger();
   await expect.poll(() => kernel.model.frontends.has(B)).toBe(true);
   expect(lines.some((line) => line.includes('"solved"'))).toBe(true);
+});
+
+test("asks for larger maps before it refuses a Service, and then serves it", async () => {
+  kernel = new FaultyKernel({ frontends: 1, selections: 100, arena: 512, backends: 100, sourceRanges: 100 });
+  makeRoom = ({ frontends }) => {
+    const grows = frontends > kernel.capacity.frontends;
+    if (grows) Object.assign(kernel.capacity, { frontends: 10 });
+    return grows;
+  };
+  start();
+  await ready();
+  expect(kernel.model.lookup(B, "selection")).toHaveLength(1);
+  expect(announced).toEqual([]);
+});
+
+test("refuses a Service alone when the maps cannot be made larger, and says so", async () => {
+  kernel = new FaultyKernel({ frontends: 1, selections: 100, arena: 512, backends: 100, sourceRanges: 100 });
+  makeRoom = () => {
+    throw new Error("no memory");
+  };
+  start();
+  await ready();
+  expect(kernel.model.lookup(A, "selection")).toHaveLength(2);
+  expect(announced).toEqual(["ns/b FrontendsFull"]);
+  expect((await value("sansproxy_failed_map_growths_total"))[0]?.value).toBe(1);
+  expect(lines.join()).toContain("no memory");
 });
 
 test("is stuck when a change waits too long for its sync", async () => {
