@@ -13,6 +13,16 @@ export interface KubernetesNode {
   role: string;
 }
 
+/** A group of alike nodes, to which the platform gives names. */
+export interface KubernetesNodeGroup {
+  /** Name of the group. */
+  name: string;
+  /** Version of Kubernetes on its nodes. */
+  version: string;
+  /** Nodes that it always has. */
+  minSize: number;
+}
+
 /** What the cluster's platform offers a datapath. */
 export interface KubernetesClusterCapabilities {
   /** Every Node has a `spec.podCIDR` of its own. */
@@ -27,6 +37,12 @@ export interface KubernetesClusterCapabilities {
    * @default false
    */
   fixedDatapath?: boolean;
+  /**
+   * The datapath for which the cluster was made: EKS `eni`, `chaining`, `overlay` or `agent`; GKE `self-managed` or
+   * `dataplane-v2`. Another one is refused.
+   * @default whatever the platform allows
+   */
+  mode?: string;
 }
 
 /** A Kubernetes cluster without kube-proxy, as data. */
@@ -49,6 +65,11 @@ export interface KubernetesCluster {
   serviceCidrs: pulumi.Input<string[]>;
   /** All nodes; known only when every one of them has joined. */
   nodes: pulumi.Input<KubernetesNode[]>;
+  /**
+   * Groups of nodes whose names only the platform knows; known when their nodes are Ready.
+   * @default none
+   */
+  nodeGroups?: pulumi.Input<KubernetesNodeGroup[]>;
   /** What the platform offers a datapath. */
   capabilities: KubernetesClusterCapabilities;
 }

@@ -43,12 +43,31 @@ function combinations({ options, helmValues }: DatapathChoice, cluster: Datapath
   }));
 }
 
+const modes: Readonly<Record<string, string>> = { eks: "agent", gke: "self-managed" };
+
+/** A managed cluster has to be made for an agent beside its own CNI plugin. */
+function madeForRule({ platform, capabilities }: DatapathFacts): InputProblem[] {
+  const wrong = (reason: string): InputProblem[] => [{ propertyPath: "engine", reason: `is "agent", and ${reason}` }];
+  if (capabilities.fixedDatapath === true) {
+    return wrong(
+      `this cluster's platform (${platform}) runs its nodes with a datapath of its own and admits no other; leave Datapath out, or create the cluster with nodes of your own.`,
+    );
+  }
+  const { mode } = capabilities;
+  if (mode === undefined || modes[platform] === undefined || modes[platform] === mode) return [];
+  return wrong(
+    `the cluster was made for Cilium in mode "${mode}"; use the engine "cilium", or make the cluster in mode "${modes[platform]}".`,
+  );
+}
+
 /** The engine "agent". */
 export const agentEngine: DatapathEngine = {
   releaseName: "sansproxy",
 
   problems(choice, facts) {
     const { settings, options, helmValues } = choice;
+    const unfit = madeForRule(facts);
+    if (unfit.length > 0) return unfit;
     const cluster = clusterOf(facts);
     const schema = readSchema();
     // A rule says more about a place than the schema does.

@@ -49,6 +49,7 @@ export const allModes: readonly (readonly [platform: string, mode: string])[] = 
 
 /** The mode of a cluster for which none was chosen. */
 export function defaultMode({ platform, capabilities }: Pick<CiliumCluster, "platform" | "capabilities">): string {
+  if (capabilities.mode !== undefined && platformModes(platform).includes(capabilities.mode)) return capabilities.mode;
   if (platform === "bare-metal") return capabilities.nativeRouting ? "native" : "tunnel";
   if (platform === "eks" && capabilities.ownsCni) return "chaining";
   return platformModes(platform)[0] ?? "";

@@ -29,11 +29,23 @@ export function modeRule(_values: Values, { cluster, mode }: CiliumSetting): Inp
       `is "${cluster.platform}"; Cilium's values are made for bare-metal, eks and gke.`,
     );
   }
-  if (modes.includes(mode)) return [];
+  if (modes.includes(mode)) return madeForRule(cluster, mode);
   const near = nearestName(mode, modes);
   return problem(
     "mode",
     `is "${mode}", and Cilium on ${cluster.platform} has the modes ${modes.map((name) => `"${name}"`).join(", ")}; ${near === undefined ? "use one of these." : `did you mean "${near}"?`}`,
+  );
+}
+
+/** Nodes, permissions and add-ons of a cluster are made for one mode. */
+function madeForRule({ capabilities }: CiliumSetting["cluster"], mode: string): InputProblem[] {
+  const made = capabilities.mode;
+  if (made === undefined || made === mode || (made === "eni" && mode === "eni-masquerading")) return [];
+  return problem(
+    made === "agent" ? "engine" : "mode",
+    made === "agent"
+      ? 'is "cilium", and the cluster was made for mode "agent"; use the engine "agent", or make the cluster in mode "chaining".'
+      : `is "${mode}", and the cluster was made for mode "${made}"; make the two agree.`,
   );
 }
 

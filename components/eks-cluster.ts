@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// A control plane of EKS without kube-proxy and without nodes: these join after the datapath, by EksNodeGroups.
+
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { addOn } from "./internal/eks/add-ons.ts";
+import type { EksClusterArgs } from "./internal/eks/args.ts";
+import { apiServer, controlPlane } from "./internal/eks/control-plane.ts";
+import { checkEksInputs } from "./internal/eks/inputs.ts";
+import { nodeRole } from "./internal/eks/node-role.ts";
+import { type ClusterVpc, ownVpc } from "./internal/eks/vpc.ts";
+import type { KubernetesCluster } from "./kubernetes-cluster.ts";
+
+export type { EksAccessEntryArgs, EksClusterArgs, EksPodIdentityArgs } from "./internal/eks/args.ts";
+
+/** A Kubernetes control plane of AWS that never runs kube-proxy. */
+export class EksCluster extends pulumi.ComponentResource {
+  /** The cluster as data, for Datapath and EksNodeGroups. */
+  readonly cluster: KubernetesCluster;
+  /** Administrator's kubeconfig; it calls the AWS CLI for a token. Secret. */
+  readonly kubeconfig: pulumi.Output<string>;
+  /** Name of the cluster in AWS, known to whoever waits for the cluster. */
+  readonly clusterName: pulumi.Output<string>;
+  /** ARN of the nodes' role, known when its policies are attached. */
+  readonly nodeRoleArn: pulumi.Output<string>;
+  /** Subnets of the nodes. */
+  readonly nodeSubnetIds: pulumi.Output<string[]>;
+  /** The VPC. */
+  readonly vpcId: pulumi.Output<string>;
+  /** ARN of the OpenID Connect provider; empty without one. */
+  readonly oidcProviderArn: pulumi.Output<string>;
+
+  constructor(name: string, args: EksClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+    const inputs = checkEksInputs(`EksCluster "${name}"`, name, args);
+    super("sansproxy:index:EksCluster", name, {}, opts);
+
+    const { mode, clusterName } = inputs;
+    const tags = args.tags ?? {};
+    const vpc = clusterVpc(name, args, inputs.vpcCidr, this);
+    const { role, attached } = nodeRole(name, mode, inputs.partition, tags, this);
+    const cluster = controlPlane(name, args, inputs, vpc, this);
+    const api = apiServer(cluster);
+    const within = { parent: this, dependsOn: [cluster], deletedWith: cluster };
+
+    this.clusterName = cluster.urn.apply(() => clusterName);
+    const addOns: pulumi.Resource[] = [
+      addOn(name, { addonName: "eks-pod-identity-agent", clusterName: this.clusterName, tags }, within),
+    ];
+    if (mode.vpcCni) {
+      // Where nothing serves Services yet, the plugin has to know the API server's own address.
+      const configurationValues = api.apply(({ host, port }) =>
+        JSON.stringify({ env: { CLUSTER_ENDPOINT: `https://${host}${port === 443 ? "" : `:${port}`}` } }),
+      );
+      addOns.push(
+        addOn(
+          name,
+          {
+            addonName: "vpc-cni",
+            clusterName: this.clusterName,
+            addonVersion: args.vpcCniVersion,
+            configurationValues,
+            tags,
+          },
+          within,
+        ),
+      );
+    }
+    for (const { namespace, serviceAccount, roleArn } of args.podIdentities ?? []) {
+      new aws.eks.PodIdentityAssociation(
+        `${name}-${namespace}-${serviceAccount}`,
+        { clusterName: this.clusterName, namespace, serviceAccount, roleArn, tags },
+        within,
+      );
+    }
+
+    this.kubeconfig = pulumi.secret(cluster.kubeconfigJson);
+    this.nodeRoleArn = ready(role.arn, [...attached, ...addOns]);
+    this.nodeSubnetIds = pulumi.output(vpc.privateSubnetIds);
+    this.vpcId = pulumi.output(vpc.vpcId);
+    this.oidcProviderArn = cluster.oidcProviderArn;
+    this.cluster = {
+      name: clusterName,
+      platform: "eks",
+      kubernetesVersion: `v${inputs.kubernetesVersion}`,
+      kubeconfig: this.kubeconfig,
+      apiServerHost: api.host,
+      apiServerPort: api.port,
+      podCidrs: [inputs.podCidr],
+      serviceCidrs: [inputs.serviceCidr],
+      nodes: [],
+      capabilities: { podCidrPerNode: false, nativeRouting: false, ownsCni: mode.vpcCni, mode: inputs.modeName },
+    };
+    this.registerOutputs({
+      kubeconfig: this.kubeconfig,
+      clusterName: this.clusterName,
+      nodeRoleArn: this.nodeRoleArn,
+      nodeSubnetIds: this.nodeSubnetIds,
+      vpcId: this.vpcId,
+      oidcProviderArn: this.oidcProviderArn,
+    });
+  }
+}
+
+function clusterVpc(name: string, args: EksClusterArgs, cidr: string, parent: pulumi.Resource): ClusterVpc {
+  if (args.vpcId !== undefined) {
+    const { vpcId, privateSubnetIds = [], publicSubnetIds = [] } = args;
+    return { vpcId, privateSubnetIds, publicSubnetIds, foundations: [] };
+  }
+  const { availabilityZones: zones, natGatewayPerZone = false, tags = {}, awsProfile: profile } = args;
+  return ownVpc(name, { cidr, zones, natGatewayPerZone, tags, profile }, parent);
+}
+
+/** The value, for which one has to wait until the resources are there. */
+function ready(value: pulumi.Output<string>, resources: readonly pulumi.Resource[]): pulumi.Output<string> {
+  return pulumi.all([value, pulumi.all(resources.map(({ urn }) => urn))]).apply(([known]) => known);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Applies the rules of EksCluster to its inputs, and gives them with their defaults.
+
+import { defaultMinorVersion, minorVersionRule } from "../cloud/minor-version.ts";
+import { allowedNetworksRule, disjointRule, networkRule } from "../cloud/network-rules.ts";
+import { unknownInputs } from "../cloud/unknown-inputs.ts";
+import { type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
+import { type EksClusterArgs, eksClusterInputs } from "./args.ts";
+import { type EksMode, eksModeRule, eksModes } from "./modes.ts";
+import * as rules from "./rules.ts";
+
+/** The inputs with their defaults. */
+export interface CheckedEksInputs {
+  readonly clusterName: string;
+  readonly modeName: string;
+  readonly mode: EksMode;
+  readonly kubernetesVersion: string;
+  readonly vpcCidr: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly partition: string;
+}
+
+const whenGiven = <T>(value: T | undefined, rule: (value: T) => InputProblem[]): InputProblem[] =>
+  value === undefined ? [] : rule(value);
+
+function networkProblems(args: EksClusterArgs, inputs: CheckedEksInputs): InputProblem[] {
+  const { vpcCidr, podCidr, serviceCidr } = inputs;
+  const malformed = [
+    // A VPC of its own is cut into four subnets for each zone's kind.
+    ...networkRule("vpcCidr", vpcCidr, args.vpcId === undefined ? 22 : 28, 16, "10.20.0.0/16"),
+    ...networkRule("serviceCidr", serviceCidr, 24, 12, "172.20.0.0/16"),
+    ...(args.podCidr === undefined ? [] : networkRule("podCidr", podCidr, 20, 8, "100.64.0.0/16")),
+  ];
+  if (malformed.length > 0) return malformed;
+  return disjointRule([
+    ["vpcCidr", vpcCidr],
+    ["serviceCidr", serviceCidr],
+    ...(inputs.mode.overlay ? ([["podCidr", podCidr]] as const) : []),
+  ]);
+}
+
+function accessProblems(args: EksClusterArgs): InputProblem[] {
+  const entries = args.accessEntries ?? [];
+  const principals = entries.map(({ principalArn }) => knownNow(principalArn));
+  const identities = args.podIdentities ?? [];
+  const accounts = identities.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`);
+  return [
+    ...entries.flatMap((entry, index) =>
+      rules.accessEntryRule(`accessEntries[${index}]`, entry, principals.slice(0, index)),
+    ),
+    ...identities.flatMap((identity, index) =>
+      rules.podIdentityRule(`podIdentities[${index}]`, identity, accounts.slice(0, index)),
+    ),
+    ...rules.endpointRule(args),
+    ...whenGiven(args.publicAccessCidrs, (texts) => allowedNetworksRule("publicAccessCidrs", texts)),
+  ];
+}
+
+function vpcProblems(args: EksClusterArgs): InputProblem[] {
+  return [
+    ...rules.existingVpcRule(args),
+    ...whenGiven(knownNow(args.vpcId), rules.vpcIdRule),
+    ...whenGiven(args.privateSubnetIds, (ids) => rules.subnetIdsRule("privateSubnetIds", ids.map(knownNow), 2)),
+    ...whenGiven(args.publicSubnetIds, (ids) => rules.subnetIdsRule("publicSubnetIds", ids.map(knownNow), 0)),
+    ...rules.subnetsApartRule(args),
+    ...whenGiven(args.availabilityZones, rules.zonesRule),
+  ];
+}
+
+/** Throws one error for all wrong inputs. */
+export function checkEksInputs(what: string, name: string, args: EksClusterArgs): CheckedEksInputs {
+  const modeName = args.mode ?? "eni";
+  refuseProblems(what, [...unknownInputs(args, eksClusterInputs, rules.impossibleOnEks), ...eksModeRule(modeName)]);
+  const mode = eksModes[modeName] as EksMode;
+  const vpcCidr = args.vpcCidr ?? "10.20.0.0/16";
+  const inputs: CheckedEksInputs = {
+    clusterName: args.clusterName ?? name,
+    modeName,
+    mode,
+    kubernetesVersion: args.kubernetesVersion ?? defaultMinorVersion,
+    vpcCidr,
+    podCidr: mode.overlay ? (args.podCidr ?? "100.64.0.0/16") : vpcCidr,
+    serviceCidr: args.serviceCidr ?? "172.20.0.0/16",
+    partition: args.awsPartition ?? "aws",
+  };
+  refuseProblems(what, [
+    ...rules.eksNameRule(inputs.clusterName),
+    ...minorVersionRule("kubernetesVersion", inputs.kubernetesVersion, "EKS"),
+    ...vpcProblems(args),
+    ...(args.podCidr === undefined ? [] : rules.podCidrModeRule(modeName)),
+    ...networkProblems({ ...args, ...(mode.overlay ? {} : { podCidr: undefined }) } as EksClusterArgs, inputs),
+    ...(args.vpcCniVersion === undefined ? [] : rules.vpcCniVersionRule(modeName)),
+    ...accessProblems(args),
+    ...whenGiven(args.logTypes, rules.logTypesRule),
+    ...whenGiven(args.supportType, rules.supportTypeRule),
+    ...whenGiven(knownNow(args.encryptionKeyArn), rules.keyArnRule),
+    ...rules.partitionRule(inputs.partition),
+    ...whenGiven(args.tags, rules.tagsRule),
+  ]);
+  return inputs;
+}
