@@ -11,7 +11,7 @@
 
 /* Part of the pinned name of every map, so that a changed layout never meets an old program. */
 enum abi {
-	SANSPROXY_ABI = 2,
+	SANSPROXY_ABI = 3,
 };
 
 /* An IPv6 address, or an IPv4 address mapped to ::ffff:a.b.c.d. */
@@ -41,8 +41,10 @@ enum frontend_flags {
 	FRONTEND_EXTERNAL = 1 << 0,
 	/* A packet that finds no endpoint is dropped; without it, it is refused. Sockets are always refused. */
 	FRONTEND_DROP = 1 << 1,
-	/* Packets from outside the cluster are served only from a source range of the service. */
+	/* Clients are served only from a source range of the service; the node itself always is. */
 	FRONTEND_SOURCE_RANGES = 1 << 2,
+	/* The selections' extents are Maglev tables: a packet's hash says which cell, the same on every node. */
+	FRONTEND_MAGLEV = 1 << 3,
 };
 
 struct frontend {
@@ -117,6 +119,8 @@ static_assert(sizeof(struct backend) == 24, "backend");
 enum node_flags {
 	NODE_SOCKET_LB = 1 << 0,
 	NODE_MASQUERADE = 1 << 1,
+	/* No socket of the node may bind to a port that a NodePort has. */
+	NODE_BIND_PROTECTION = 1 << 2,
 };
 
 /* Facts about this node. Ports are in host order, both inclusive. */
@@ -126,9 +130,11 @@ struct node_config {
 	__u16 node_port_first;
 	__u16 node_port_last;
 	__u32 flags;
+	/* The cookie of the node's own network namespace: any other is a pod's. */
+	__u64 namespace;
 };
 
-static_assert(sizeof(struct node_config) == 40, "node_config");
+static_assert(sizeof(struct node_config) == 48, "node_config");
 
 enum address_flags {
 	/* An address of this node. */
@@ -170,10 +176,15 @@ struct socket_flow_key {
 
 static_assert(sizeof(struct socket_flow_key) == 32, "socket_flow_key");
 
+enum socket_flow_flags {
+	/* The frontend has source ranges, and nobody has looked yet what source the socket's packets have. */
+	SOCKET_FLOW_RANGES = 1 << 0,
+};
+
 struct socket_flow {
 	struct address address;
 	__be16 port;
-	__u16 reserved;
+	__u16 flags;
 	/* The backend that SOCKET_TO_BACKEND leads to. */
 	__u32 backend;
 };
@@ -260,6 +271,7 @@ enum counter {
 	COUNT_AFFINITY_KEPT,
 	COUNT_SOCKET_RELEASED,
 	COUNT_ICMP_ERROR,
+	COUNT_BIND_REFUSED,
 	COUNTERS,
 };
 

@@ -38,17 +38,36 @@ static __always_inline bool bypassed(void)
 	return false;
 }
 
+/* How a translation is remembered. */
+enum {
+	BOTH_WAYS = 1 << 0,
+	RANGES = 1 << 1,
+};
+
 /* Functions of their own: the verifier without CAP_PERFMON refuses a stack slot that serves a pointer and a number. */
 static __noinline int remember(__u64 cookie, const struct endpoint *frontend,
-			       const struct endpoint *backend, __u32 id, bool both_ways)
+			       const struct endpoint *backend, __u32 id, __u32 how)
 {
-	return socket_flow_remember(cookie, frontend, backend, id, both_ways);
+	return socket_flow_remember(cookie, frontend, backend, id, how & BOTH_WAYS,
+				    how & RANGES ? SOCKET_FLOW_RANGES : 0);
 }
 
 static __noinline int last_backend(__u64 cookie, const struct endpoint *frontend,
 				   struct endpoint *backend)
 {
 	return socket_flow_backend(cookie, frontend, backend);
+}
+
+static __noinline int goes_elsewhere(const struct frontend *frontend, const struct endpoint *asked)
+{
+	return frontend_is_elsewhere(frontend, &asked->address);
+}
+
+static __noinline int is_host(__u64 namespace)
+{
+	const struct node_config *config = node();
+
+	return config && config->namespace == namespace;
 }
 
 /* The one body of all forward hooks: turns a frontend into the backend to use. */
@@ -64,7 +83,7 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 		.client = {.word = {(__u32) namespace, namespace >> 32}},
 		.kind = AFFINITY_NAMESPACE,
 	};
-	bool datagrams;
+	bool datagrams, of_host;
 	__u64 cookie;
 	__u32 id = 0;
 
@@ -75,6 +94,12 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 	frontend = frontend_lookup(config, &asked.address, asked.port, asked.protocol,
 				   ADDRESS_CLUSTER);
 	if (!frontend || bypassed())
+		return UNTOUCHED;
+	of_host = is_host(namespace);
+	/* A pod's loopback is its own. */
+	if (!of_host && address_is_loopback(&asked.address))
+		return UNTOUCHED;
+	if (goes_elsewhere(frontend, &asked))
 		return UNTOUCHED;
 	cookie = bpf_get_socket_cookie(ctx);
 	datagrams = !connecting;
@@ -92,7 +117,10 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 	}
 	peer->address = backend->address;
 	peer->port = backend->port;
-	if (!remember(cookie, &asked, peer, id, datagrams))
+	if (!remember(
+		    cookie, &asked, peer, id,
+		    (datagrams ? BOTH_WAYS : 0) |
+			    (!of_host && (frontend->flags & FRONTEND_SOURCE_RANGES) ? RANGES : 0)))
 		count(COUNT_STATE_FULL);
 	count(COUNT_SOCKET_TRANSLATED);
 	return TRANSLATED;

@@ -72,10 +72,13 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 		return FOUND_NOTHING;
 	if (side == SIDE_OUTSIDE && !(frontend->flags & FRONTEND_EXTERNAL))
 		return FOUND_NOTHING;
-	if (side == SIDE_OUTSIDE && !frontend_admits(frontend, &packet->tuple.source))
+	if (side == SIDE_POD && frontend_is_elsewhere(frontend, &packet->tuple.destination))
+		return FOUND_NOTHING;
+	if (!frontend_admits(frontend, &packet->tuple.source))
 		return drop_finding(COUNT_DROP_SOURCE_RANGE);
-	inside = side == SIDE_POD || (frontend->selection != frontend->external_selection &&
-				      is_pod_elsewhere(&packet->tuple.source));
+	inside = side == SIDE_POD ||
+		 (frontend->selection != frontend->external_selection &&
+		  is_pod_elsewhere(&packet->tuple.source, &packet->tuple.destination));
 	index = inside ? frontend->selection : frontend->external_selection;
 	switch (affinity_choose(frontend, index, &client, &id)) {
 	case CHOICE_MADE:

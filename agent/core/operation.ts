@@ -29,11 +29,17 @@ export interface FrontendEntry {
   readonly noEndpoint: NoEndpointVerdict;
   /** Session affinity ClientIP: seconds since the last new connection within which a client keeps its backend; 0 for none. */
   readonly affinitySeconds: number;
-  /** Packets from outside are served only when their source lies in one of the service's source ranges. */
+  /** Clients are served only when their source lies in one of the service's source ranges; the node itself always is. */
   readonly sourceRanges: boolean;
   /** Stable 32-bit id of the Service port, for reverse look-ups and counters. */
   readonly service: number;
   readonly scope: FrontendScope;
+  /**
+   * How a packet's backend is found: any cell of the extent, or the cell that the packet's hash says. `maglev` asks for
+   * extents of a prime number of cells that repeat the backends' ids. Sockets take any cell either way.
+   * @default "random"
+   */
+  readonly algorithm?: "random" | "maglev";
 }
 
 /** An extent of `count` backend ids at `offset` of the arena; `count` 0 means: no endpoint, refuse. One aligned 8-byte write. */
@@ -111,6 +117,11 @@ export interface NodeNetwork {
   readonly nodePortRange: { readonly first: number; readonly last: number };
   readonly masquerade: boolean;
   readonly socketLb: boolean;
+  /**
+   * No socket in the node's network namespace may bind to a port that a NodePort has, on an address where that answers.
+   * @default true
+   */
+  readonly bindProtection?: boolean;
 }
 
 /** The kernel as the shell drives it. Every method throws `KernelError` with the map, the key and errno. */

@@ -24,6 +24,7 @@ export const counterNames = [
   "affinity_kept",
   "socket_released",
   "icmp_error",
+  "bind_refused",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -12,7 +12,7 @@ import {
 } from "./service-layout.ts";
 
 /** `SANSPROXY_ABI` in bpf/maps.h. */
-export const ABI = 2;
+export const ABI = 3;
 
 export interface MapShape {
   /** `enum bpf_map_type`. */

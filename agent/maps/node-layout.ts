@@ -3,12 +3,13 @@
 import type { NodeNetwork } from "../core/operation.ts";
 import { ADDRESS_BYTES, cidrContains, isMappedV4, parseAddress, parseCidr } from "./address.ts";
 
-export const NODE_CONFIG_BYTES = 40;
+export const NODE_CONFIG_BYTES = 48;
 export const NETWORK_KEY_BYTES = 20;
 export const FLAGS_BYTES = 4;
 
 const NODE_SOCKET_LB = 1;
 const NODE_MASQUERADE = 2;
+const NODE_BIND_PROTECTION = 4;
 const ADDRESS_OWN = 1;
 const ADDRESS_CLUSTER = 2;
 const NETWORK_LOCAL_PODS = 1;
@@ -25,15 +26,23 @@ const flagsValue = (flags: number): Buffer => {
 
 const isLinkLocal = (bytes: Buffer): boolean => (bytes.readUInt16BE(0) & 0xffc0) === 0xfe80;
 
-/** The masquerade address, and for the other family the first address of the node that has it; zeros for none. */
-export function encodeNodeConfig(network: NodeNetwork): Buffer {
+/**
+ * The masquerade address, and for the other family the first address of the node that has it; zeros for none.
+ * `namespace` is the cookie of the node's network namespace.
+ */
+export function encodeNodeConfig(network: NodeNetwork, namespace: bigint): Buffer {
   const bytes = Buffer.alloc(NODE_CONFIG_BYTES);
   const candidates = [network.masqueradeAddress, ...network.nodeAddresses].map(parseAddress);
   candidates.find(isMappedV4)?.copy(bytes, 0);
   candidates.find((address) => !isMappedV4(address) && !isLinkLocal(address))?.copy(bytes, ADDRESS_BYTES);
   bytes.writeUInt16LE(network.nodePortRange.first, 32);
   bytes.writeUInt16LE(network.nodePortRange.last, 34);
-  bytes.writeUInt32LE((network.socketLb ? NODE_SOCKET_LB : 0) | (network.masquerade ? NODE_MASQUERADE : 0), 36);
+  const flags =
+    (network.socketLb ? NODE_SOCKET_LB : 0) |
+    (network.masquerade ? NODE_MASQUERADE : 0) |
+    (network.bindProtection === false ? 0 : NODE_BIND_PROTECTION);
+  bytes.writeUInt32LE(flags, 36);
+  bytes.writeBigUInt64LE(namespace, 40);
   return bytes;
 }
 

@@ -14,6 +14,7 @@ const KIND_NODE_PORT = 1;
 const FLAG_EXTERNAL = 1;
 const FLAG_DROP = 2;
 const FLAG_SOURCE_RANGES = 4;
+const FLAG_MAGLEV = 8;
 
 /** The service is part of what an LPM trie compares. */
 const SERVICE_BITS = 32;
@@ -57,7 +58,8 @@ export function encodeFrontend(entry: FrontendEntry): Buffer {
   const flags =
     (entry.scope === "external" ? FLAG_EXTERNAL : 0) |
     (entry.noEndpoint === "drop" ? FLAG_DROP : 0) |
-    (entry.sourceRanges ? FLAG_SOURCE_RANGES : 0);
+    (entry.sourceRanges ? FLAG_SOURCE_RANGES : 0) |
+    (entry.algorithm === "maglev" ? FLAG_MAGLEV : 0);
   bytes.writeUInt32LE(flags, 16);
   return bytes;
 }
@@ -72,6 +74,7 @@ export function decodeFrontend(bytes: Buffer): FrontendEntry {
     sourceRanges: (flags & FLAG_SOURCE_RANGES) !== 0,
     service: bytes.readUInt32LE(8),
     scope: (flags & FLAG_EXTERNAL) === 0 ? "cluster" : "external",
+    ...((flags & FLAG_MAGLEV) === 0 ? {} : { algorithm: "maglev" as const }),
   };
 }
 

@@ -58,6 +58,22 @@ static __always_inline __u32 node_address_flags(const struct address *address)
 	return flags ? *flags : 0;
 }
 
+/* 127.0.0.0/8 or ::1. */
+static __always_inline bool address_is_loopback(const struct address *address)
+{
+	if (address_is_v4(address))
+		return (address->word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	return !address->word[0] && !address->word[1] && !address->word[2] &&
+	       address->word[3] == bpf_htonl(1);
+}
+
+static __always_inline bool address_is_any(const struct address *address)
+{
+	if (address_is_v4(address))
+		return !address->word[3];
+	return !address->word[0] && !address->word[1] && !address->word[2] && !address->word[3];
+}
+
 /* enum network_flags, 0 for an address in no known network. */
 static __always_inline __u32 network_flags(const struct address *address)
 {

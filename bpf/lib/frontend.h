@@ -5,6 +5,19 @@
 
 #include "addresses.h"
 
+/* The NodePort of a family, whatever the address. */
+static __always_inline const struct frontend *node_port_lookup(bool v4, __be16 port, __u8 protocol)
+{
+	struct frontend_key key = {
+		.address = {.word = {0, 0, v4 ? V4_MAPPED_PREFIX : 0, 0}},
+		.port = port,
+		.protocol = protocol,
+		.kind = FRONTEND_NODE_PORT,
+	};
+
+	return bpf_map_lookup_elem(&frontends, &key);
+}
+
 /*
  * An exact frontend first; else, for an address of a node as `address_flag` asks and a port of the NodePort range,
  * the wildcard of its family.
@@ -29,22 +42,21 @@ static __always_inline const struct frontend *frontend_lookup(const struct node_
 		return NULL;
 	if (!(node_address_flags(address) & address_flag))
 		return NULL;
-	key.kind = FRONTEND_NODE_PORT;
-	if (address_is_v4(address)) {
-		key.address.word[3] = 0;
-	} else {
-		key.address.word[0] = 0;
-		key.address.word[1] = 0;
-		key.address.word[2] = 0;
-		key.address.word[3] = 0;
-	}
-	return bpf_map_lookup_elem(&frontends, &key);
+	return node_port_lookup(address_is_v4(address), port, protocol);
 }
 
 /*
- * Whether the source ranges of a frontend let a packet from outside in. Nodes and pods need no range, as they are served
- * where they are; who says at our device to be one of them has to be in a range like anybody.
+ * Whether to leave a client inside the cluster to another node: externalTrafficPolicy Local asks that node at its own
+ * addresses, and it may have no endpoint.
  */
+static __always_inline bool frontend_is_elsewhere(const struct frontend *frontend,
+						  const struct address *address)
+{
+	return (frontend->flags & FRONTEND_DROP) &&
+	       (node_address_flags(address) & (ADDRESS_OWN | ADDRESS_CLUSTER)) == ADDRESS_CLUSTER;
+}
+
+/* Whether the source ranges of a frontend let a packet in. The node itself needs no range, as its sockets are served there. */
 static __always_inline bool frontend_admits(const struct frontend *frontend,
 					    const struct address *source)
 {
@@ -58,13 +70,17 @@ static __always_inline bool frontend_admits(const struct frontend *frontend,
 	       bpf_map_lookup_elem(&source_ranges, &key);
 }
 
-/* A pod of another node whose own node has left the packet to us: to the Service it is a client inside the cluster. */
-static __always_inline bool is_pod_elsewhere(const struct address *source)
+/*
+ * A pod of another node whose own node has left the packet to us: to the Service it is a client inside the cluster,
+ * unless it asks this very node at one of its addresses.
+ */
+static __always_inline bool is_pod_elsewhere(const struct address *source,
+					     const struct address *destination)
 {
 	__u32 flags = network_flags(source);
 
 	return (flags & NETWORK_NO_MASQUERADE) && !(flags & NETWORK_LOCAL_PODS) &&
-	       !node_address_flags(source);
+	       !node_address_flags(source) && !(node_address_flags(destination) & ADDRESS_OWN);
 }
 
 #endif

@@ -29,12 +29,13 @@ socket_flow_key(__u64 cookie, const struct endpoint *endpoint, __u8 direction)
 /* Remembers that `cookie` reaches `frontend` through `backend`; false when the map has no room. */
 static __always_inline bool socket_flow_remember(__u64 cookie, const struct endpoint *frontend,
 						 const struct endpoint *backend, __u32 id,
-						 bool both_ways)
+						 bool both_ways, __u16 flags)
 {
 	struct socket_flow_key key = socket_flow_key(cookie, backend, SOCKET_TO_FRONTEND);
 	struct socket_flow flow = {
 		.address = frontend->address,
 		.port = frontend->port,
+		.flags = flags,
 		.backend = id,
 	};
 
@@ -43,6 +44,7 @@ static __always_inline bool socket_flow_remember(__u64 cookie, const struct endp
 	if (!both_ways)
 		return true;
 	key = socket_flow_key(cookie, frontend, SOCKET_TO_BACKEND);
+	flow.flags = 0;
 	flow.address = backend->address;
 	flow.port = backend->port;
 	return !bpf_map_update_elem(&socket_flows, &key, &flow, BPF_ANY);

@@ -32,7 +32,9 @@ interface BtfType {
   readonly values?: readonly { readonly name: string; readonly val: number }[];
 }
 
-const objects = ["socket_lb.bpf.o", "tc.bpf.o", "release.bpf.o"].map((file) => join(objectsDir(), file));
+const objects = ["socket_lb.bpf.o", "socket_guard.bpf.o", "tc.bpf.o", "release.bpf.o"].map((file) =>
+  join(objectsDir(), file),
+);
 
 const btf = objects.map((object) => {
   const json = execFileSync("bpftool", ["-j", "btf", "dump", "file", object], { encoding: "utf8" });
@@ -57,8 +59,23 @@ const layouts: Record<string, Record<string, number>> = {
   source_range_key: { prefix_bits: 0, service: 4, address: 8, size: 24 },
   selection: { offset: 0, count: 4, generation: 6, size: 8 },
   backend: { address: 0, port: 16, protocol: 18, flags: 19, reserved: 20, size: 24 },
-  node_config: { masquerade_v4: 0, masquerade_v6: 16, node_port_first: 32, node_port_last: 34, flags: 36, size: 40 },
+  node_config: {
+    masquerade_v4: 0,
+    masquerade_v6: 16,
+    node_port_first: 32,
+    node_port_last: 34,
+    flags: 36,
+    namespace: 40,
+    size: 48,
+  },
   network_key: { prefix_bits: 0, address: 4, size: 20 },
+  affinity_key: { client: 0, service: 16, kind: 20, size: 24 },
+  affinity: { backend: 0, seen: 4, selection: 8, generation: 12, reserved: 14, size: 16 },
+  socket_flow_key: { cookie: 0, address: 8, port: 24, protocol: 26, direction: 27, reserved: 28, size: 32 },
+  socket_flow: { address: 0, port: 16, flags: 18, backend: 20, size: 24 },
+  tuple: { source: 0, destination: 16, source_port: 32, destination_port: 34, size: 36 },
+  flow_key: { tuple: 0, protocol: 36, hook: 37, reserved: 38, size: 40 },
+  flow: { rewritten: 0, backend: 36, service: 40, seen: 44, action: 48, flags: 49, reserved: 50, size: 52 },
 };
 
 test.each(Object.entries(layouts))("struct %s lies in the objects as user space writes it", (name, layout) => {
@@ -129,8 +146,9 @@ describe("what is encoded is decoded again", () => {
       service: u32,
       scope: fc.constantFrom("cluster" as const, "external" as const),
     });
+    const maglev = entry.map((plain) => ({ ...plain, algorithm: "maglev" as const }));
     fc.assert(
-      fc.property(entry, (entry) => {
+      fc.property(fc.oneof(entry, maglev), (entry) => {
         expect(decodeFrontend(encodeFrontend(entry))).toEqual(entry);
       }),
     );
@@ -197,5 +215,5 @@ test("a node's pod network inside a network that is not masqueraded carries both
   const key = (hex: string) => entries.get(hex)?.readUInt32LE(0);
   expect(key("7800000000000000000000000000ffff0af40100".padStart(40, "0"))).toBe(3);
   expect(key("7000000000000000000000000000ffff0af40000".padStart(40, "0"))).toBe(2);
-  expect(encodeNodeConfig(network).subarray(0, 16)).toEqual(parseAddress(network.masqueradeAddress));
+  expect(encodeNodeConfig(network, 7n).subarray(0, 16)).toEqual(parseAddress(network.masqueradeAddress));
 });

@@ -38,7 +38,10 @@ beforeAll(async () => {
     serve(datapath, { address: VIP, port: 82, protocol, scope }, [{ address: NODE, port: 8080 }]);
     serve(datapath, { address: VIP, port: 83, protocol, noEndpoint: "drop" }, []);
     serve(datapath, { address: "*4", port: 30_080, protocol, external: [] }, [{ address: OTHER_POD, port: 8080 }]);
-    serve(datapath, { address: VIP, port: 84, protocol, ranges: ["203.0.113.0/24"], affinitySeconds: 60 }, [
+    serve(datapath, { address: VIP, port: 84, protocol, ranges: [`${POD}/32`], affinitySeconds: 60 }, [
+      { address: OTHER_POD, port: 8080 },
+    ]);
+    serve(datapath, { address: VIP, port: 86, protocol, ranges: ["203.0.113.0/24"] }, [
       { address: OTHER_POD, port: 8080 },
     ]);
   }
@@ -76,7 +79,13 @@ test.each(each)("%s to a NodePort is given the cluster's selection, on the addre
   }
 });
 
-test.each(each)("%s is not subject to source ranges, and keeps affinity", async (protocol) => {
+test.each(each)("%s of a pod that no source range admits is dropped", async (protocol) => {
+  const before = datapath.counters()["drop_source_range"] ?? 0n;
+  expect(await pod[protocol](VIP, 86)).toEqual({ error: "TIMEOUT" });
+  expect(datapath.counters()["drop_source_range"]).toBeGreaterThan(before);
+});
+
+test.each(each)("%s of a pod in a source range is served, and keeps affinity", async (protocol) => {
   expect(await pod[protocol](VIP, 84)).toMatchObject({ name: "remote" });
   const before = datapath.counters()["affinity_kept"] ?? 0n;
   expect(await pod[protocol](VIP, 84)).toMatchObject({ name: "remote" });

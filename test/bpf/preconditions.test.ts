@@ -62,7 +62,7 @@ function openWith(capabilities: readonly string[], bpfRoot = world.bpfRoot, cgro
 test("CAP_BPF and CAP_NET_ADMIN are enough to load, pin and attach everything, and to find it again", () => {
   const { stdout, stderr } = openWith(["bpf", "net_admin"]);
   expect(stderr).toBe("");
-  expect(stdout).toBe("20\n");
+  expect(stdout).toBe("26\n");
 });
 
 test.each([

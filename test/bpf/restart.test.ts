@@ -18,7 +18,10 @@ beforeEach(() => {
 
 afterEach(() => world.cleanup.run());
 
-const links = ["connect4", "connect6", "getpeername4", "getpeername6", "recvmsg4", "recvmsg6", "sendmsg4", "sendmsg6"];
+const links = [
+  ...["connect4", "connect6", "getpeername4", "getpeername6", "post_bind4", "post_bind6"],
+  ...["recvmsg4", "recvmsg6", "sendmsg4", "sendmsg6", "socket_egress"],
+];
 const all = [...links, "node_egress@eth0", "node_ingress@eth0"].sort();
 
 /** Frontends that lead to a backend that is absent: always none. */
@@ -73,7 +76,7 @@ test("maps of another size get another name, and the old ones serve until the sw
   expect(world.attach(grown).attached).toEqual(expect.arrayContaining(["connect4", "node_ingress@eth0"]));
   expect(await client.tcp(NODE, 30_001)).toMatchObject({ name: "pod" });
   const folders = readdirSync(join(world.bpfRoot, "sansproxy")).filter((name) => name.startsWith("services_"));
-  expect(folders).toEqual(["services_v2_512_256_1024_256_64_256"]);
+  expect(folders).toEqual(["services_v3_512_256_1024_256_64_256"]);
 });
 
 test("a device that was replaced by another of its name is attached to again", () => {

@@ -97,9 +97,7 @@ test("no endpoint refuses sockets, also where packets from outside would be drop
 
 test("sockets are given the cluster's selection, whatever packets from outside are given", async () => {
   const external = [{ address: POD, port: 9 }];
-  serve(datapath, { address: VIP, port: 83, protocol: TCP, external, ranges: ["203.0.113.0/24"] }, [
-    { address: POD, port: 8080 },
-  ]);
+  serve(datapath, { address: VIP, port: 83, protocol: TCP, external }, [{ address: POD, port: 8080 }]);
   expect(await pod.tcp(VIP, 83)).toMatchObject({ name: "one" });
 });
 

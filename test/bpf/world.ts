@@ -103,12 +103,8 @@ export class World {
 
   /** A datapath in our node's namespace, closed with the world. */
   datapath(sizes: Partial<MapSizes> = testSizes): Datapath {
-    const datapath = new Datapath({
-      bpfRoot: this.bpfRoot,
-      cgroupRoot: this.cgroup,
-      objectsDir: objectsDir(),
-      sizes,
-    });
+    const options = { bpfRoot: this.bpfRoot, cgroupRoot: this.cgroup, objectsDir: objectsDir(), sizes };
+    const datapath = this.node.inside(() => new Datapath(options));
     this.cleanup.add(() => datapath.close());
     return datapath;
   }

@@ -12,6 +12,7 @@ const ifNameToIndex = koffi.load("libc.so.6").func("unsigned int if_nametoindex(
 
 /** `enum bpf_attach_type` of each program. */
 const cgroupHooks: Readonly<Record<string, number>> = {
+  socket_egress: 1,
   connect4: 10,
   connect6: 11,
   sendmsg4: 14,
@@ -20,6 +21,8 @@ const cgroupHooks: Readonly<Record<string, number>> = {
   recvmsg6: 20,
   getpeername4: 29,
   getpeername6: 30,
+  post_bind4: 12,
+  post_bind6: 13,
 };
 const INGRESS = 46;
 const EGRESS = 47;

@@ -12,6 +12,7 @@ import { KernelError } from "./kernel-error.ts";
 import { BpfObject } from "./libbpf.ts";
 import { copyArray, copyHash } from "./map-copy.ts";
 import { MappedArray } from "./mapped-array.ts";
+import { networkNamespaceCookie } from "./network-namespace.ts";
 import { configureBypass, configureNode } from "./node-tables.ts";
 import { type ProgramInfo, programInfo } from "./object-info.ts";
 import { Pins } from "./pins.ts";
@@ -34,7 +35,7 @@ export interface DatapathOptions {
   readonly sizes?: Partial<MapSizes>;
 }
 
-const objectFiles = ["socket_lb.bpf.o", "tc.bpf.o"];
+const objectFiles = ["socket_lb.bpf.o", "socket_guard.bpf.o", "tc.bpf.o"];
 
 /** How many per-CPU values a map has: the highest possible CPU and all below it. */
 function possibleCpus(): number {
@@ -53,6 +54,8 @@ export class Datapath implements Kernel {
   readonly #cgroup: string;
   readonly #objectsDir: string;
   readonly #pins: Pins;
+  /** Where this datapath was made, which is the node's own network namespace. */
+  readonly #namespace = networkNamespaceCookie();
   readonly #objects: BpfObject[] = [];
   readonly #fds = new Map<MapName, number>();
   readonly #arrays = new Map<MapName, MappedArray>();
@@ -139,6 +142,7 @@ export class Datapath implements Kernel {
     return configureNode(
       { config: this.#hash("node_config"), addresses: this.#hash("node_addresses"), networks: this.#hash("networks") },
       network,
+      this.#namespace,
     );
   }
 

@@ -40,8 +40,9 @@ export function configureBypass(map: HashMap, cgroups: readonly bigint[]): numbe
 export function configureNode(
   maps: { readonly config: HashMap; readonly addresses: HashMap; readonly networks: HashMap },
   network: NodeNetwork,
+  namespace: bigint,
 ): number {
-  const config = encodeNodeConfig(network);
+  const config = encodeNodeConfig(network, namespace);
   let writes = converge(maps.networks, networkEntries(network)) + converge(maps.addresses, nodeAddressEntries(network));
   if (!maps.config.get(onlyKey)?.equals(config)) {
     maps.config.set(onlyKey, config);
