@@ -99,6 +99,7 @@ const stages: readonly Stage[] = [
   check("types", "TypeScript, strict", bin("tsc"), "-p", "."),
   check("packages", "the distribution's packages for the tests", node, "stacks/local/cli.ts", "test-packages"),
   check("toolchain", "programs, images and plugins, built or found", node, "stacks/local/cli.ts", "prepare"),
+  check("e2e-build", "Kubernetes' own tests and what they run", node, "stacks/local/cli.ts", "e2e", "--prepare"),
   check("bpf-build", "the BPF programs compiled", node, "stacks/local/cli.ts", "build-bpf"),
   tier("unit", "agent, components and stacks, without a cluster"),
   check("c-format", "format of the BPF programs", node, "test/support/clang-format.ts"),

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole road on a real cluster: up, interrupted and gone on with, unchanged, used, changed, and down without a trace.
 
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hostnameOf, Load } from "./load.ts";
 import { type Outcome, outcome, StackUnderTest } from "./stack-under-test.ts";
@@ -9,6 +11,8 @@ import { tracesOf } from "./traces.ts";
 import { hostClients, webServers } from "./workloads.ts";
 
 const stack = new StackUnderTest();
+/** Kept when the stack is gone. */
+const reports = resolve(import.meta.dirname, "../../.build/e2e");
 const replicas = 20;
 let addresses: Record<string, string> = {};
 let nodePort = { tcp: 0, udp: 0 };
@@ -237,6 +241,20 @@ describe("the local stack", () => {
   test("is verified by hand as the update did", async () => {
     const verified = await stack.verify();
     expect(verified.code, verified.text.slice(-4000)).toBe(0);
+  });
+
+  test("passes the network tests that every conformant Kubernetes has to pass", async () => {
+    const conformance = await stack.run("e2e", "--conformance", "--processes", "5", "--reports", reports);
+    const closing = conformance.text.match(/^(\d+) passed, (\d+) failed, (\d+) skipped$/m);
+    const [, passed, failed, skipped] = (closing ?? []).map(Number);
+    expect({ failed, skipped, code: conformance.code }, conformance.text.slice(-8000)).toEqual({
+      failed: 0,
+      skipped: 0,
+      code: 0,
+    });
+    expect(passed).toBeGreaterThan(40);
+    expect(readFileSync(join(reports, "junit.xml"), "utf8")).toContain(`tests="${passed}" failures="0" skipped="0"`);
+    console.log(`${passed} conformance tests: ${seconds(conformance)}; ${reports}/report.md`);
   });
 
   test("leaves nothing on the box when it is taken down", async () => {

@@ -25,13 +25,19 @@ interface Options {
   readonly focus?: string;
   readonly conformance: boolean;
   readonly list: boolean;
+  readonly prepare: boolean;
   readonly processes: number;
+  readonly reports: string;
 }
 
 const folder = join(cloneDirectory, "e2e");
 
 async function main(options: Options): Promise<number> {
   const program = await programPath("e2e.test");
+  if (options.prepare) {
+    await images();
+    return 0;
+  }
   const focus = options.focus === undefined ? undefined : regularExpression(options.focus);
   const kubectl = kubectlWith(join(clone.bin, "kubectl"), clone.kubeconfig);
   const dualStack = existsSync(clone.kubeconfig) && (await isDualStack(kubectl));
@@ -44,12 +50,12 @@ async function main(options: Options): Promise<number> {
   const suite: Suite = { program, kubeconfig: clone.kubeconfig, kubectl: join(clone.bin, "kubectl"), folder };
   await importImages(stackName, folder, await images());
   const outcome = await runFitted(suite, selection, options.processes);
-  await writeFile(join(folder, "report.md"), markdown(outcome));
-  await writeFile(join(folder, "junit.xml"), junit(outcome));
+  const [table, results] = [join(options.reports, "report.md"), join(options.reports, "junit.xml")];
+  await mkdir(options.reports, { recursive: true });
+  await writeFile(table, markdown(outcome));
+  await writeFile(results, junit(outcome));
   const counts = count(outcome);
-  process.stdout.write(
-    `\nreport: ${join(folder, "report.md")}, ${join(folder, "junit.xml")}\n${unfinished(outcome)}${closingLine(counts)}\n`,
-  );
+  process.stdout.write(`\nreport: ${table}, ${results}\n${unfinished(outcome)}${closingLine(counts)}\n`);
   if (outcome.notRun > 0) return 130;
   return counts.failed === 0 ? 0 : 1;
 }
@@ -126,7 +132,9 @@ const command = new Command("e2e")
   .option("--focus <regex>", "run the [sig-network] tests whose names match, instead of those about Services")
   .option("--conformance", "only those that every conformant cluster has to pass", false)
   .option("--list", "print the names of the selected tests and end", false)
-  .option("--processes <n>", "tests that run side by side; [Serial] ones never do", wholeNumber, 3);
+  .option("--prepare", "get the test program and the images that the tests name, and end", false)
+  .option("--processes <n>", "tests that run side by side; [Serial] ones never do", wholeNumber, 3)
+  .option("--reports <folder>", "where report.md and junit.xml are written", folder);
 
 try {
   process.exitCode = await main(command.parse().opts<Options>());
