@@ -6,8 +6,19 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "../../../stacks/local/host/progress.ts";
 
-/** What the suite looks up of the Internet: the name of one public name server, by its addresses. */
-const hosts = ["8.8.8.8 dns.google", "2001:4860:4860::8888 dns.google"];
+/** What the suite looks up of the Internet is the name of one public name server; every other name does not exist. */
+const corefile = (address: string): string => `.:53 {
+  bind ${address}
+  template IN PTR in-addr.arpa {
+    match ^8\\.8\\.8\\.8\\.in-addr\\.arpa\\.$
+    answer "{{ .Name }} 60 IN PTR dns.google."
+    fallthrough
+  }
+  template ANY ANY {
+    rcode NXDOMAIN
+  }
+}
+`;
 const startTimeoutMs = 15_000;
 
 export class OutsideNames {
@@ -17,14 +28,12 @@ export class OutsideNames {
     this.#server = server;
   }
 
-  /** Starts CoreDNS on the box's address among the machines; every other name does not exist. */
+  /** Starts CoreDNS on the box's address among the machines. */
   static async open(program: string, address: string, folder: string): Promise<OutsideNames> {
-    const corefile = join(folder, "Corefile");
-    const known = hosts.map((line) => `    ${line}\n`).join("");
-    const other = "  template ANY ANY {\n    rcode NXDOMAIN\n  }\n";
-    await writeFile(corefile, `.:53 {\n  bind ${address}\n  hosts {\n${known}    fallthrough\n  }\n${other}}\n`);
+    const configuration = join(folder, "Corefile");
+    await writeFile(configuration, corefile(address));
     const log = createWriteStream(join(folder, "outside-names.log"));
-    const server = spawn(program, ["-conf", corefile], { stdio: ["ignore", "pipe", "pipe"] });
+    const server = spawn(program, ["-conf", configuration], { stdio: ["ignore", "pipe", "pipe"] });
     const names = new OutsideNames(server);
     let said = "";
     let failure: Error | undefined;
