@@ -71,6 +71,17 @@ const createProgram = (): Command => {
       process.exitCode = await runProbeCommand({ from, node, targets, timeoutMs });
     });
 
+  program
+    .command("release-load-balancers")
+    .description("Delete all Services of type LoadBalancer, and wait until the cloud has deleted what they stood for.")
+    .option("--kubeconfig <file>", "kubeconfig, or - for standard input (default: as for verify)")
+    .addOption(timeoutOption("how long the cloud may take", "10m"))
+    .allowExcessArguments(false)
+    .action(async (options: { kubeconfig?: string; timeout: number }) => {
+      const { runReleaseCommand } = await import("./operator/release-load-balancers.ts");
+      process.exitCode = await runReleaseCommand(options.kubeconfig, options.timeout);
+    });
+
   addOperatorCommands(program);
   return program;
 };

@@ -4,4 +4,5 @@
 export * from "./bare-metal-cluster.ts";
 export * from "./datapath.ts";
 export * from "./kubernetes-cluster.ts";
+export * from "./load-balancer-release.ts";
 export * from "./verification.ts";

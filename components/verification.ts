@@ -3,6 +3,7 @@
 
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { type InputProblem, refuseProblems } from "./internal/input-errors.ts";
 import { packageRoot, packageVersion } from "./internal/package-root.ts";
 import { parseReport, reportTable, type VerificationResult } from "./internal/verification-report.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
@@ -16,6 +17,11 @@ export interface VerificationArgs {
   /** The datapath's `effectiveValues`: verification runs again when they change. */
   // biome-ignore lint/suspicious/noExplicitAny: a tree of chart values; the schema of components knows no `unknown`.
   effectiveValues: pulumi.Input<{ [key: string]: any }>;
+  /**
+   * What serves Services: `agent`, `cilium`, or `dataplane-v2` (Google's own).
+   * @default "agent"
+   */
+  datapath?: string;
   /**
    * How long, in seconds, to wait until every node and its agent are ready and every Service answers.
    * @default 600
@@ -31,23 +37,33 @@ export class Verification extends pulumi.ComponentResource {
   readonly table: pulumi.Output<string>;
 
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { cluster, datapath = "agent" } = args;
+    refuseProblems(`Verification "${name}"`, verifiedDatapathRule(datapath));
     super("sansproxy:index:Verification", name, {}, opts);
 
-    const { cluster } = args;
     const values = pulumi.output(args.effectiveValues);
     const nodeNames = pulumi.output(cluster.nodes).apply((nodes) => nodes.map((node) => node.name).sort());
-    const nodes = nodeNames.apply((names) => `--expect-nodes=${names.join(",")}`);
+    // A cloud names its nodes itself: there the groups are waited for, and every node that is there is verified.
+    const nodes = nodeNames.apply((names) =>
+      names.length === 0 ? "--output=json" : `--expect-nodes=${names.join(",")}`,
+    );
+    const other = datapath === "agent" ? [] : [`--datapath=${datapath}`];
     const timeout = pulumi.output(args.timeoutSeconds ?? 600).apply((seconds) => `--timeout=${seconds}s`);
     const run = new local.Command(
       `${name}-run`,
       {
         // The program itself is the interpreter: no shell ever sees a node's name.
-        interpreter: ["node", "agent/sansproxy.mjs", "verify", "--kubeconfig=-", "--output=json", timeout],
+        interpreter: ["node", "agent/sansproxy.mjs", "verify", "--kubeconfig=-", "--output=json", timeout, ...other],
         create: nodes,
         update: nodes,
         dir: packageRoot,
         stdin: pulumi.secret(cluster.kubeconfig),
-        triggers: [cluster.nodes, values, packageVersion],
+        triggers: [
+          cluster.nodes,
+          values,
+          packageVersion,
+          ...(cluster.nodeGroups === undefined ? [] : [cluster.nodeGroups]),
+        ],
         logging: local.Logging.Stderr,
         addPreviousOutputInEnv: false,
       },
@@ -63,4 +79,14 @@ export class Verification extends pulumi.ComponentResource {
     this.table = this.result.apply(reportTable);
     this.registerOutputs({ result: this.result, table: this.table });
   }
+}
+
+function verifiedDatapathRule(datapath: string): InputProblem[] {
+  if (["agent", "cilium", "dataplane-v2"].includes(datapath)) return [];
+  return [
+    {
+      propertyPath: "datapath",
+      reason: `is "${datapath}"; use "agent", "cilium" or "dataplane-v2", as the cluster has it.`,
+    },
+  ];
 }

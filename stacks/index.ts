@@ -8,6 +8,10 @@ type Program = () => Promise<Record<string, unknown>>;
 /** Loaded on demand: one stack's libraries are no burden to another. */
 const programs: Readonly<Record<string, () => Promise<{ program: Program }>>> = {
   local: () => import("./local/program.ts"),
+  eks: () => import("./eks/program.ts"),
+  gke: () => import("./gke/program.ts"),
+  "bare-metal": () => import("./bare-metal/program.ts"),
+  "multi-cloud": () => import("./multi-cloud/program.ts"),
 };
 
 export default async function run(): Promise<Record<string, unknown>> {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sansproxy release-load-balancers`: deletes the Services of type LoadBalancer and waits until the cloud has let go of them.
+import { setTimeout as pause } from "node:timers/promises";
+import { CoreV1Api } from "@kubernetes/client-node";
+import { defaultSource, loadKubeconfig } from "../verify/kubeconfig.ts";
+
+/** A Service of type LoadBalancer, as `NAMESPACE/NAME`. */
+export interface LoadBalancers {
+  list(): Promise<readonly string[]>;
+  /** Succeeds also when there is no such Service; returns before its load balancer is gone. */
+  remove(service: string): Promise<void>;
+}
+
+export interface ReleaseOptions {
+  readonly timeoutMs: number;
+  readonly pollMs: number;
+  readonly write: (text: string) => void;
+}
+
+/** True when none is left. The finalizer of the cloud's controller keeps a Service until its load balancer is deleted. */
+export const releaseLoadBalancers = async (
+  services: LoadBalancers,
+  { timeoutMs, pollMs, write }: ReleaseOptions,
+): Promise<boolean> => {
+  const deadline = performance.now() + timeoutMs;
+  const asked = new Set<string>();
+  for (;;) {
+    const left = await services.list();
+    if (left.length === 0) return true;
+    for (const service of left.filter((name) => !asked.has(name))) {
+      write(`deleting the Service ${service} of type LoadBalancer\n`);
+      await services.remove(service);
+      asked.add(service);
+    }
+    if (performance.now() + pollMs >= deadline) {
+      write(
+        `The cloud has not deleted the load balancers of ${left.join(", ")} within ${timeoutMs / 1000} s; see the events of these Services (kubectl describe service), delete the load balancers in the cloud's console if need be, and destroy again.\n`,
+      );
+      return false;
+    }
+    await pause(pollMs);
+  }
+};
+
+const connect = (kubeconfig: string | undefined): LoadBalancers => {
+  const core = loadKubeconfig(defaultSource(kubeconfig)).makeApiClient(CoreV1Api);
+  return {
+    list: async () => {
+      const { items } = await core.listServiceForAllNamespaces();
+      return items
+        .filter(({ spec }) => spec?.type === "LoadBalancer")
+        .map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`);
+    },
+    remove: async (service) => {
+      const [namespace = "", name = ""] = service.split("/");
+      try {
+        await core.deleteNamespacedService({ namespace, name });
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 404) throw error;
+      }
+    },
+  };
+};
+
+/** Gives the exit status. */
+export const runReleaseCommand = async (kubeconfig: string | undefined, timeoutMs: number): Promise<number> => {
+  const write = (text: string) => void process.stderr.write(text);
+  return (await releaseLoadBalancers(connect(kubeconfig), { timeoutMs, pollMs: 3_000, write })) ? 0 : 1;
+};

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deletes the Services of type LoadBalancer when the cluster is destroyed, while nodes and cloud controller still run.
+
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { packageRoot } from "./internal/package-root.ts";
+import type { KubernetesCluster } from "./kubernetes-cluster.ts";
+
+/** Inputs of LoadBalancerRelease. */
+export interface LoadBalancerReleaseArgs {
+  /** The cluster whose load balancers go before its nodes do; this component has to depend on the nodes. */
+  cluster: KubernetesCluster;
+  /**
+   * How long, in seconds, the cloud may take to delete them.
+   * @default 600
+   */
+  timeoutSeconds?: number;
+}
+
+/** Nothing while the cluster lives; at its end, no load balancer outlives it, with its addresses and its bill. */
+export class LoadBalancerRelease extends pulumi.ComponentResource {
+  constructor(name: string, args: LoadBalancerReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("sansproxy:index:LoadBalancerRelease", name, {}, opts);
+
+    const { cluster, timeoutSeconds = 600 } = args;
+    new local.Command(
+      `${name}-release`,
+      {
+        create: "true",
+        update: "true",
+        delete: `node agent/sansproxy.mjs release-load-balancers --kubeconfig=- --timeout=${timeoutSeconds}s`,
+        dir: packageRoot,
+        stdin: pulumi.secret(cluster.kubeconfig),
+        logging: local.Logging.Stderr,
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, ...(opts?.dependsOn === undefined ? {} : { dependsOn: opts.dependsOn }) },
+    );
+    this.registerOutputs({});
+  }
+}

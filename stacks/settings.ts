@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the parts of a stack's configuration that are inputs of components: each a tree, checked by its component.
+
+import * as pulumi from "@pulumi/pulumi";
+
+/** Where values come from: Pulumi's configuration. */
+export interface Source {
+  get(key: string): string | undefined;
+}
+
+/** The tree under a key of `sansproxy:`, or the default; what is not of its kind is refused before anything is made. */
+export function readTree<T extends object>(config: Source, key: string, fallback: T): T {
+  const text = config.get(key);
+  if (text === undefined) return fallback;
+  const list = Array.isArray(fallback);
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && Array.isArray(value) === list) return value as T;
+  } catch {
+    // Said below, for every text that is no tree.
+  }
+  throw new pulumi.RunError(
+    `The configuration sansproxy:${key} is ${JSON.stringify(text)}, but it has to be ${list ? "a list" : "an object"} (pulumi config set --path 'sansproxy:${key}${list ? "[0].name" : ".NAME"}' VALUE).`,
+  );
+}
+
+/** What a stack says of the datapath: inputs of Datapath, besides its cluster. */
+export interface DatapathSettings {
+  readonly engine?: string;
+  readonly version?: string;
+  readonly [key: string]: unknown;
+}
+
+/** The datapath of all of a program's clusters. */
+export function readDatapath(config: Source): DatapathSettings {
+  const datapath = readTree<DatapathSettings>(config, "datapath", {});
+  if (datapath["cluster"] === undefined) return datapath;
+  throw new pulumi.RunError(
+    "The configuration sansproxy:datapath.cluster is given, but the stack makes the cluster itself; leave it out (pulumi config rm --path sansproxy:datapath.cluster).",
+  );
+}
