@@ -10,13 +10,13 @@ import {
   type Suite,
   type SuiteOptions,
 } from "../suite.ts";
-import { BenchWorld, type Setup, type Side } from "../world/bench-world.ts";
+import { BenchWorld, type Setup } from "../world/bench-world.ts";
 import { type ClusterShape, type Position, positions, serviceAt } from "../world/cluster-objects.ts";
 import type { LoadClient, Tally, Target } from "../world/load.ts";
 import { type ServiceProxy, startAgent, startKubeProxy } from "../world/proxies.ts";
+import { allServed } from "../world/served.ts";
 
 const ENDPOINTS = 4;
-const SYNC_TIMEOUT_MS = 300_000;
 const WARM_UP = 50;
 
 /** One way to reach a Service that is measured. */
@@ -56,26 +56,7 @@ class ConnectBench {
       const proxy =
         setup === "ours" ? startAgent(this.#world, side, objectsDir) : await startKubeProxy(this.#world, side, setup);
       this.#proxies.set(setup, proxy);
-      await this.#served(side, proxy);
-    }
-  }
-
-  /** Waits until every Service answers, each from one of its own backends. */
-  async #served(side: Side, proxy: ServiceProxy): Promise<void> {
-    const client = side.setup === "ours" ? side.inside : side.outside;
-    const { services } = this.#shape;
-    const deadline = performance.now() + SYNC_TIMEOUT_MS;
-    for (;;) {
-      proxy.checkAlive();
-      const seen = await client.until(this.#world.service(services - 1), 5_000);
-      if (seen.atNs > 0) {
-        const tally = await client.sweep(this.#world.service(0), services);
-        if (tally.done === services) return;
-        if (tally.wrong > 0)
-          throw new Nonsense(`${side.setup}: ${tally.wrong} Services were answered by others' backends`);
-      }
-      if (performance.now() > deadline)
-        throw new Error(`${side.setup} did not serve ${services} Services in ${SYNC_TIMEOUT_MS} ms; see its log`);
+      await allServed(this.#world, side, proxy);
     }
   }
 

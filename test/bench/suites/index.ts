@@ -2,6 +2,7 @@
 // All suites, in the order in which they run.
 import type { Suite } from "../suite.ts";
 import { connectSuite } from "./connect.ts";
+import { controlSuite } from "./control.ts";
 import { programsSuite } from "./programs.ts";
 
-export const suites: readonly Suite[] = [programsSuite, connectSuite];
+export const suites: readonly Suite[] = [programsSuite, connectSuite, controlSuite];

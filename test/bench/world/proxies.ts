@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts what serves the Services of a node: our agent as a process, or the real kube-proxy in one of its modes.
 import type { ChildProcess } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { obtain } from "../../../stacks/local/toolchain/build.ts";
@@ -39,11 +39,15 @@ export class ServiceProxy {
     return this.#child.pid;
   }
 
+  /** The end of its log. */
+  lastLines(): string {
+    return readFileSync(this.logFile, "utf8").trim().split("\n").slice(-5).join("\n");
+  }
+
   /** Throws with the end of its log when it has ended. */
   checkAlive(): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) return;
-    const said = readFileSync(this.logFile, "utf8").trim().split("\n").slice(-5).join("\n");
-    throw new Error(`${this.#name} ended with ${this.#child.signalCode ?? this.#child.exitCode}:\n${said}`);
+    throw new Error(`${this.#name} ended with ${this.#child.signalCode ?? this.#child.exitCode}:\n${this.lastLines()}`);
   }
 
   usage(): Usage {
@@ -67,8 +71,8 @@ export class ServiceProxy {
   }
 }
 
-/** As the chart runs it, from source; `watch` is a module that Node loads before. */
-export function startAgent(world: BenchWorld, side: Side, objectsDir: string, preload?: string): ServiceProxy {
+/** As the chart runs it, from source, with a monitor of its event loop loaded before. */
+export function startAgent(world: BenchWorld, side: Side, objectsDir: string): ServiceProxy {
   const config = {
     k8sServiceHost: side.apiAddress,
     k8sServicePort: API_PORT,
@@ -82,16 +86,32 @@ export function startAgent(world: BenchWorld, side: Side, objectsDir: string, pr
   const path = join(world.directory, "agent.json");
   writeFileSync(path, JSON.stringify(config));
   const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
-  const preloaded = preload === undefined ? [] : ["--import", preload];
+  const monitor = ["--import", join(import.meta.dirname, "stall-monitor.ts")];
   const paths = ["--config", path, "--service-account", world.directory, "--objects", objectsDir];
-  const environment = ["env", `NODE_NAME=${side.nodeName}`];
+  const environment = ["env", `NODE_NAME=${side.nodeName}`, `BENCH_STALLS=${stallFile(world)}`];
   return new ServiceProxy(world, side, [
     ...environment,
     ...node,
-    ...preloaded,
+    ...monitor,
     join(REPOSITORY, "agent/main.ts"),
     ...paths,
   ]);
+}
+
+const stallFile = (world: BenchWorld): string => join(world.directory, "stalls.json");
+
+/** The longest time that the agent's event loop stood still since it was last asked, in milliseconds. */
+export async function longestStallMs(world: BenchWorld, agent: ServiceProxy): Promise<number> {
+  const file = stallFile(world);
+  rmSync(file, { force: true });
+  process.kill(agent.pid, "SIGUSR2");
+  const deadline = performance.now() + 30_000;
+  while (!existsSync(file)) {
+    agent.checkAlive();
+    if (performance.now() > deadline) throw new Error("the agent did not say its stalls within 30 s; see its log");
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+  return (JSON.parse(readFileSync(file, "utf8")) as { longestMs: number }).longestMs;
 }
 
 let kubeProxy: string | undefined;

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control loop: cold start, one endpoint change to the first packet steered, churn, memory and stalls.
+import { mapMemoryMb } from "../kernel/map-memory.ts";
+import { type Measurement, measured, type Subject } from "../results.ts";
+import { rotated } from "../statistics.ts";
+import { MOST_SERVICES_OF_NFTABLES, Nonsense, type Suite, type SuiteOptions } from "../suite.ts";
+import { BenchWorld } from "../world/bench-world.ts";
+import { longestStallMs, type ServiceProxy, startAgent, startKubeProxy } from "../world/proxies.ts";
+import { allServed, clientOf } from "../world/served.ts";
+
+type Setup = "ours" | "iptables" | "nftables";
+
+const ENDPOINTS = 10;
+/** A full load of iptables takes a quarter of a minute at this size, and grows faster than it. */
+const MOST_SERVICES_OF_IPTABLES = 10_000;
+const STEER_TIMEOUT_MS = 60_000;
+/** kube-proxy holds changes back for a second after each; none is held back by the one before. */
+const PAUSE_MS = { ours: 100, iptables: 1_200, nftables: 1_200 };
+/** Different from one change to the next, so that no period of anybody's is always met at the same point. */
+const JITTER_MS = 37;
+
+const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
+
+class ControlBench {
+  readonly #options: SuiteOptions;
+  readonly #services: number;
+  readonly #samples = new Map<string, { readonly subject: Subject; readonly rounds: number[][] }>();
+
+  #place = 0;
+
+  constructor(services: number, options: SuiteOptions) {
+    this.#services = services;
+    this.#options = options;
+  }
+
+  async measure(): Promise<void> {
+    const { rounds, quick } = this.#options;
+    const setups: Setup[] = ["ours"];
+    if (this.#services <= MOST_SERVICES_OF_IPTABLES) setups.push("iptables");
+    if (this.#services <= MOST_SERVICES_OF_NFTABLES) setups.push("nftables");
+    // Each cold start needs a world of its own: three of them say enough.
+    const starts = quick ? 1 : Math.min(3, rounds);
+    for (let round = 0; round < starts; round++)
+      for (const setup of rotated(setups, round)) await this.#oneWorld(setup, round);
+  }
+
+  async #oneWorld(setup: Setup, round: number): Promise<void> {
+    const { note, objectsDir } = this.#options;
+    note(`${this.#services} Services × ${ENDPOINTS}, ${setup}, start ${round + 1}`);
+    using world = new BenchWorld({ services: this.#services, endpoints: ENDPOINTS }, [setup]);
+    await world.start();
+    this.#place = 0;
+    const side = world.side(setup);
+    const proxy = setup === "ours" ? startAgent(world, side, objectsDir) : await startKubeProxy(world, side, setup);
+    const servedNs = await allServed(world, side, proxy);
+    this.#sample("cold start", setup, "s", "less", [(servedNs - Number(proxy.startedNs)) / 1e9]);
+    this.#sample("CPU of cold start", setup, "s", "less", [proxy.usage().cpuSeconds]);
+    if (setup === "ours")
+      this.#sample("stall of cold start", setup, "ms", "less", [await longestStallMs(world, proxy)]);
+    await this.#changes(world, setup, proxy);
+    await this.#churn(world, setup, proxy);
+    const { rssMb, peakRssMb } = proxy.usage();
+    this.#sample("RSS", setup, "MB", "less", [rssMb]);
+    this.#sample("peak RSS", setup, "MB", "less", [peakRssMb]);
+    if (setup === "ours") this.#sample("map memory", setup, "MB", "less", [mapMemoryMb(world.bpfRoot)]);
+    await proxy.stop();
+  }
+
+  /** The moving Service's endpoint goes from one place to the other and back. */
+  async #changes(world: BenchWorld, setup: Setup, proxy: ServiceProxy): Promise<void> {
+    const count = this.#options.quick ? 3 : setup === "ours" ? 40 : 8;
+    const before = proxy.usage().cpuSeconds;
+    const times: number[] = [];
+    for (let change = 1; change <= count; change++) {
+      this.#options.note(`${this.#services} Services × ${ENDPOINTS}, ${setup}, change ${change} of ${count}`);
+      await pause(PAUSE_MS[setup] + ((change * JITTER_MS) % 100));
+      times.push(await this.#steerMs(world, setup, this.#otherPlace()));
+    }
+    this.#sample("endpoint change", setup, "ms", "less", times);
+    const perChange = ((proxy.usage().cpuSeconds - before) / count) * 1000;
+    this.#sample("CPU of an endpoint change", setup, "ms", "less", [perChange]);
+  }
+
+  /** From the bytes' way to the socket until a new connection reaches the new place. */
+  async #steerMs(world: BenchWorld, setup: Setup, place: number): Promise<number> {
+    const seen = clientOf(world.side(setup)).until(world.moving(place), STEER_TIMEOUT_MS);
+    // The client asks without a break while the change comes.
+    await pause(20);
+    const { atNs } = await world.api({ op: "move", place });
+    const { atNs: steeredNs, failed } = await seen;
+    if (steeredNs === 0)
+      throw new Nonsense(`${setup}: the moved endpoint got no connection within ${STEER_TIMEOUT_MS} ms`);
+    const ms = (steeredNs - Number(atNs)) / 1e6;
+    if (ms < 0) throw new Nonsense(`${setup}: the new endpoint answered ${-ms} ms before it was announced`);
+    if (failed > 0) this.#sample("connections lost in a change", setup, "count", "less", [failed]);
+    return ms;
+  }
+
+  async #churn(world: BenchWorld, setup: Setup, proxy: ServiceProxy): Promise<void> {
+    const [perSecond, seconds] = this.#options.quick ? [200, 1] : [1_000, 5];
+    this.#options.note(`${this.#services} Services × ${ENDPOINTS}, ${setup}, ${perSecond} changes a second`);
+    if (setup === "ours") await longestStallMs(world, proxy);
+    const before = proxy.usage().cpuSeconds;
+    const began = performance.now();
+    const { lateMs = 0 } = await world.api({ op: "churn", perSecond, seconds });
+    const elapsed = (performance.now() - began) / 1000;
+    const share = (proxy.usage().cpuSeconds - before) / elapsed;
+    const what = `${perSecond.toLocaleString("en")} changes a second`;
+    this.#sample(`CPU at ${what}`, setup, "share", "less", [share]);
+    this.#sample(`sender late at ${what}`, setup, "ms", "less", [lateMs]);
+    this.#sample("backlog after churn", setup, "ms", "less", [await this.#steerMs(world, setup, this.#otherPlace())]);
+    if (setup === "ours") this.#sample("stall under churn", setup, "ms", "less", [await longestStallMs(world, proxy)]);
+  }
+
+  /** Where the moving endpoint is not now. */
+  #otherPlace(): number {
+    this.#place = 1 - this.#place;
+    return this.#place;
+  }
+
+  #sample(what: string, setup: Setup, unit: Subject["unit"], better: Subject["better"], values: number[]): void {
+    const key = `${what}/${setup}`;
+    const subject = { suite: "control", what, setup, services: this.#services, endpoints: ENDPOINTS, unit, better };
+    const samples = this.#samples.get(key) ?? { subject, rounds: [] };
+    this.#samples.set(key, samples);
+    samples.rounds.push(values);
+  }
+
+  results(): Measurement[] {
+    return [...this.#samples.values()].map(({ subject, rounds }) => measured(subject, rounds));
+  }
+}
+
+export const controlSuite: Suite = {
+  name: "control",
+  what: "cold start, endpoint changes, churn, memory and stalls",
+  services: [1, 100, 1_000, 3_000, 10_000, 50_000],
+  async run(options, add) {
+    for (const services of options.services) {
+      const bench = new ControlBench(services, options);
+      try {
+        await bench.measure();
+      } finally {
+        for (const measurement of bench.results()) add(measurement);
+      }
+    }
+  },
+};
