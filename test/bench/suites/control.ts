@@ -121,7 +121,7 @@ class ControlBench {
   #sample(what: string, setup: Setup, unit: Subject["unit"], better: Subject["better"], values: number[]): void {
     const key = `${what}/${setup}`;
     const subject = { suite: "control", what, setup, services: this.#services, endpoints: ENDPOINTS, unit, better };
-    const samples = this.#samples.get(key) ?? { subject, rounds: [] };
+    const samples = this.#samples.get(key) ?? { subject, rounds: [] as number[][] };
     this.#samples.set(key, samples);
     samples.rounds.push(values);
   }

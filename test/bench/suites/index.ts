@@ -3,6 +3,7 @@
 import type { Suite } from "../suite.ts";
 import { connectSuite } from "./connect.ts";
 import { controlSuite } from "./control.ts";
+import { forwardingSuite } from "./forwarding.ts";
 import { programsSuite } from "./programs.ts";
 
-export const suites: readonly Suite[] = [programsSuite, connectSuite, controlSuite];
+export const suites: readonly Suite[] = [programsSuite, connectSuite, controlSuite, forwardingSuite];

@@ -27,7 +27,6 @@ import type { ReplayCommand, ReplayReply } from "./replay-server.ts";
 export type Setup = "none" | "none-again" | "ours" | "iptables" | "nftables";
 
 export const API_PORT = 6443;
-const POD_CIDR_OF_NOBODY = "10.244.1.0/24";
 
 /** One node, with the client whose packets pass it. */
 export interface Side {
@@ -38,6 +37,8 @@ export interface Side {
   readonly nodeAddress: string;
   /** Where the node reaches the API server. */
   readonly apiAddress: string;
+  /** The other end of the node's way to the backends, in the cluster's namespace. */
+  readonly sinkDevice: string;
   /** In the cgroup that socket load balancing is attached to. */
   readonly inside: LoadClient;
   /** In none: its packets are served at the node's device. */
@@ -90,10 +91,15 @@ export class BenchWorld {
     this.#cluster.ip("route", "add", `10.77.${index}.0/24`, "via", nodeAddress);
     node.sysctl("net.ipv4.ip_forward", "1");
     return {
-      ...{ setup, node, client, nodeAddress, apiAddress, nodeName: `node-${setup}` },
+      ...{ setup, node, client, nodeAddress, apiAddress, nodeName: `node-${setup}`, sinkDevice: `port${index}` },
       inside: new LoadClient(this.#program, client, this.cleanup, this.cgroup),
       outside: new LoadClient(this.#program, client, this.cleanup),
     };
+  }
+
+  /** Where all backends are. */
+  get cluster(): Netns {
+    return this.#cluster;
   }
 
   side(setup: Setup): Side {
@@ -150,10 +156,6 @@ export class BenchWorld {
   moving(place: number): Target {
     const address = serviceAddress(movingService(this.shape));
     return { address, port: SERVICE_PORT, firstBackend: movingBackend(place), backends: 1 };
-  }
-
-  get podCidr(): string {
-    return POD_CIDR_OF_NOBODY;
   }
 
   [Symbol.dispose](): void {
