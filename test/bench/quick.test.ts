@@ -26,7 +26,7 @@ test("every suite measures, each with all of its setups, and the report is writt
   const { status, stderr, pid } = spawnSync(process.execPath, [...flags, "--quick", "--out", out], {
     encoding: "utf8",
   });
-  expect([status, stderr]).toEqual([0, expect.stringContaining("measurements in")]);
+  expect(status, stderr).toBe(0);
   const results = JSON.parse(readFileSync(join(out, "results.json"), "utf8")) as Results;
   expect(results.suites.map(({ name, error }) => [name, error])).toEqual(suites.map(({ name }) => [name, undefined]));
   const setups = new Set(results.measurements.map(({ setup }) => setup));

@@ -68,7 +68,7 @@ class ControlBench {
 
   /** The moving Service's endpoint goes from one place to the other and back. */
   async #changes(world: BenchWorld, setup: Setup, proxy: ServiceProxy): Promise<void> {
-    const count = this.#options.quick ? 3 : setup === "ours" ? 40 : 8;
+    const count = this.#options.quick ? 2 : setup === "ours" ? 40 : 8;
     const before = proxy.usage().cpuSeconds;
     const times: number[] = [];
     for (let change = 1; change <= count; change++) {
