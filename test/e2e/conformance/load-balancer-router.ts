@@ -2,7 +2,7 @@
 // A router of its own beside the machines, which leads load balancers' addresses to nodes as a cloud's network would.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { run } from "../../../stacks/local/host/exec.ts";
+import { run, runAnyway } from "../../../stacks/local/host/exec.ts";
 
 /** Last byte of the router's own address; load balancers have those after it, machines those before it. */
 const routerByte = 199;
@@ -77,6 +77,7 @@ export class LoadBalancerRouter {
   async #connect(): Promise<void> {
     const { bridge, link, network, client } = this.#place;
     const own = `${network}.${routerByte}`;
+    await this.#removeLink();
     await run("ip", ["link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", `${this.#holder.pid}`]);
     await run("ip", ["link", "set", link, "master", bridge, "up"]);
     await this.#inside("ip", "address", "add", `${own}/24`, "dev", "eth0");
@@ -86,6 +87,11 @@ export class LoadBalancerRouter {
     await run("ip", ["address", "replace", `${client}/32`, "dev", bridge]);
     await run("ip", ["route", "replace", `${own}/32`, "dev", bridge]);
     await run("ip", ["route", "replace", this.#balancers(), "via", own, "src", client]);
+  }
+
+  /** The kernel takes a namespace down in its own time, and its links with it: also that of a run which was killed. */
+  async #removeLink(): Promise<void> {
+    await runAnyway("ip", ["link", "delete", this.#place.link]);
   }
 
   #balancers(): string {
@@ -126,6 +132,7 @@ export class LoadBalancerRouter {
   /** Leaves the box as it was. */
   async close(): Promise<void> {
     const { bridge, network, client } = this.#place;
+    await this.#removeLink();
     for (const args of [
       ["route", "flush", this.#balancers()],
       ["route", "flush", `${network}.${routerByte}/32`],
