@@ -3,6 +3,8 @@
 
 import { readFileSync } from "node:fs";
 import { familyOf } from "./core/ip-address.ts";
+import { isAlgorithm, type LoadBalancing } from "./core/load-balancing.ts";
+import { MAGLEV_TABLE_SIZES } from "./core/maglev.ts";
 
 export interface Config {
   readonly apiServer: { readonly host: string; readonly port: number };
@@ -26,6 +28,7 @@ export interface Config {
   readonly bpfRoot: string;
   /** The part of this machine's memory that the maps of Services may take. */
   readonly mapMemoryRatio: number;
+  readonly balancing: LoadBalancing;
   readonly debug: boolean;
 }
 
@@ -61,6 +64,8 @@ const DEFAULTS = {
   "cgroup.hostRoot": "/sys/fs/cgroup",
   "bpf.root": "/sys/fs/bpf",
   "bpf.mapDynamicSizeRatio": 0.02,
+  "loadBalancer.algorithm": "random",
+  "maglev.tableSize": 16_381,
   "debug.enabled": false,
 };
 
@@ -106,6 +111,7 @@ export function parseConfig(json: unknown, nodeName: string | undefined): Config
     cgroupRoot: absolutePath("cgroup.hostRoot", values["cgroup.hostRoot"]),
     bpfRoot: absolutePath("bpf.root", values["bpf.root"]),
     mapMemoryRatio: ratio("bpf.mapDynamicSizeRatio", values["bpf.mapDynamicSizeRatio"]),
+    balancing: balancing(values),
     debug: values["debug.enabled"],
   };
 }
@@ -163,6 +169,15 @@ function portNumber(property: string, value: number): number {
   if (!Number.isInteger(value) || value < 1 || value > 65_535)
     throw new ConfigError(property, value, "must be a port, 1 to 65535");
   return value;
+}
+
+function balancing(values: Values): LoadBalancing {
+  const { "loadBalancer.algorithm": algorithm, "maglev.tableSize": size } = values;
+  if (!isAlgorithm(algorithm))
+    throw new ConfigError("loadBalancer.algorithm", algorithm, 'must be "random" or "maglev"');
+  if (!MAGLEV_TABLE_SIZES.includes(size))
+    throw new ConfigError("maglev.tableSize", size, `must be one of the primes ${MAGLEV_TABLE_SIZES.join(", ")}`);
+  return { algorithm, maglevTableSize: size };
 }
 
 function ratio(property: string, value: number): number {

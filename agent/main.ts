@@ -88,6 +88,7 @@ async function run(config: Config, log: Log): Promise<void> {
   const reconciler: Reconciler = new Reconciler({
     kernel,
     nodeName,
+    balancing: config.balancing,
     snapshot: () => cluster.snapshot(),
     resourceVersions: () => cluster.resourceVersions(),
     network: (snapshot) => networkOf(config, snapshot),

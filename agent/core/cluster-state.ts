@@ -17,18 +17,21 @@ import {
   type Service,
   type Snapshot,
 } from "./kubernetes-objects.ts";
+import { DEFAULT_LOAD_BALANCING, type LoadBalancing } from "./load-balancing.ts";
 import { askedAddresses, type ObjectChange } from "./relevance.ts";
 
 export class ClusterState {
   readonly #nodeName: string;
+  readonly #balancing: LoadBalancing;
   #resolution: Resolution | undefined;
   /** Where each Service is in the order of the desired state. */
   #positions = new Map<string, number>();
   #healthChecks: HealthCheck[] = [];
   #askedAddresses = new Set<string>();
 
-  constructor(nodeName: string) {
+  constructor(nodeName: string, balancing: LoadBalancing = DEFAULT_LOAD_BALANCING) {
     this.#nodeName = nodeName;
+    this.#balancing = balancing;
   }
 
   /** Endpoints that Services ready for load balancers have here, as `healthChecks` says it of the same snapshot. */
@@ -43,7 +46,7 @@ export class ClusterState {
 
   /** Makes all of it anew. */
   rebuild(snapshot: Snapshot, deviceAddresses: readonly string[]): DesiredState {
-    const resolution = resolveAll(snapshot, this.#nodeName, deviceAddresses);
+    const resolution = resolveAll(snapshot, this.#nodeName, deviceAddresses, this.#balancing);
     this.#resolution = resolution;
     this.#positions = new Map(resolution.services.map((service, position) => [objectKey(service), position]));
     this.#healthChecks = healthChecks(resolution.services, resolution.slicesOf, this.#nodeName);
@@ -74,7 +77,14 @@ export class ClusterState {
     if (position === undefined || !service || !before) return undefined;
     const slices = resolution.slicesOf.get(name) ?? [];
     this.#checkHealth(service, slices);
-    const after = resolveService(service, resolution.claims[position] ?? [], slices, resolution.location);
+    const { claims, spreads, location } = resolution;
+    const after = resolveService(
+      service,
+      claims[position] ?? [],
+      slices,
+      location,
+      spreads[position] ?? this.#balancing,
+    );
     if (offersTheSame(before, after)) return undefined;
     resolution.desired.services[position] = after;
     return { before, after };

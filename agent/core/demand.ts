@@ -70,12 +70,12 @@ export class Demand {
     this.#frontends += by * service.frontends.length;
     this.#selections += by * service.selections.length;
     this.#sourceRanges += by * service.sourceRanges.length;
-    for (const { backends, contents } of service.selections) {
+    for (const { backends, cells, contents } of service.selections) {
       if (backends.length === 0) continue;
       const users = (this.#extents.get(contents) ?? 0) + by;
       if (users === 0) this.#extents.delete(contents);
       else this.#extents.set(contents, users);
-      if (users === (by === 1 ? 1 : 0)) this.#arena += by * extentSize(backends.length);
+      if (users === (by === 1 ? 1 : 0)) this.#arena += by * extentSize(cells);
       for (const backend of backends) this.#countBackend(backendId(backend), by * unit);
     }
   }

@@ -18,6 +18,14 @@ import {
   ZONE_LABEL,
 } from "./kubernetes-objects.ts";
 import {
+  type Algorithm,
+  algorithmOf,
+  cellsOf,
+  contentsOf,
+  DEFAULT_LOAD_BALANCING,
+  type LoadBalancing,
+} from "./load-balancing.ts";
+import {
   type Backend,
   backendId,
   type FrontendKey,
@@ -34,7 +42,9 @@ export interface DesiredSelection {
   readonly servicePort: string;
   /** Sorted by `backendId`, no duplicates. */
   readonly backends: readonly Backend[];
-  /** The same set as one text: equal sets have equal contents. */
+  /** Cells of its extent: one for each backend, or those of a Maglev table. */
+  readonly cells: number;
+  /** Both as one text: equal contents are equal extents. */
   readonly contents: string;
 }
 
@@ -48,6 +58,7 @@ export interface DesiredFrontend {
   readonly noEndpoint: NoEndpointVerdict;
   readonly affinitySeconds: number;
   readonly sourceRanges: boolean;
+  readonly algorithm: Algorithm;
 }
 
 export interface DesiredService {
@@ -66,15 +77,14 @@ export interface DesiredState {
   readonly problems: readonly Problem[];
 }
 
-export const contentsOf = (sortedBackendIds: readonly string[]): string => sortedBackendIds.join(" ");
-
 /** `nodeName` is this node, `deviceAddresses` what it carries beside what its Node says. */
 export function desiredState(
   snapshot: Snapshot,
   nodeName: string,
   deviceAddresses: readonly string[] = [],
+  balancing: LoadBalancing = DEFAULT_LOAD_BALANCING,
 ): DesiredState {
-  return resolveAll(snapshot, nodeName, deviceAddresses).desired;
+  return resolveAll(snapshot, nodeName, deviceAddresses, balancing).desired;
 }
 
 export interface Location {
@@ -82,16 +92,28 @@ export interface Location {
   readonly zone: string;
 }
 
+/** How the endpoints of one Service are spread. */
+export interface Spread {
+  readonly algorithm: Algorithm;
+  readonly maglevTableSize: number;
+}
+
 /** A desired state with what it was made from, in the order of its Services; those of Pods come after them. */
 export interface Resolution {
   readonly desired: DesiredState & { readonly services: DesiredService[] };
   readonly services: readonly Service[];
   readonly claims: readonly (readonly Claim[])[];
+  readonly spreads: readonly Spread[];
   readonly slicesOf: Map<string, EndpointSlice[]>;
   readonly location: Location;
 }
 
-export function resolveAll(snapshot: Snapshot, nodeName: string, deviceAddresses: readonly string[]): Resolution {
+export function resolveAll(
+  snapshot: Snapshot,
+  nodeName: string,
+  deviceAddresses: readonly string[],
+  balancing: LoadBalancing,
+): Resolution {
   const problems: Problem[] = [];
   const services = [...snapshot.services.objects.values()].filter(isServed).sort(byAge);
   const slicesOf = indexSlices(snapshot.endpointSlices.objects.values());
@@ -99,14 +121,21 @@ export function resolveAll(snapshot: Snapshot, nodeName: string, deviceAddresses
   const nodeAddresses = addressesOfNode(own, deviceAddresses);
   const claims = settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
   const location = { nodeName, zone: own?.labels[ZONE_LABEL] ?? "" };
+  const spreads = services.map((each) => ({ ...balancing, algorithm: algorithmOf(each, balancing, problems) }));
   const served = services.map((service, index) =>
-    resolveService(service, claims[index] ?? [], slicesOf.get(objectKey(service)) ?? [], location),
+    resolveService(
+      service,
+      claims[index] ?? [],
+      slicesOf.get(objectKey(service)) ?? [],
+      location,
+      spreads[index] ?? balancing,
+    ),
   );
   const owned = new Map(served.flatMap(({ name, frontends }) => frontends.map((f) => [frontendId(f.key), name])));
   const pods = snapshot.pods?.objects.values() ?? [];
   const all = [...served, ...hostPortServices(pods, nodeAddresses, owned, problems)];
   const desired = { complete: isComplete(snapshot), services: all, problems };
-  return { desired, services, claims, slicesOf, location };
+  return { desired, services, claims, spreads, slicesOf, location };
 }
 
 /** Headless and ExternalName Services need no proxy; a labelled one belongs to another proxy. */
@@ -145,6 +174,7 @@ export function resolveService(
   claims: readonly Claim[],
   slices: readonly EndpointSlice[],
   location: Location,
+  { algorithm, maglevTableSize }: Spread,
 ): DesiredService {
   const selections = new Map<string, DesiredSelection>();
   const ranges = sourceRangesOf(service, []);
@@ -160,8 +190,9 @@ export function resolveService(
     const select = (policy: TrafficPolicy): string => {
       const selection = `${servicePort}/v${family}/${policy}`;
       const backends = endpoints[policy];
-      const contents = contentsOf(backends.map(backendId));
-      selections.set(selection, { key: selection, servicePort, backends, contents });
+      const cells = cellsOf(backends.length, algorithm, maglevTableSize);
+      const contents = contentsOf(backends.map(backendId), cells);
+      selections.set(selection, { key: selection, servicePort, backends, cells, contents });
       return selection;
     };
     const allowed = ranges[family];
@@ -177,6 +208,7 @@ export function resolveService(
       noEndpoint: claim.externalPolicy === "local" && endpoints.any ? "drop" : "reject",
       affinitySeconds,
       sourceRanges: claim.sourceRanges,
+      algorithm,
     };
   });
   return {

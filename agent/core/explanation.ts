@@ -97,7 +97,7 @@ function heldBy(mirror: KernelMirror | undefined, key: FrontendKey): Explanation
   const backendsOf = (index: number): string[] => {
     const selection = mirror.selections.get(index);
     const ids = selection && selection.count > 0 ? (mirror.extents.get(selection.offset) ?? []) : [];
-    return ids.flatMap((id) => mirror.backends.get(id) ?? []).map(backendId);
+    return [...new Set(ids)].flatMap((id) => mirror.backends.get(id) ?? []).map(backendId);
   };
   return { inside: backendsOf(entry.selection), outside: backendsOf(entry.externalSelection) };
 }

@@ -10,4 +10,5 @@ export const sameEntry = (a: FrontendEntry, b: FrontendEntry): boolean =>
   a.affinitySeconds === b.affinitySeconds &&
   a.sourceRanges === b.sourceRanges &&
   a.service === b.service &&
-  a.scope === b.scope;
+  a.scope === b.scope &&
+  (a.algorithm ?? "random") === (b.algorithm ?? "random");

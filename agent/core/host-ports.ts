@@ -53,6 +53,7 @@ export function hostPortServices(
           noEndpoint: "reject",
           affinitySeconds: 0,
           sourceRanges: false,
+          algorithm: "random",
         });
       }
     }
@@ -97,6 +98,7 @@ function selectionOf(pod: Pod, hostPort: HostPort, podIp: IpAddress, protocol: P
     key: `${servicePort}/v${podIp.family}/host`,
     servicePort,
     backends: [backend],
+    cells: 1,
     contents: backendId(backend),
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel is known to hold, kept in step with every write, and since when each unreferenced part has been idle.
 
-import { contentsOf } from "./desired-state.ts";
+import { extentContents } from "./extent-contents.ts";
 import { MirrorIndex } from "./mirror-index.ts";
 import {
   type Backend,
@@ -210,8 +210,7 @@ export class KernelMirror implements KernelState {
 
   #addExtent(offset: number, ids: readonly number[], now: number): void {
     this.extents.set(offset, ids);
-    const backends = ids.flatMap((id) => this.backends.get(id) ?? []);
-    const contents = backends.length === ids.length ? contentsOf(backends.map(backendId).sort()) : undefined;
+    const contents = extentContents(ids, this.backends);
     if (contents !== undefined) this.#contents.set(offset, contents);
     this.index.addExtent(offset, ids.length, contents);
     if (!this.#extentUses.has(offset)) this.idleExtents.set(offset, now);

@@ -34,6 +34,8 @@ export interface Service extends Identity {
   /** 0 when none is allocated. */
   readonly healthCheckNodePort: number;
   readonly loadBalancerSourceRanges: readonly string[];
+  /** What the annotation `sansproxy.io/load-balancer-algorithm` says; empty when it says nothing. */
+  readonly algorithm: string;
   readonly ingress: readonly { readonly ip: string; readonly ipMode: string }[];
 }
 
@@ -101,6 +103,7 @@ export interface Snapshot {
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 export const SERVICE_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 export const HEADLESS_LABEL = "service.kubernetes.io/headless";
+export const ALGORITHM_ANNOTATION = "sansproxy.io/load-balancer-algorithm";
 export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";
 export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
@@ -142,6 +145,7 @@ export function readService(json: unknown): Service {
     affinitySeconds:
       integer(record(record(spec["sessionAffinityConfig"])["clientIP"])["timeoutSeconds"]) || DEFAULT_AFFINITY_SECONDS,
     healthCheckNodePort: integer(spec["healthCheckNodePort"]),
+    algorithm: text(record(record(record(json)["metadata"])["annotations"])[ALGORITHM_ANNOTATION]),
     loadBalancerSourceRanges: texts(spec["loadBalancerSourceRanges"]),
     ingress: list(balancer["ingress"])
       .map((ingress) => ({ ip: text(ingress["ip"]), ipMode: text(ingress["ipMode"]) || "VIP" }))

@@ -10,6 +10,7 @@ export type ProblemReason =
   | "FrontendsFull"
   | "HealthCheckPort"
   | "HostPortConflict"
+  | "LoadBalancerAlgorithm"
   | "SelectionsFull"
   | "SocketLbBypass"
   | "SourceRangesFull"

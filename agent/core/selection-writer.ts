@@ -4,6 +4,7 @@
 import { ArenaRoom, FreeIndices } from "./arena.ts";
 import type { DesiredSelection } from "./desired-state.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
+import { maglevTable } from "./maglev.ts";
 import { type Backend, backendId, type Capacity, type Operation } from "./operation.ts";
 
 /** Writes endpoint sets: reuses backends and equal extents that the kernel holds, and never overwrites one in use. */
@@ -39,7 +40,7 @@ export class SelectionWriter {
       this.#keep(selection.backends);
       return [];
     }
-    const count = selection.backends.length;
+    const count = selection.cells;
     const generation = ((held?.generation ?? 0) % 65_535) + 1;
     const flip = (offset: number): Operation => ({
       kind: "flip-selection",
@@ -68,11 +69,12 @@ export class SelectionWriter {
       }
       ids.push(id);
     }
-    const offset = this.#room.allocate(ids.length);
+    const cells = spread(selection, ids);
+    const offset = this.#room.allocate(cells.length);
     if (offset === undefined) return this.#giveUp(writes);
     for (const id of ids) this.#used.add(id);
     this.#newOffsets.set(selection.contents, offset);
-    return [...writes, { kind: "write-extent", offset, backendIds: ids }, flip(offset)];
+    return [...writes, { kind: "write-extent", offset, backendIds: cells }, flip(offset)];
   }
 
   /** The ids stay unwritten in this plan: no other extent may rely on them. */
@@ -91,4 +93,10 @@ export class SelectionWriter {
       if (id !== undefined) this.#used.add(id);
     }
   }
+}
+
+/** The extent's cells: each backend's id once, or as often as its Maglev table says. */
+function spread({ backends, cells }: DesiredSelection, ids: readonly number[]): readonly number[] {
+  if (cells === ids.length) return ids;
+  return Array.from(maglevTable(backends.map(backendId), cells), (backend) => ids[backend] ?? 0);
 }

@@ -6,6 +6,7 @@ import { EndpointPlanner } from "./endpoint-planner.ts";
 import type { HealthCheck } from "./health-checks.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import type { EndpointSlice, Snapshot } from "./kubernetes-objects.ts";
+import type { LoadBalancing } from "./load-balancing.ts";
 import type { Capacity } from "./operation.ts";
 import { type Plan, plan } from "./plan.ts";
 import type { ObjectChange } from "./relevance.ts";
@@ -26,8 +27,8 @@ export class SyncPlanner {
   /** Knows what the last full plan decided, while that has been carried out whole. */
   #follower: EndpointPlanner | undefined;
 
-  constructor(nodeName: string) {
-    this.#state = new ClusterState(nodeName);
+  constructor(nodeName: string, balancing?: LoadBalancing) {
+    this.#state = new ClusterState(nodeName, balancing);
   }
 
   /** What load balancers are to be told once the plan has been carried out. */

@@ -4,6 +4,7 @@
 import type { HealthCheck } from "../core/health-checks.ts";
 import type { KernelMirror } from "../core/kernel-mirror.ts";
 import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
+import type { LoadBalancing } from "../core/load-balancing.ts";
 import type { Capacity, Kernel, NodeNetwork } from "../core/operation.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Problem } from "../core/problem.ts";
@@ -25,6 +26,7 @@ import { mapUsage, NO_SYNC_YET, type SyncStatus } from "./sync-status.ts";
 export interface ReconcilerOptions {
   readonly kernel: Kernel;
   readonly nodeName: string;
+  readonly balancing?: LoadBalancing;
   readonly snapshot: () => Snapshot;
   readonly resourceVersions: () => Readonly<Record<string, string>>;
   /** Node-wide facts for the programs; undefined while they are not known. */
@@ -89,7 +91,7 @@ export class Reconciler {
     this.#timing = { ...TIMING, ...options.timing };
     this.#backoff = new Backoff(this.#timing.retry);
     this.#timer = new PassTimer(() => this.#pass(), this.#timing.coalesceMs);
-    this.#planner = new SyncPlanner(nodeName);
+    this.#planner = new SyncPlanner(nodeName, options.balancing);
     this.#changes = new ChangeLog(() => this.#planner.askedAddresses);
     this.#account = new KernelAccount(kernel, log, metrics);
     this.#executor = new OperationExecutor(kernel, log, metrics);

@@ -82,7 +82,7 @@ test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs
     return true;
   };
   // Cilium's chart takes these, but lists no default.
-  const unlisted = ["nodePort.range", "socketLB.terminatePodConnections"];
+  const unlisted = ["nodePort.range", "socketLB.terminatePodConnections", "loadBalancer.algorithm", "maglev.tableSize"];
   // Cilium has nothing of the kind; the address is kube-proxy's own.
   const additions = ["socketLB.bypassRuntimeClasses", "metricsBindAddress"];
   const ours = leaves(values).filter((path) => !path.startsWith("resources"));
@@ -162,7 +162,8 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     ["bpf.masquerade=false", /bpf.masquerade = false with enableIPv4Masquerade = true/],
     ["routingMode=tunnel", /routingMode.*must be 'native'/],
     ["ipam.mode=cluster-pool", /ipam\/mode.*must be 'kubernetes'/],
-    ["loadBalancer.mode=dsr", /additional properties 'loadBalancer' not allowed/],
+    ["loadBalancer.mode=dsr", /additional properties 'mode' not allowed/],
+    ["loadBalancer.algorithm=leastconn", /algorithm.*must be one of 'random', 'maglev'/],
     ["bpf.masqerade=true", /additional properties 'masqerade' not allowed/],
   ];
   test.each(refused)("%s is refused with the remedy, and nothing is rendered", (setting, said) => {

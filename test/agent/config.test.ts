@@ -14,6 +14,7 @@ test("understands the values of the chart", () => {
     "nodePort.range": "20000-21000",
     "bpf.root": "/bpf",
     "socketLB.bypassRuntimeClasses": "kata gvisor",
+    "loadBalancer.algorithm": "maglev",
   };
   expect(parseConfig({ ...values, kubeProxyReplacementHealthzBindAddr: "[::]:9999" }, "node-1")).toEqual({
     apiServer: { host: "192.0.2.10", port: 443 },
@@ -32,6 +33,7 @@ test("understands the values of the chart", () => {
     cgroupRoot: "/sys/fs/cgroup",
     bpfRoot: "/bpf",
     mapMemoryRatio: 0.02,
+    balancing: { algorithm: "maglev", maglevTableSize: 16_381 },
     debug: false,
   });
 });
@@ -51,6 +53,8 @@ const bad: [property: string, values: Record<string, unknown>, said: string][] =
   ["kubeProxyReplacementHealthzBindAddr", { kubeProxyReplacementHealthzBindAddr: "10256" }, "address and port"],
   ["metricsBindAddress", { metricsBindAddress: "localhost:10249" }, "address and port"],
   ["bpf.mapDynamicSizeRatio", { "bpf.mapDynamicSizeRatio": 0 }, "above 0"],
+  ["loadBalancer.algorithm", { "loadBalancer.algorithm": "leastconn" }, '"random" or "maglev"'],
+  ["maglev.tableSize", { "maglev.tableSize": 16_384 }, "one of the primes"],
   ["cgroup.hostRoot", { "cgroup.hostRoot": "sys/fs/cgroup" }, "absolute path"],
 ];
 

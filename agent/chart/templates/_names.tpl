@@ -32,6 +32,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "autoDirectNodeRoutes" .Values.autoDirectNodeRoutes
   "ipam.mode" .Values.ipam.mode
   "devices" .Values.devices
+  "loadBalancer.algorithm" .Values.loadBalancer.algorithm
+  "maglev.tableSize" (int .Values.maglev.tableSize)
   "nodePort.range" .Values.nodePort.range
   "cni.install" .Values.cni.install
   "cni.confPath" .Values.cni.confPath
