@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the desired state while the cluster changes: made whole at first and when Services do, one Service at a time when endpoints do.
 
+import type { Claim } from "./claims.ts";
 import {
   type DesiredService,
   type DesiredState,
   type Resolution,
   resolveAll,
   resolveService,
+  type ServiceInputs,
 } from "./desired-state.ts";
 import type { EndpointChange } from "./endpoint-planner.ts";
 import { type HealthCheck, healthCheckOf, healthChecks, isHealthChecked } from "./health-checks.ts";
@@ -18,6 +20,7 @@ import {
   type Snapshot,
 } from "./kubernetes-objects.ts";
 import { DEFAULT_LOAD_BALANCING, type LoadBalancing } from "./load-balancing.ts";
+import { frontendId } from "./operation.ts";
 import { askedAddresses, type ObjectChange } from "./relevance.ts";
 
 export class ClusterState {
@@ -46,7 +49,11 @@ export class ClusterState {
 
   /** Makes all of it anew. */
   rebuild(snapshot: Snapshot, deviceAddresses: readonly string[]): DesiredState {
-    const resolution = resolveAll(snapshot, this.#nodeName, deviceAddresses, this.#balancing);
+    const earlier = this.#resolution;
+    const resolution = resolveAll(snapshot, {
+      ...{ nodeName: this.#nodeName, balancing: this.#balancing, deviceAddresses },
+      reuse: (inputs) => earlier && this.#reuse(earlier, inputs),
+    });
     this.#resolution = resolution;
     this.#positions = new Map(resolution.services.map((service, position) => [objectKey(service), position]));
     this.#healthChecks = healthChecks(resolution.services, resolution.slicesOf, this.#nodeName);
@@ -77,17 +84,18 @@ export class ClusterState {
     if (position === undefined || !service || !before) return undefined;
     const slices = resolution.slicesOf.get(name) ?? [];
     this.#checkHealth(service, slices);
-    const { claims, spreads, location } = resolution;
-    const after = resolveService(
-      service,
-      claims[position] ?? [],
-      slices,
-      location,
-      spreads[position] ?? this.#balancing,
-    );
+    const after = resolveService({ ...inputsAt(resolution, position, service), slices });
     if (offersTheSame(before, after)) return undefined;
     resolution.desired.services[position] = after;
     return { before, after };
+  }
+
+  /** The objects are never changed in place, so the same ones mean the same; a new list brings new ones. */
+  #reuse(earlier: Resolution, inputs: ServiceInputs): DesiredService | undefined {
+    const position = this.#positions.get(objectKey(inputs.service));
+    const known = position === undefined ? undefined : earlier.services[position];
+    if (position === undefined || !known || known !== inputs.service) return undefined;
+    return sameInputs(inputsAt(earlier, position, known), inputs) ? earlier.desired.services[position] : undefined;
   }
 
   #checkHealth(service: Service, slices: readonly EndpointSlice[]): void {
@@ -99,6 +107,29 @@ export class ClusterState {
     );
   }
 }
+
+function inputsAt(resolution: Resolution, position: number, service: Service): ServiceInputs {
+  const { claims, slicesOf, location, spreads } = resolution;
+  const spread = spreads[position];
+  if (!spread) throw new Error(`Service ${objectKey(service)} has no place in what was resolved`);
+  return { service, claims: claims[position] ?? [], slices: slicesOf.get(objectKey(service)) ?? [], location, spread };
+}
+
+/** Of one and the same Service object. */
+function sameInputs(a: ServiceInputs, b: ServiceInputs): boolean {
+  return (
+    a.location.zone === b.location.zone &&
+    a.spread.algorithm === b.spread.algorithm &&
+    a.slices.length === b.slices.length &&
+    a.slices.every((slice, index) => slice === b.slices[index]) &&
+    a.claims.length === b.claims.length &&
+    a.claims.every((claim, index) => sameClaim(claim, b.claims[index]))
+  );
+}
+
+/** Policies and ranges follow from the Service, but which ports and addresses it has won does not. */
+const sameClaim = (a: Claim, b: Claim | undefined): boolean =>
+  b !== undefined && frontendId(a.key) === frontendId(b.key) && a.port === b.port && a.scope === b.scope;
 
 function serviceOf({ namespace, labels }: EndpointSlice): string | undefined {
   const name = labels[SERVICE_NAME_LABEL];

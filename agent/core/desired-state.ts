@@ -84,7 +84,7 @@ export function desiredState(
   deviceAddresses: readonly string[] = [],
   balancing: LoadBalancing = DEFAULT_LOAD_BALANCING,
 ): DesiredState {
-  return resolveAll(snapshot, nodeName, deviceAddresses, balancing).desired;
+  return resolveAll(snapshot, { nodeName, deviceAddresses, balancing }).desired;
 }
 
 export interface Location {
@@ -108,11 +108,26 @@ export interface Resolution {
   readonly location: Location;
 }
 
+export interface ResolveOptions {
+  readonly nodeName: string;
+  readonly deviceAddresses: readonly string[];
+  readonly balancing: LoadBalancing;
+  /** What an earlier resolution has made of the very same objects and claims, or undefined. */
+  readonly reuse?: (inputs: ServiceInputs) => DesiredService | undefined;
+}
+
+/** All that decides what one Service is served as. */
+export interface ServiceInputs {
+  readonly service: Service;
+  readonly claims: readonly Claim[];
+  readonly slices: readonly EndpointSlice[];
+  readonly location: Location;
+  readonly spread: Spread;
+}
+
 export function resolveAll(
   snapshot: Snapshot,
-  nodeName: string,
-  deviceAddresses: readonly string[],
-  balancing: LoadBalancing,
+  { nodeName, deviceAddresses, balancing, reuse }: ResolveOptions,
 ): Resolution {
   const problems: Problem[] = [];
   const services = [...snapshot.services.objects.values()].filter(isServed).sort(byAge);
@@ -122,15 +137,11 @@ export function resolveAll(
   const claims = settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
   const location = { nodeName, zone: own?.labels[ZONE_LABEL] ?? "" };
   const spreads = services.map((each) => ({ ...balancing, algorithm: algorithmOf(each, balancing, problems) }));
-  const served = services.map((service, index) =>
-    resolveService(
-      service,
-      claims[index] ?? [],
-      slicesOf.get(objectKey(service)) ?? [],
-      location,
-      spreads[index] ?? balancing,
-    ),
-  );
+  const served = services.map((service, index) => {
+    const slices = slicesOf.get(objectKey(service)) ?? [];
+    const inputs = { service, claims: claims[index] ?? [], slices, location, spread: spreads[index] ?? balancing };
+    return reuse?.(inputs) ?? resolveService(inputs);
+  });
   const owned = new Map(served.flatMap(({ name, frontends }) => frontends.map((f) => [frontendId(f.key), name])));
   const pods = snapshot.pods?.objects.values() ?? [];
   const all = [...served, ...hostPortServices(pods, nodeAddresses, owned, problems)];
@@ -169,13 +180,8 @@ export function indexSlices(slices: Iterable<EndpointSlice>): Map<string, Endpoi
 }
 
 /** What a Service is served as, from the claims it has won and its own EndpointSlices. */
-export function resolveService(
-  service: Service,
-  claims: readonly Claim[],
-  slices: readonly EndpointSlice[],
-  location: Location,
-  { algorithm, maglevTableSize }: Spread,
-): DesiredService {
+export function resolveService({ service, claims, slices, location, spread }: ServiceInputs): DesiredService {
+  const { algorithm, maglevTableSize } = spread;
   const selections = new Map<string, DesiredSelection>();
   const ranges = sourceRangesOf(service, []);
   const sourceRanges = new Map<string, { servicePort: string; cidr: string }>();

@@ -15,8 +15,8 @@ export function parseIp(text: string): IpAddress | undefined {
     const groups = parseGroups(text);
     return groups && { family: 6, text: formatGroups(groups) };
   }
-  const bytes = parseDotted(text);
-  return bytes && { family: 4, text: bytes.join(".") };
+  // What is read as dotted is in its one form already; its own text costs no other.
+  return parseDotted(text) && { family: 4, text };
 }
 
 /** The family of an address or CIDR, or undefined when it is neither. */
@@ -55,10 +55,23 @@ function parseDotted(text: string): number[] | undefined {
   if (parts.length !== 4) return undefined;
   const bytes: number[] = [];
   for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    bytes.push(Number(part));
+    const byte = parseByte(part);
+    if (byte === undefined) return undefined;
+    bytes.push(byte);
   }
   return bytes;
+}
+
+/** Decimal, without leading zeros. */
+function parseByte(text: string): number | undefined {
+  if (text.length === 0 || text.length > 3 || (text.length > 1 && text.startsWith("0"))) return undefined;
+  let byte = 0;
+  for (let index = 0; index < text.length; index++) {
+    const digit = text.charCodeAt(index) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    byte = byte * 10 + digit;
+  }
+  return byte > 255 ? undefined : byte;
 }
 
 function parseGroups(text: string): number[] | undefined {

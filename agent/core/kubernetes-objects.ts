@@ -107,6 +107,8 @@ export const ALGORITHM_ANNOTATION = "sansproxy.io/load-balancer-algorithm";
 export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";
 export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
+/** One for all endpoints without hints: there may be hundreds of thousands. */
+const NONE: readonly string[] = [];
 const TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time";
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
 const DEFAULT_AFFINITY_SECONDS = 10_800;
@@ -170,7 +172,7 @@ export function readEndpointSlice(json: unknown): EndpointSlice {
     endpoints: list(body["endpoints"]).map((endpoint) => {
       const conditions = record(endpoint["conditions"]);
       const hints = record(endpoint["hints"]);
-      const names = (hint: unknown) => list(hint).map(({ name }) => text(name));
+      const names = (hint: unknown) => (hint === undefined ? NONE : list(hint).map(({ name }) => text(name)));
       // The API's defaults: what is not said of readiness and serving counts as yes.
       return {
         addresses: texts(endpoint["addresses"]),

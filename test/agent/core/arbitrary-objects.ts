@@ -17,7 +17,7 @@ import {
 export const NODE = "node-1";
 const names = ["a", "b", "c", "d", "e", "f"] as const;
 
-const service = fc
+export const service: fc.Arbitrary<Service> = fc
   .record({
     name: fc.constantFrom(...names),
     age: fc.integer({ min: 0, max: 3 }),

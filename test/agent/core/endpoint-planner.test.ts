@@ -12,12 +12,13 @@ import {
   objectKey,
   readEndpointSlice,
   readService,
+  type Service,
   type Snapshot,
 } from "../../../agent/core/kubernetes-objects.ts";
 import type { Capacity } from "../../../agent/core/operation.ts";
 import { type FullPlan, type Plan, plan } from "../../../agent/core/plan.ts";
 import type { ObjectChange } from "../../../agent/core/relevance.ts";
-import { collection, NODE, slice, snapshot } from "./arbitrary-objects.ts";
+import { collection, NODE, service, slice, snapshot } from "./arbitrary-objects.ts";
 import { ModelKernel } from "./model-kernel.ts";
 
 const ROOMY: Capacity = { frontends: 500, selections: 500, arena: 4096, backends: 500, sourceRanges: 500 };
@@ -45,6 +46,16 @@ class Follower {
     this.mirror.releaseExtents(this.now);
     const full = plan(this.mirror, this.state.rebuild(next, NODE_ADDRESSES), this.kernel.capacity, this.now);
     this.#planner = this.#execute(full) ? new EndpointPlanner(full as FullPlan, this.kernel.capacity) : undefined;
+  }
+
+  /** Other Services stay the objects that they are. */
+  changeServices(services: readonly Service[]): void {
+    const objects = new Map(this.#snapshot.services.objects);
+    for (const each of services) objects.set(objectKey(each), each);
+    this.rebuild({ ...this.#snapshot, services: { synced: true, objects } });
+    // Resolved anew, and from what was known of the others: both are one.
+    const { services: known } = this.state.rebuild(this.#snapshot, NODE_ADDRESSES);
+    expect(known).toEqual(desiredState(this.#snapshot, NODE, NODE_ADDRESSES).services);
   }
 
   change(slices: Map<string, EndpointSlice | undefined>): void {
@@ -90,20 +101,24 @@ class Follower {
 const event = fc.oneof(
   { weight: 6, arbitrary: fc.record({ changed: fc.array(slice, { maxLength: 3 }), pause: fc.nat({ max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ gone: fc.nat(), pause: fc.nat({ max: 3 }) }) },
+  { weight: 3, arbitrary: fc.record({ services: fc.array(service, { maxLength: 2 }), pause: fc.nat({ max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ anew: snapshot, pause: fc.nat({ max: 3 }) }) },
 );
 type Event = {
   changed?: EndpointSlice[];
   gone?: number;
   anew?: Snapshot;
+  services?: Service[];
   pause: number;
 };
 
 function run(capacity: Capacity, initial: Snapshot, events: readonly Event[]): Follower {
   const follower = new Follower(capacity, initial);
   let names = [...initial.endpointSlices.objects.keys()];
-  for (const { changed, gone, anew, pause } of events) {
-    if (anew) {
+  for (const { changed, gone, anew, services, pause } of events) {
+    if (services) {
+      follower.changeServices(services);
+    } else if (anew) {
       follower.rebuild(anew);
       names = [...anew.endpointSlices.objects.keys()];
     } else if (changed) {
