@@ -20,6 +20,8 @@ export interface Config {
   /** Empty: found out. */
   readonly devices: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
+  /** No program of the node may bind to a port that a NodePort has. */
+  readonly bindProtection: boolean;
   readonly http: { readonly host: string; readonly port: number };
   /** Where kube-proxy serves its metrics; undefined for nowhere. */
   readonly kubeProxyHttp: { readonly host: string; readonly port: number } | undefined;
@@ -56,6 +58,7 @@ const DEFAULTS = {
   ipv4NativeRoutingCIDR: "",
   devices: "",
   "nodePort.range": "30000,32767",
+  "nodePort.bindProtection": true,
   kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
   metricsBindAddress: "127.0.0.1:10249",
   "cni.install": true,
@@ -99,6 +102,7 @@ export function parseConfig(json: unknown, nodeName: string | undefined): Config
     autoDirectNodeRoutes: values.autoDirectNodeRoutes,
     nativeRoutingCidrs: values.ipv4NativeRoutingCIDR === "" ? [] : [values.ipv4NativeRoutingCIDR],
     devices: wordsOf(values.devices),
+    bindProtection: values["nodePort.bindProtection"],
     nodePortRange: portRange(values["nodePort.range"]),
     http: bindAddress("kubeProxyReplacementHealthzBindAddr", values.kubeProxyReplacementHealthzBindAddr),
     kubeProxyHttp:

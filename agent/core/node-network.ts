@@ -14,6 +14,7 @@ export interface NodeSettings {
   readonly nodePortRange: { readonly first: number; readonly last: number };
   readonly masquerade: boolean;
   readonly socketLb: boolean;
+  readonly bindProtection: boolean;
 }
 
 /** Route to the pods of one other node. */
@@ -49,6 +50,7 @@ export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): Nod
     nodePortRange: settings.nodePortRange,
     masquerade: settings.masquerade,
     socketLb: settings.socketLb,
+    bindProtection: settings.bindProtection,
   };
 }
 

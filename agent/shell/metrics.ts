@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's Prometheus metrics: what is served, how full the maps are, what failed, and what the programs counted.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { registerProcessMetrics } from "./process-metrics.ts";
 
 const SYNC_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -35,7 +36,7 @@ export class Metrics {
 
   /** `datapathCounters` reads what the programs counted; asked at each scrape. */
   constructor(datapathCounters: () => Readonly<Record<string, bigint>>) {
-    collectDefaultMetrics({ register: this.registry });
+    registerProcessMetrics(this.registry);
     new Gauge({
       name: "sansproxy_datapath_events",
       help: "Events that the programs in the kernel counted, since they were first loaded",

@@ -27,6 +27,7 @@ test("understands the values of the chart", () => {
     nativeRoutingCidrs: ["10.244.0.0/16"],
     devices: ["eth0", "eth1"],
     nodePortRange: { first: 20_000, last: 21_000 },
+    bindProtection: true,
     http: { host: "::", port: 9999 },
     kubeProxyHttp: { host: "127.0.0.1", port: 10_249 },
     cni: { install: true, confPath: "/etc/cni/net.d", binPath: "/opt/cni/bin" },

@@ -35,6 +35,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "loadBalancer.algorithm" .Values.loadBalancer.algorithm
   "maglev.tableSize" (int .Values.maglev.tableSize)
   "nodePort.range" .Values.nodePort.range
+  "nodePort.bindProtection" .Values.nodePort.bindProtection
   "cni.install" .Values.cni.install
   "cni.confPath" .Values.cni.confPath
   "cni.binPath" .Values.cni.binPath

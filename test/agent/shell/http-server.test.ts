@@ -54,6 +54,8 @@ test("readyz is 503 with the reason until ready, and always has the facts", asyn
 test("metrics include the agent's and the programs' own", async () => {
   const text = await (await fetch(`${await serve(true)}/metrics`)).text();
   expect(text).toContain("sansproxy_ready 1");
+  expect(Number(/^process_resident_memory_bytes (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(1e6);
+  expect(Number(/^process_cpu_seconds_total ([\d.]+)$/m.exec(text)?.[1])).toBeGreaterThan(0);
   expect(text).toContain('sansproxy_datapath_events{reason="no_backend"} 3');
 });
 
