@@ -2,7 +2,7 @@
 // Selects the endpoints of one Service port as kube-proxy does, and says of each why it is in or out.
 
 import { type IpFamily, parseIp } from "./ip-address.ts";
-import { type EndpointSlice, isForOthers } from "./kubernetes-objects.ts";
+import { type EndpointSlice, isHeadless } from "./kubernetes-objects.ts";
 import { type Backend, backendId, type Protocol } from "./operation.ts";
 
 export interface PortQuery {
@@ -114,7 +114,7 @@ function preferenceOf(candidates: readonly Candidate[], { nodeName, zone }: Port
 }
 
 function collect(slice: EndpointSlice, query: PortQuery, candidates: Map<string, Candidate>): void {
-  if (slice.addressType !== `IPv${query.family}` || isForOthers(slice)) return;
+  if (slice.addressType !== `IPv${query.family}` || isHeadless(slice)) return;
   for (const slicePort of slice.ports) {
     if (slicePort.name !== query.portName || PROTOCOL_NUMBERS[slicePort.protocol] !== query.protocol) continue;
     for (const endpoint of slice.endpoints) {

@@ -2,7 +2,7 @@
 // Says which health check ports load balancers ask at this node, and how many endpoints each Service has here.
 
 import { parseIp } from "./ip-address.ts";
-import { type EndpointSlice, isForOthers, objectKey, type Service } from "./kubernetes-objects.ts";
+import { type EndpointSlice, isHeadless, objectKey, type Service } from "./kubernetes-objects.ts";
 
 export interface HealthCheck {
   readonly namespace: string;
@@ -33,7 +33,7 @@ export function healthChecks(
 export function healthCheckOf(service: Service, slices: readonly EndpointSlice[], nodeName: string): HealthCheck {
   const family = parseIp(service.clusterIPs[0] ?? "")?.family;
   const here = slices
-    .filter((slice) => slice.addressType === `IPv${family}` && slice.ports.length > 0 && !isForOthers(slice))
+    .filter((slice) => slice.addressType === `IPv${family}` && slice.ports.length > 0 && !isHeadless(slice))
     .flatMap((slice) => slice.endpoints)
     .filter((endpoint) => endpoint.ready && endpoint.nodeName === nodeName)
     .flatMap((endpoint) => parseIp(endpoint.addresses[0] ?? "")?.text ?? []);

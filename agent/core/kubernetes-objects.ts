@@ -113,8 +113,11 @@ const TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-tim
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 
-/** Objects that need no proxy, or belong to another one, say so by a label. */
-export const isForOthers = ({ labels }: Identity): boolean =>
+/** Slices of a Service that needs no proxy say so. That another proxy serves it is said by the Service alone, whose labels slices copy late. */
+export const isHeadless = ({ labels }: EndpointSlice): boolean => HEADLESS_LABEL in labels;
+
+/** Services that need no proxy, or belong to another one, say so by a label. */
+export const isForOthers = ({ labels }: Service): boolean =>
   SERVICE_PROXY_NAME_LABEL in labels || HEADLESS_LABEL in labels;
 
 export const objectKey = (object: { readonly namespace: string; readonly name: string }): string =>

@@ -129,12 +129,17 @@ describe("endpoints of a Service", () => {
     });
   });
 
-  test("of a namesake in another slice, or for another proxy, are not taken", () => {
+  test("of a namesake in another slice, or of a headless one, are not taken", () => {
     const slices: TestSlice[] = [
       { name: "1", service: "web2", endpoints: [["10.0.0.1", ready]] },
-      { name: "2", labels: { "service.kubernetes.io/service-proxy-name": "x" }, endpoints: [["10.0.0.2", ready]] },
+      { name: "2", labels: { "service.kubernetes.io/headless": "" }, endpoints: [["10.0.0.2", ready]] },
     ];
     expect(served([{}], slices).frontends).toEqual({ [WEB]: "" });
+  });
+
+  test("are taken though their slice still says that another proxy serves the Service", () => {
+    const labels = { "service.kubernetes.io/service-proxy-name": "x" };
+    expect(served([{}], [{ labels, endpoints: [["10.0.0.2", ready]] }]).frontends).toEqual({ [WEB]: b("10.0.0.2") });
   });
 
   const here: TestSlice = {
