@@ -88,10 +88,9 @@ struct affinity {
 	__u32 backend;
 	/* Seconds of the monotonic clock at the last new connection. */
 	__u32 seen;
-	/* Where the backend was last found to be selectable. */
-	__u32 selection;
-	__u16 generation;
-	__u16 reserved;
+	/* Where in the selection the backend was last found: the place to look first, and no more than that. */
+	__u32 position;
+	__u32 reserved;
 };
 
 static_assert(sizeof(struct affinity) == 16, "affinity");

@@ -10,6 +10,7 @@
 struct affinity_search {
 	__u32 offset;
 	__u32 backend;
+	__u32 position;
 	bool found;
 };
 
@@ -19,38 +20,37 @@ static long affinity_compare(__u32 index, struct affinity_search *search)
 	const __u32 *cell = bpf_map_lookup_elem(&arena, &at);
 
 	search->found = cell && *cell == search->backend;
+	search->position = index;
 	return search->found;
 }
 
 /*
- * Whether the selection holds the backend. The generation answers at once for a selection that has not changed since the
- * backend was last found in it; only after a change are its cells compared.
+ * Whether the selection holds the backend; next->position becomes where. The cell where it was last found answers at once
+ * for a selection that has not changed. Nothing else would do: indices, generations and ids are all used again.
  */
-static __always_inline bool affinity_selectable(const struct affinity *affinity, __u32 index,
-						const struct selection *now)
+static __always_inline bool affinity_selectable(const struct affinity *last,
+						const struct selection *now, struct affinity *next)
 {
-	struct affinity_search search = {.offset = now->offset, .backend = affinity->backend};
+	struct affinity_search search = {.offset = now->offset, .backend = last->backend};
 
-	if (!now->count)
-		return false;
-	if (affinity->selection == index && affinity->generation == now->generation)
+	next->position = last->position;
+	if (last->position < now->count && affinity_compare(last->position, &search))
 		return true;
 	bpf_loop(now->count, affinity_compare, &search, 0);
+	next->position = search.position;
 	return search.found;
 }
 
-/* Whether the client's last backend still serves it; `next` is what to remember in its place. */
+/* Whether the client's last backend still serves it, out of selection `index`; `next` is what to remember in its place. */
 static __noinline int affinity_kept(const struct affinity_key *client, struct affinity *next,
-				    __u32 limit)
+				    __u32 index, __u32 limit)
 {
 	const struct affinity *last = bpf_map_lookup_elem(&affinities, client);
 	struct selection now;
 
-	if (!selection_read(next->selection, &now))
+	if (!last || next->seen - last->seen > limit || !selection_read(index, &now))
 		return false;
-	next->generation = now.generation;
-	if (!last || next->seen - last->seen > limit ||
-	    !affinity_selectable(last, next->selection, &now))
+	if (!affinity_selectable(last, &now, next))
 		return false;
 	next->backend = last->backend;
 	return true;
@@ -60,7 +60,7 @@ static __noinline int affinity_kept(const struct affinity_key *client, struct af
 static __noinline int affinity_choose(const struct frontend *frontend, __u32 index,
 				      struct affinity_key *client, __u32 *id)
 {
-	struct affinity next = {.selection = index};
+	struct affinity next = {};
 	const struct backend *backend;
 	enum choice choice;
 	__u32 limit = frontend->affinity_seconds;
@@ -69,7 +69,7 @@ static __noinline int affinity_choose(const struct frontend *frontend, __u32 ind
 		return backend_choose(index, id, &backend);
 	next.seen = clock_seconds();
 	client->service = frontend->service;
-	if (affinity_kept(client, &next, limit) && backend_by_id(next.backend)) {
+	if (affinity_kept(client, &next, index, limit) && backend_by_id(next.backend)) {
 		count(COUNT_AFFINITY_KEPT);
 		*id = next.backend;
 	} else {

@@ -140,6 +140,26 @@ describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
     }
   });
 
+  test("of a client whose selection was given up, and used again from its first generation, moves to what it holds now", () => {
+    const selection = spread.get(protocol === "tcp" ? TCP : UDP) ?? 0;
+    const first = table.ingress(packet(protocol, 85)).to;
+    const state = datapath.read();
+    const before = state.selections.get(selection);
+    if (before === undefined) throw new Error("the selection is gone");
+    const ids = (state.extents.get(before.offset) ?? []).slice(0, before.count);
+    const other = ids.find((id) => `${state.backends.get(id)?.address}:8080` !== first) ?? 0;
+    try {
+      datapath.apply({ kind: "clear-selection", id: selection });
+      datapath.apply({ kind: "write-extent", offset: 1000, backendIds: [other] });
+      datapath.apply({ kind: "flip-selection", id: selection, selection: { ...before, offset: 1000, count: 1 } });
+      expect(table.ingress(packet(protocol, 85, { sourcePort: 7300 })).to).toBe(
+        `${state.backends.get(other)?.address}:8080`,
+      );
+    } finally {
+      datapath.apply({ kind: "flip-selection", id: selection, selection: before });
+    }
+  });
+
   test("of a client with affinity that was idle for too long may go elsewhere", () => {
     const chosen = new Set<string>();
     for (let at = 0; at < 40; at++) {
