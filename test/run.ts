@@ -20,6 +20,8 @@ interface Stage {
 const root = new URL("..", import.meta.url).pathname;
 const reports = mkdtempSync(join(tmpdir(), "sansproxy-test-"));
 const node = process.execPath;
+/** What three minutes are enough for. */
+const ORACLE_CASES = "4000";
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
 
 /** Set by Ctrl-C: the stage that runs is ended, and none is begun after it. */
@@ -81,6 +83,18 @@ const tier = (name: string, what: string): Stage => ({
   },
 });
 
+/** The oracle counts its cases, each of which every proxy was asked. */
+const oracle: Stage = {
+  name: "oracle",
+  what: "random objects and packets: the reference, our proxy and the real kube-proxy agree",
+  run: async () => {
+    const report = join(reports, "oracle.json");
+    const code = await program(node, ["test/oracle/main.ts", "--cases", ORACLE_CASES, "--report", report]);
+    const { passed, failed } = JSON.parse(readFileSync(report, "utf8")) as { passed: number; failed: number };
+    return tally(passed, code === 0 ? failed : Math.max(1, failed));
+  },
+};
+
 const tally = (passed: number, failed: number, skipped = 0): Counts => ({ passed, failed, skipped });
 
 function readReport(path: string): Counts {
@@ -98,13 +112,14 @@ const stages: readonly Stage[] = [
   check("lint", "format, lint and import rules (Biome)", bin("biome"), "check", "."),
   check("types", "TypeScript, strict", bin("tsc"), "-p", "."),
   check("packages", "the distribution's packages for the tests", node, "stacks/local/cli.ts", "test-packages"),
-  check("toolchain", "programs, images and plugins, built or found", node, "stacks/local/cli.ts", "prepare"),
+  check("toolchain", "programs, images and plugins, built or found", node, "stacks/local/cli.ts", "prepare", "--tests"),
   check("e2e-build", "Kubernetes' own tests and what they run", node, "stacks/local/cli.ts", "e2e", "--prepare"),
   check("bpf-build", "the BPF programs compiled", node, "stacks/local/cli.ts", "build-bpf"),
   tier("unit", "agent, components and stacks, without a cluster"),
   check("c-format", "format of the BPF programs", node, "test/support/clang-format.ts"),
   tier("bpf", "programs loaded and run in this kernel"),
   tier("bench", "the measurements run and measure the right thing, whatever the times"),
+  oracle,
   tier("plugins", "Pulumi's engine with the offline plugins"),
   tier("testbed", "a machine made and taken down"),
   tier("e2e", "the local stack brought up, verified, changed and taken down"),

@@ -21,9 +21,9 @@ export default defineConfig({
   root,
   test: {
     projects: [
-      tier("unit", ["test/{agent,components,stacks}/**/*.test.ts", "test/*.test.ts"], 60_000),
+      tier("unit", ["test/{agent,components,stacks,oracle}/**/*.test.ts", "test/*.test.ts"], 60_000),
       tier("plugins", ["test/plugins/**/*.test.ts"], 180_000, true),
-      tier("bpf", ["test/bpf/**/*.test.ts"], 120_000, true),
+      tier("bpf", ["test/{bpf,attacks}/**/*.test.ts"], 120_000, true),
       tier("bench", ["test/bench/**/*.test.ts"], 120_000, true),
       tier("testbed", ["test/testbed/**/*.test.ts"], 300_000, true),
       tier("e2e", ["test/e2e/**/*.test.ts"], 1_200_000, true),

@@ -5,9 +5,10 @@ import { Command } from "commander";
 import { bench } from "./commands/bench.ts";
 import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
-import { buildBpf, kubectl, pulumi, test, testPackages } from "./commands/passed-through.ts";
+import { buildBpf, kubectl, oracle, pulumi, test, testPackages } from "./commands/passed-through.ts";
 import { status } from "./commands/status.ts";
 import { prepare, up } from "./commands/up.ts";
+import { neededByTests } from "./toolchain/programs.ts";
 
 // A reader that has seen enough (`| head`) ends us without a word, as it ends other programs.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -55,7 +56,8 @@ program
 program
   .command("prepare")
   .description("build or find the toolchain, images and plugins, and nothing more")
-  .action(async () => await prepare());
+  .option("--tests", "also the programs that only the tests run", false)
+  .action(async ({ tests }: { tests: boolean }) => await prepare([], tests ? neededByTests : []));
 
 program
   .command("test-packages")
@@ -88,6 +90,7 @@ passing(
   "measure beside the real kube-proxy: bench -- [--quick] [--only SUITE,...] [--services N,...] [--compare FILE]",
   bench,
 );
+passing("oracle", "compare our proxy with a reference and the real kube-proxy: oracle -- --cases N --seed S", oracle);
 passing("test", "run all tests, or the stages that are named", test);
 
 try {

@@ -25,6 +25,13 @@ export async function test(args: readonly string[]): Promise<number> {
   return await runInteractive(process.execPath, [join(repository, "test/run.ts"), ...args], { cwd: repository });
 }
 
+export async function oracle(args: readonly string[]): Promise<number> {
+  const program = join(repository, "test/oracle/main.ts");
+  return await runInteractive(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...args], {
+    cwd: repository,
+  });
+}
+
 /** The distribution's packages that the tests need beside those of `up`. */
 export async function testPackages(): Promise<void> {
   await bringPackages("test");

@@ -8,6 +8,7 @@ import { bringPackages } from "../host/packages.ts";
 import { clone, repository } from "../host/paths.ts";
 import { requireFit } from "../host/preflight.ts";
 import { duration, say } from "../host/progress.ts";
+import type { ProgramName } from "../toolchain/programs.ts";
 import { prepareToolchain } from "../toolchain/toolchain.ts";
 import { needsOfUp } from "./needs.ts";
 import { recoverStack, releaseStaleLock } from "./recovery.ts";
@@ -43,11 +44,11 @@ export async function up(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Everything before Pulumi: checks of the box, packages, the clone's folder, the toolchain. */
-export async function prepare(args: readonly string[] = []): Promise<void> {
+/** Everything before Pulumi: checks of the box, packages, the clone's folder, the toolchain and `more` programs. */
+export async function prepare(args: readonly string[] = [], more: readonly ProgramName[] = []): Promise<void> {
   const needs = await needsOfUp(args);
   requireFit(await gatherFacts(needs.disk.map(({ folder }) => folder)), needs);
   await bringPackages("up");
   await prepareWorkspace();
-  await prepareToolchain();
+  await prepareToolchain(more);
 }

@@ -103,7 +103,7 @@ export const programs = {
 
 export type ProgramName = keyof typeof programs;
 
-/** What `up` needs; kube-proxy is built only when a test compares with it. */
+/** What `up` needs. */
 export const neededByUp: readonly ProgramName[] = [
   "kubeadm",
   "kubelet",
@@ -117,6 +117,9 @@ export const neededByUp: readonly ProgramName[] = [
   "helm",
   "coredns",
 ];
+
+/** What only the tests run: the proxy that ours is compared with. */
+export const neededByTests: readonly ProgramName[] = ["kube-proxy"];
 
 function quoted(text: string): string {
   return text.replace(/[.+*?^$()[\]{}|\\]/g, "\\$&");

@@ -24,9 +24,9 @@ export interface Toolchain {
 /** Programs that a person and the engine find on the clone's own PATH. */
 const linked: readonly ProgramName[] = ["pulumi", "helm", "kubectl"];
 
-/** Gets or makes everything `up` needs and says in two lines where it comes from. */
-export async function prepareToolchain(): Promise<Toolchain> {
-  const programs = await obtain(neededByUp);
+/** Gets or makes everything `up` needs, and `more` in the same builds; says in two lines where it comes from. */
+export async function prepareToolchain(more: readonly ProgramName[] = []): Promise<Toolchain> {
+  const programs = await obtain([...neededByUp, ...more]);
   await machineImage();
   const agent = await agentImage();
   const bundle = await makeBundle(programs, [...(await kubernetesImages(programs)), agent]);

@@ -6,7 +6,13 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { repository } from "../../../../stacks/local/host/paths.ts";
 import { cachedPath, summary } from "../../../../stacks/local/toolchain/build.ts";
-import { atLeast, neededByUp, type Program, programs } from "../../../../stacks/local/toolchain/programs.ts";
+import {
+  atLeast,
+  neededByTests,
+  neededByUp,
+  type Program,
+  programs,
+} from "../../../../stacks/local/toolchain/programs.ts";
 
 const all: Program[] = Object.values(programs);
 
@@ -42,7 +48,7 @@ test("other flags or another version have another place", async () => {
   expect(new Set(places).size).toBe(3);
 });
 
-test.each(neededByUp)("go.mod pins %s as the table says", async (name) => {
+test.each([...neededByUp, ...neededByTests])("go.mod pins %s as the table says", async (name) => {
   const program = programs[name];
   const text = await readFile(join(repository, "stacks/local/toolchain/modules", program.module, "go.mod"), "utf8");
   const lines = text.split("\n").map((line) => line.replace(/^tool /, "").trim());

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where an implementation differs from the reference, and why that is meant to be: everything else is a failure.
+import type { Expected, Observed, Probe } from "./probe.ts";
+import type { ProxyName } from "./proxy.ts";
+import { SERVICE_CIDRS } from "./topology.ts";
+import { isIn } from "./wire/address.ts";
+
+export interface Difference {
+  readonly proxy: ProxyName;
+  readonly probe: Probe;
+  readonly expected: Expected;
+  readonly observed: Observed;
+}
+
+export interface KnownDifference {
+  readonly proxies: readonly ProxyName[];
+  readonly what: string;
+  readonly why: string;
+  covers(difference: Difference): boolean;
+}
+
+const wholly = (observed: Observed, ...kinds: readonly string[]): boolean =>
+  observed.every(({ kind }) => kinds.includes(kind));
+
+const isRefusedForDropped = ({ expected, observed }: Difference): boolean =>
+  expected.verdicts.includes("dropped") && wholly(observed, "refused");
+
+export const knownDifferences: readonly KnownDifference[] = [
+  {
+    proxies: ["ours"],
+    what: "internalTrafficPolicy Local without an endpoint here refuses clients of this node instead of dropping them",
+    why: "a hook at connect() can refuse, not lose a packet; the page on internal traffic policy asks for the behaviour of a Service without endpoints, which is this",
+    covers: (difference) => difference.probe.from !== "outside" && isRefusedForDropped(difference),
+  },
+  {
+    proxies: ["ours"],
+    what: "a UDP packet over IPv6 that nobody serves is dropped instead of refused",
+    why: "the programs do not write ICMPv6 messages of their own yet (bpf/README.md); the client runs into its timeout",
+    covers: ({ probe, expected, observed }) =>
+      probe.protocol === "udp" &&
+      probe.address.includes(":") &&
+      (probe.from === "outside" || probe.from === "sandbox") &&
+      expected.verdicts.includes("refused") &&
+      wholly(observed, "dropped"),
+  },
+  {
+    proxies: ["iptables", "nftables"],
+    what: "a ClusterIP is served to packets from outside as well",
+    why: "kube-proxy looks at no packet's origin; a ClusterIP is meant for the cluster, and ours is served to nobody else",
+    covers: ({ probe: { from, address }, expected }) =>
+      from === "outside" &&
+      SERVICE_CIDRS.some((cidr) => isIn(address, cidr)) &&
+      expected.verdicts.includes("untouched"),
+  },
+  {
+    proxies: ["nftables"],
+    what: "a port of a ClusterIP that no Service has is refused",
+    why: "the nftables mode answers for all of an address it serves, as an extra of its own; the other proxies leave it to the network",
+    covers: ({ probe: { address }, expected, observed }) =>
+      SERVICE_CIDRS.some((cidr) => isIn(address, cidr)) &&
+      expected.verdicts.includes("untouched") &&
+      wholly(observed, "refused"),
+  },
+  {
+    proxies: ["iptables"],
+    what: "NodePorts answer on 127.0.0.1",
+    why: "a relic of the iptables mode that needs route_localnet (CVE-2020-8558); the nftables mode and ours leave the loopback alone",
+    covers: ({ probe: { address } }) => address === "127.0.0.1",
+  },
+  {
+    proxies: ["iptables"],
+    what: "the host's own packets to an external address without endpoints go out as they are",
+    why: "the iptables mode refuses external addresses where packets come in or pass through, not where the host's own leave",
+    covers: ({ probe, expected, observed }) =>
+      probe.from === "host" &&
+      ["external IP", "load balancer"].includes(probe.target) &&
+      expected.verdicts.includes("refused") &&
+      wholly(observed, "untouched"),
+  },
+  {
+    proxies: ["iptables", "nftables"],
+    what: "source ranges drop clients of this node, too",
+    why: "the API restricts traffic through the load balancer; clients within the cluster take the short way and never pass it",
+    covers: ({ probe, expected, observed }) =>
+      expected.ranged && probe.from !== "outside" && wholly(observed, "dropped"),
+  },
+];
+
+export const knownDifference = (difference: Difference): KnownDifference | undefined =>
+  knownDifferences.find((known) => known.proxies.includes(difference.proxy) && known.covers(difference));
