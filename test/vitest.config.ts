@@ -25,6 +25,7 @@ export default defineConfig({
       tier("plugins", ["test/plugins/**/*.test.ts"], 180_000, true),
       tier("bpf", ["test/{bpf,attacks}/**/*.test.ts"], 120_000, true),
       tier("bench", ["test/bench/**/*.test.ts"], 120_000, true),
+      tier("clouds", ["test/clouds/**/*.test.ts"], 600_000, true),
       tier("testbed", ["test/testbed/**/*.test.ts"], 300_000, true),
       tier("e2e", ["test/e2e/**/*.test.ts"], 1_200_000, true),
     ],
