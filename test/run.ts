@@ -121,6 +121,7 @@ const stages: readonly Stage[] = [
   tier("bench", "the measurements run and measure the right thing, whatever the times"),
   oracle,
   tier("plugins", "Pulumi's engine with the offline plugins"),
+  tier("clouds", "Pulumi's engine on simulated clouds, with clusters that answer"),
   tier("testbed", "a machine made and taken down"),
   tier("e2e", "the local stack brought up, verified, changed and taken down"),
 ];

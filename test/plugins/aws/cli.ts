@@ -59,7 +59,9 @@ const describeInterfaces = (account: Account, written: readonly string[]): void 
     return wantedFacts.every(({ name, values: wanted }) => {
       if (known[name] === undefined && !name.startsWith("tag:")) return refuse(`the filter ${name} is not simulated`);
       return (known[name] ?? []).some((value) =>
-        wanted.some((one) => new RegExp(`^${one.split("*").map(RegExp.escape).join(".*")}$`).test(value)),
+        wanted.some((one) =>
+          new RegExp(`^${one.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`).test(value),
+        ),
       );
     });
   };

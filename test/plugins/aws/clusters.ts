@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Simulates EKS: control planes that really answer, add-ons, access, and identities of Pods.
 import { type Account, newId } from "../clouds/account.ts";
-import { folderOf } from "../clouds/clusters/cluster.ts";
-import { clustersOf, createCluster, deleteCluster, readyNodes } from "../clouds/clusters/lifecycle.ts";
+import { clientOf, folderOf } from "../clouds/clusters/cluster.ts";
+import { installKubeProxy } from "../clouds/clusters/kube-proxy.ts";
+import { clustersOf, createCluster, deleteCluster } from "../clouds/clusters/lifecycle.ts";
 import {
   CreatedInFailure,
   type Kind,
@@ -48,8 +49,6 @@ const oneOf = (inputs: Dict, property: string, values: readonly string[], value 
 
 /** The id under which a cluster's control plane is kept. */
 export const clusterId = (name: string): string => `eks-${name}`;
-
-const bareRange = "10.240.0.0/16";
 
 const cluster: Kind = {
   token: tokens.cluster,
@@ -119,7 +118,8 @@ const cluster: Kind = {
     const plan = {
       id: clusterId(name),
       serviceCidr: text(record(inputs["kubernetesNetworkConfig"])["serviceIpv4Cidr"]) || "172.20.0.0/16",
-      podCidr: bareRange,
+      // As with AWS' own plugin, Pods get addresses of the nodes' network.
+      podCidr: text(around.account.get(network.subnet, subnetIds[0] ?? "")?.outputs["cidrBlock"]),
       surroundings: { cloud: "aws" as const, cluster: name, region, networkId: vpcId, subnetIds },
     };
     const say = (line: string): void => around.subject.log("info", `simulated eks: ${line}`, { ephemeral: true });
@@ -127,6 +127,12 @@ const cluster: Kind = {
       createCluster(around.account, plan, say, around.subject.signal),
       around.clock.pass(clusterMinutes, around.subject.signal),
     ]);
+    if (inputs["bootstrapSelfManagedAddons"] !== false) {
+      const directory = folderOf(around.account, clusterId(name));
+      await clustersOf(around.account).installPodNetwork(directory);
+      await clustersOf(around.account).installDns(directory);
+      await installKubeProxy(clientOf(directory));
+    }
     const issuer = `https://oidc.eks.${region}.simulated.invalid/id/${newId("").toUpperCase()}`;
     return {
       id: name,
@@ -174,10 +180,15 @@ const cluster: Kind = {
   },
 };
 
-/** Applies what an add-on does in the cluster; the names of AWS' own objects, and no Pods of AWS' images. */
+const directoryOf = (account: Account, inputs: Dict): string =>
+  folderOf(account, clusterId(text(inputs["clusterName"])));
+
+/** Does in the cluster what AWS' own images would do there. */
 const installAddon = async (account: Account, inputs: Dict): Promise<void> => {
-  const directory = folderOf(account, clusterId(text(inputs["clusterName"])));
-  if (inputs["addonName"] === "vpc-cni") await clustersOf(account).installPodNetwork(directory);
+  const clusters = clustersOf(account);
+  if (inputs["addonName"] === "vpc-cni") await clusters.installPodNetwork(directoryOf(account, inputs));
+  if (inputs["addonName"] === "coredns") await clusters.installDns(directoryOf(account, inputs));
+  if (inputs["addonName"] === "kube-proxy") await installKubeProxy(clientOf(directoryOf(account, inputs)));
 };
 
 const addon: Kind = {
@@ -222,7 +233,7 @@ const addon: Kind = {
     // A DaemonSet has nothing to run without nodes; CoreDNS is a Deployment, whose Pods wait for one.
     if (addonName !== "coredns") return { id, outputs };
     const active = await clock.until(addonMinutes, subject.signal, async () =>
-      (await readyNodes(account, clusterId(clusterName))).length > 0 ? true : undefined,
+      (await clustersOf(account).dnsReady(directoryOf(account, inputs))) ? true : undefined,
     );
     if (active) return { id, outputs };
     throw new CreatedInFailure(

@@ -11,7 +11,7 @@ import { makeCluster } from "./cluster.ts";
 /** What is known of an input; nothing is said against what is not known yet. */
 const known = async (input: unknown): Promise<Value> => {
   if (pulumi.Output.isInstance(input)) {
-    const output = pulumi.output(input);
+    const output: pulumi.Output<unknown> = pulumi.output<unknown>(input);
     // Outputs know this of themselves, and do not say so in their types.
     const { isKnown } = output as unknown as { readonly isKnown: Promise<boolean> };
     if (!(await isKnown)) return unknown;

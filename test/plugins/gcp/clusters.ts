@@ -170,7 +170,9 @@ export const cluster: Kind = {
       createCluster(account, plan, say, subject.signal),
       clock.pass(clusterMinutes, subject.signal),
     ]);
-    await clustersOf(account).installPodNetwork(folderOf(account, clusterId(name)));
+    const directory = folderOf(account, clusterId(name));
+    await clustersOf(account).installPodNetwork(directory);
+    await clustersOf(account).installDns(directory);
     return {
       id,
       outputs: {

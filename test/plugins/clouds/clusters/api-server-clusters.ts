@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { clock } from "../clock.ts";
 import { ApiClient, type Endpoint } from "./api-client.ts";
 import { endAttendant, startAttendant } from "./attendants.ts";
-import { type Clusters, clientOf, hasPodNetwork, markPodNetwork, type NodePlan } from "./cluster.ts";
+import { type Clusters, clientOf, hasPodNetwork, markPodNetwork, type NodePlan, readyNodeNames } from "./cluster.ts";
 
 /** A control plane that does not answer for so long, in real seconds, has failed. */
-const startSeconds = 120;
+const startSeconds = 300;
 
 /** Clouds' API servers listen on 443: each of these gets a loopback address of its own. */
 const freeAddress = async (): Promise<string> => {
@@ -99,6 +99,10 @@ export const apiServerClusters = (): Clusters => ({
   async installPodNetwork(directory) {
     markPodNetwork(directory);
   },
+
+  // Hollow nodes run no Pods: DNS is there as soon as it would be scheduled.
+  async installDns() {},
+  dnsReady: async (directory) => (await readyNodeNames(directory)).length > 0,
 
   /** A hollow node has a network when the platform's is on, or when Cilium's chart is there; then it is ready. */
   async tend(directory) {

@@ -50,6 +50,10 @@ export interface Clusters {
   removeNodes(directory: string, names: readonly string[]): Promise<void>;
   /** Gives the nodes that are there the platform's pod network, and notes that later ones get it as well. */
   installPodNetwork(directory: string): Promise<void>;
+  /** Installs the cluster's DNS, whose Pods wait for nodes. */
+  installDns(directory: string): Promise<void>;
+  /** True when the DNS serves. */
+  dnsReady(directory: string): Promise<boolean>;
   /** Called again and again while somebody waits for nodes. */
   tend(directory: string): Promise<void>;
 }
@@ -62,6 +66,19 @@ export const planOf = (directory: string): ClusterPlan =>
 const podNetworkMark = (directory: string): string => join(directory, "pod-network");
 export const hasPodNetwork = (directory: string): boolean => existsSync(podNetworkMark(directory));
 export const markPodNetwork = (directory: string): void => writeFileSync(podNetworkMark(directory), "");
+
+/** Names of the nodes that the cluster's API calls Ready. */
+export const readyNodeNames = async (directory: string): Promise<string[]> => {
+  const { body } = await clientOf(directory).require([200], "GET", "/api/v1/nodes");
+  return (body.items as NodeObject[])
+    .filter(({ status }) => status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"))
+    .map(({ metadata }) => metadata.name);
+};
+
+interface NodeObject {
+  readonly metadata: { readonly name: string };
+  readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
 
 export const clientOf = (directory: string): ApiClient => {
   const client = ApiClient.of(directory);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Account } from "../account.ts";
 import type { Endpoint } from "./api-client.ts";
 import { apiServerClusters } from "./api-server-clusters.ts";
-import { type ClusterPlan, type Clusters, clientOf, folderOf } from "./cluster.ts";
+import { type ClusterPlan, type Clusters, folderOf, readyNodeNames } from "./cluster.ts";
 import { machineClusters } from "./machine-clusters.ts";
 
 export const clustersOf = (account: Account): Clusters =>
@@ -20,7 +20,13 @@ export const createCluster = async (
   const directory = folderOf(account, plan.id);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   writeFileSync(join(directory, "plan.json"), JSON.stringify(plan));
-  return await clustersOf(account).create(directory, plan, log, signal);
+  try {
+    return await clustersOf(account).create(directory, plan, log, signal);
+  } catch (error) {
+    // Nobody will know of it any more: what has begun is taken back.
+    await deleteCluster(account, plan.id);
+    throw error;
+  }
 };
 
 export const deleteCluster = async (account: Account, id: string): Promise<void> => {
@@ -30,15 +36,9 @@ export const deleteCluster = async (account: Account, id: string): Promise<void>
   rmSync(directory, { recursive: true, force: true });
 };
 
-/** Names of the nodes that the cluster's API calls Ready. */
+/** Names of the nodes that are Ready, after the platform has done its part. */
 export const readyNodes = async (account: Account, id: string): Promise<string[]> => {
   const directory = folderOf(account, id);
   await clustersOf(account).tend(directory);
-  const { body } = await clientOf(directory).require([200], "GET", "/api/v1/nodes");
-  // biome-ignore lint/suspicious/noExplicitAny: Node objects.
-  const ready = (node: any): boolean =>
-    // biome-ignore lint/suspicious/noExplicitAny: conditions of a Node.
-    (node.status.conditions ?? []).some((one: any) => one.type === "Ready" && one.status === "True");
-  // biome-ignore lint/suspicious/noExplicitAny: Node objects.
-  return (body.items as any[]).filter(ready).map((node) => node.metadata.name as string);
+  return await readyNodeNames(directory);
 };
