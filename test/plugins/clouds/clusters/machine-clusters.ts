@@ -82,7 +82,7 @@ const joinDocument = (
   address: string,
   credentials: { token: string; caCertHash: string },
 ): string => {
-  const host = { name: node.name, address, role: "worker", ignorePreflightErrors: ["all"] };
+  const host = { name: node.name, address, ipv6Address: "", role: "worker", ignorePreflightErrors: ["all"] };
   const written = joinConfiguration(facts(plan, endpoint.host), host, port, { ...credentials, certificateKey: "" });
   const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
   const taints = stringify(node.taints, { lineWidth: 0 }).trim();
@@ -119,7 +119,7 @@ export const machineClusters = (account: Account): Clusters => {
       const address = await machines.create(name, 1800, "control-plane", signal);
       await machines.write(name, "/etc/kubernetes/kubelet.conf.d/60-control-plane.conf", standaloneKubelet.config);
       await machines.write(name, "/etc/systemd/system/kubelet.service.d/20-standalone.conf", standaloneKubelet.unit);
-      const host = { name, address, role: "control-plane", ignorePreflightErrors: ["all"] };
+      const host = { name, address, ipv6Address: "", role: "control-plane", ignorePreflightErrors: ["all"] };
       const configuration = initConfiguration(facts(plan, address), host, port);
       const kubeconfig = await machines.run(
         name,
