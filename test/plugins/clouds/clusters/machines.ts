@@ -89,7 +89,7 @@ export class Machines {
       copyFileSync(join(bundle.folder, file.path), target);
     }
     const variables = {
-      ...{ HOST_NAME: name, HOST_ADDRESS: address, HOST_ROLE: role, IPV6: "no" },
+      ...{ HOST_NAME: name, HOST_ADDRESS: address, HOST_IPV6: "", HOST_ROLE: role },
       KUBERNETES_VERSION: bundle.kubernetesVersion,
       ...bundleVariables(bundle, role),
     };
