@@ -85,11 +85,8 @@ const joinDocument = (
   const host = { name: node.name, address, ipv6Address: "", role: "worker", ignorePreflightErrors: ["all"] };
   const written = joinConfiguration(facts(plan, endpoint.host), host, port, { ...credentials, certificateKey: "" });
   const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
-  const taints = stringify(node.taints, { lineWidth: 0 }).trim();
-  const registration = [
-    "nodeRegistration:",
-    `  taints: ${node.taints.length === 0 ? "[]" : `\n    ${taints.replaceAll("\n", "\n    ")}`}`,
-  ].join("\n");
+  // JSON is YAML, and leaves no doubt that "y" is no boolean.
+  const registration = `nodeRegistration:\n  taints: ${JSON.stringify(node.taints)}`;
   const argument = `    - name: node-labels\n      value: "${labels.join(",")}"`;
   return written
     .replace("nodeRegistration:", registration)
