@@ -2,6 +2,7 @@
 // Packets a second through a node, from a generator of XDP frames to an XDP sink, all on one core: established and new flows.
 import { join } from "node:path";
 import { compile } from "../../../agent/shell/kernel/compile.ts";
+import { uninterrupted } from "../kernel/bpf-call.ts";
 import { receiveFrames } from "../kernel/device-napi.ts";
 import { Generator, type Sent } from "../kernel/generator.ts";
 import { measured, type Subject } from "../results.ts";
@@ -36,6 +37,8 @@ class ForwardingBench {
   readonly #world: BenchWorld;
   readonly #options: SuiteOptions;
   readonly #samples = new Map<string, { readonly subject: Subject; readonly rounds: number[][] }>();
+
+  #nextFlow = 0;
 
   constructor(world: BenchWorld, options: SuiteOptions) {
     this.#world = world;
@@ -80,19 +83,27 @@ class ForwardingBench {
     for (let round = 0; round < rounds; round++) {
       note(`${this.#world.shape.services} Services, round ${round + 1} of ${rounds}`);
       for (const road of rotated(roads, round)) this.#sample(road, "established", this.#established(road, packets));
-      for (const road of rotated(roads, round))
-        this.#sample(road, "new flows", this.#begun(road, round * fresh, fresh));
+      for (const road of rotated(roads, round)) this.#sample(road, "new flows", this.#begun(road, fresh));
     }
   }
 
   #established({ name, generator, destination: { address, port } }: Road, packets: number): Sent {
     const flow = { destination: address, port, flags: "A", client: CLIENT, flows: ESTABLISHED_FLOWS, from: 0 } as const;
-    return refuseNonsense(`established through ${name}`, packets, generator.send({ ...flow, packets }));
+    return refuseNonsense(
+      `established through ${name}`,
+      packets,
+      uninterrupted(() => generator.send({ ...flow, packets })),
+    );
   }
 
-  #begun({ name, generator, destination: { address, port } }: Road, from: number, packets: number): Sent {
-    const flow = { destination: address, port, flags: "S", client: NEW_CLIENT, flows: 0xffff_ffff, from } as const;
-    return refuseNonsense(`new flows through ${name}`, packets, generator.send({ ...flow, packets }));
+  #begun({ name, generator, destination: { address, port } }: Road, packets: number): Sent {
+    const flow = { destination: address, port, flags: "S", client: NEW_CLIENT, flows: 0xffff_ffff, packets } as const;
+    const once = (): Sent => {
+      const from = this.#nextFlow;
+      this.#nextFlow += packets;
+      return generator.send({ ...flow, from });
+    };
+    return refuseNonsense(`new flows through ${name}`, packets, uninterrupted(once));
   }
 
   #sample({ name }: Road, what: string, { meanNs }: Sent): void {
