@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Serves the components to programs in YAML, Python, Go and other languages: the schema, and the making of each.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import * as provider from "@pulumi/pulumi/provider/index.js";
+import { BareMetalCluster, Datapath, Verification } from "../index.ts";
+import { packageRoot, packageVersion } from "../internal/package-root.ts";
+import { clusterInput } from "./cluster-input.ts";
+
+type Constructor = new (name: string, args: never, opts: pulumi.ComponentResourceOptions) => pulumi.ComponentResource;
+
+const components: Readonly<Record<string, Constructor>> = {
+  "sansproxy:index:BareMetalCluster": BareMetalCluster as Constructor,
+  "sansproxy:index:Datapath": Datapath as Constructor,
+  "sansproxy:index:Verification": Verification as Constructor,
+};
+
+interface Schema {
+  readonly resources: Readonly<Record<string, { readonly properties?: Readonly<Record<string, unknown>> }>>;
+}
+
+/** The schema, as test/components/plugin/generate-schema.ts wrote it from the components' types. */
+export const schemaFile: string = join(packageRoot, "components", "plugin", "schema.json");
+
+/** A component of which a preview can say nothing but that it will be there. */
+function later(
+  name: string,
+  type: string,
+  outputs: readonly string[],
+  options: pulumi.ComponentResourceOptions,
+): provider.ConstructResult {
+  if (!pulumi.runtime.isDryRun()) {
+    throw new pulumi.InputPropertiesError({
+      message: `${type} "${name}" has no cluster`,
+      errors: [
+        {
+          propertyPath: "cluster",
+          reason: "has no name, platform or capabilities; give the output `cluster` of a cluster component as it is.",
+        },
+      ],
+    });
+  }
+  const made = new pulumi.ComponentResource(type, name, {}, options);
+  void pulumi.log.info(
+    "Its parts are planned when its cluster is known: by the update, and by every later preview.",
+    made,
+  );
+  return { urn: made.urn, state: Object.fromEntries(outputs.map((key) => [key, pulumi.output(pulumi.unknown)])) };
+}
+
+/** Makes one component as the engine asks for it. */
+export async function construct(
+  name: string,
+  type: string,
+  inputs: pulumi.Inputs,
+  options: pulumi.ComponentResourceOptions,
+): Promise<provider.ConstructResult> {
+  const Component = components[type];
+  if (Component === undefined) {
+    throw new Error(`There is no component ${type}; there are ${Object.keys(components).join(", ")}.`);
+  }
+  const schema = JSON.parse(readFileSync(schemaFile, "utf8")) as Schema;
+  const outputs = Object.keys(schema.resources[type]?.properties ?? {});
+  const given = inputs["cluster"];
+  const cluster = given === undefined ? undefined : await clusterInput(given);
+  if (given !== undefined && cluster === undefined) return later(name, type, outputs, options);
+  const made = new Component(name, { ...inputs, ...(cluster === undefined ? {} : { cluster }) } as never, options);
+  const state = Object.fromEntries(outputs.map((key) => [key, (made as unknown as Record<string, unknown>)[key]]));
+  return { urn: made.urn, state };
+}
+
+/** Serves until the engine ends this process. */
+export async function servePlugin(args: string[]): Promise<void> {
+  const schema = readFileSync(schemaFile, "utf8");
+  await provider.main({ version: packageVersion, schema, construct }, args);
+}
