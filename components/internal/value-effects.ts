@@ -107,6 +107,11 @@ const rows: readonly Row[] = [
   ["bandwidthManager.bbr", "new-flows", "a socket keeps the congestion control that it was opened with"],
   ["bandwidthManager", "none", "packets are queued in another way, and pods' bandwidth limits begin or cease to hold"],
   ["devices", "flows-reset", "Services are no longer answered on a device that leaves the list"],
+  [
+    "nodePort.bindProtection",
+    "none",
+    "programs on a node may or may not bind a port that a NodePort has; no connection is touched",
+  ],
   ["nodePort.range", "flows-reset", "a NodePort outside of the new range is no longer served"],
   ["ipam", "node-restart", "pods keep addresses that the new allocator does not know: replace the nodes, one by one"],
   ["eni", "node-restart", "only nodes that join later get addresses in the new way: replace the nodes, one by one"],
