@@ -57,7 +57,9 @@ const policyRule = (inputs: Dict, property: string, principal: boolean): CheckFa
   return [];
 };
 
-const managed = (): ReadonlySet<string> => new Set(enumeration("aws", "iam.ManagedPolicy"));
+/** Managed policies that AWS has added since the SDK's list was made. */
+const newer = ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"];
+const managed = (): ReadonlySet<string> => new Set([...enumeration("aws", "iam.ManagedPolicy"), ...newer]);
 
 const role: Kind = {
   token: tokens.role,
