@@ -5,7 +5,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { addOn } from "./internal/eks/add-ons.ts";
 import type { EksClusterArgs } from "./internal/eks/args.ts";
-import { apiServer, controlPlane } from "./internal/eks/control-plane.ts";
+import { apiServerHost, controlPlane } from "./internal/eks/control-plane.ts";
 import { checkEksInputs } from "./internal/eks/inputs.ts";
 import { nodeRole } from "./internal/eks/node-role.ts";
 import { type ClusterVpc, ownVpc } from "./internal/eks/vpc.ts";
@@ -39,7 +39,7 @@ export class EksCluster extends pulumi.ComponentResource {
     const vpc = clusterVpc(name, args, inputs.vpcCidr, this);
     const { role, attached } = nodeRole(name, mode, inputs.partition, tags, this);
     const cluster = controlPlane(name, args, inputs, vpc, this);
-    const api = apiServer(cluster);
+    const host = apiServerHost(cluster);
     const within = { parent: this, dependsOn: [cluster], deletedWith: cluster };
 
     this.clusterName = cluster.urn.apply(() => clusterName);
@@ -48,8 +48,8 @@ export class EksCluster extends pulumi.ComponentResource {
     ];
     if (mode.vpcCni) {
       // Where nothing serves Services yet, the plugin has to know the API server's own address.
-      const configurationValues = api.apply(({ host, port }) =>
-        JSON.stringify({ env: { CLUSTER_ENDPOINT: `https://${host}${port === 443 ? "" : `:${port}`}` } }),
+      const configurationValues = host.apply((name) =>
+        JSON.stringify({ env: { CLUSTER_ENDPOINT: `https://${name}` } }),
       );
       addOns.push(
         addOn(
@@ -83,8 +83,9 @@ export class EksCluster extends pulumi.ComponentResource {
       platform: "eks",
       kubernetesVersion: `v${inputs.kubernetesVersion}`,
       kubeconfig: this.kubeconfig,
-      apiServerHost: api.host,
-      apiServerPort: api.port,
+      apiServerHost: host,
+      // Known before the cluster is: so are the values of the datapath, in a preview.
+      apiServerPort: 443,
       podCidrs: [inputs.podCidr],
       serviceCidrs: [inputs.serviceCidr],
       nodes: [],

@@ -76,13 +76,9 @@ export function controlPlane(
   );
 }
 
-/** Host and port of `https://HOST[:PORT]`. */
-export function hostAndPort(endpoint: string): { host: string; port: number } {
-  const { hostname, port } = new URL(endpoint);
-  return { host: hostname, port: port === "" ? 443 : Number(port) };
-}
-
-/** The endpoint, split. */
-export function apiServer(cluster: eks.Cluster): pulumi.Output<{ host: string; port: number }> {
-  return cluster.core.apply(({ endpoint }) => pulumi.output(endpoint).apply(hostAndPort));
+/** The API server's host, in `https://HOST`; EKS serves it on port 443 always. */
+export function apiServerHost(cluster: eks.Cluster): pulumi.Output<string> {
+  return cluster.core.apply(({ endpoint }) =>
+    pulumi.output(endpoint).apply((url) => url.replace(/^https:\/\//, "").replace(/(:443)?\/?$/, "")),
+  );
 }

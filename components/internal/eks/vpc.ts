@@ -78,17 +78,17 @@ export function ownVpc(
   const gateway = new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id, tags: named("internet") }, opts);
   const outside = "0.0.0.0/0";
   const publicRoutes = new aws.ec2.RouteTable(
-    `${name}-public`,
+    `${name}-public-routes`,
     { vpcId: vpc.id, routes: [{ cidrBlock: outside, gatewayId: gateway.id }], tags: named("public") },
     opts,
   );
   const join = (kind: string, index: number, subnetId: pulumi.Input<string>, routeTableId: pulumi.Input<string>) =>
-    new aws.ec2.RouteTableAssociation(`${name}-${kind}-${index + 1}`, { subnetId, routeTableId }, opts);
+    new aws.ec2.RouteTableAssociation(`${name}-${kind}-${index + 1}-route`, { subnetId, routeTableId }, opts);
   const publicWays = publicSubnets.map((to, index) => join("public", index, to.id, publicRoutes.id));
 
   const nats = publicSubnets.slice(0, natGatewayPerZone ? count : 1).map((to, index) => {
     const address = new aws.ec2.Eip(
-      `${name}-nat-${index + 1}`,
+      `${name}-nat-${index + 1}-address`,
       { domain: "vpc", tags: named(`nat-${index + 1}`) },
       opts,
     );
@@ -101,7 +101,7 @@ export function ownVpc(
   const tables = nats.map(
     (nat, index) =>
       new aws.ec2.RouteTable(
-        `${name}-private-${index + 1}`,
+        `${name}-private-routes-${index + 1}`,
         { vpcId: vpc.id, routes: [{ cidrBlock: outside, natGatewayId: nat.id }], tags: named(`private-${index + 1}`) },
         opts,
       ),

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as pulumi from "@pulumi/pulumi";
+import { describe, expect, it } from "vitest";
+import { bareMetalStack } from "../../../stacks/bare-metal/program.ts";
+import { type EksSettings, eksStack, readEksSettings } from "../../../stacks/eks/program.ts";
+import { type GkeSettings, gkeStack } from "../../../stacks/gke/program.ts";
+import { multiCloudStack } from "../../../stacks/multi-cloud/program.ts";
+import { args as metalArgs } from "../bare-metal-args.ts";
+import { ancestors, plainTexts, type RecordedResource, recordProgram, settled } from "../recorded-program.ts";
+
+const eks = (changes: Partial<EksSettings> = {}): EksSettings => ({
+  cluster: {},
+  groups: [{ name: "default" }],
+  datapath: {},
+  ...changes,
+});
+const gke = (changes: Partial<GkeSettings> = {}): GkeSettings => ({
+  cluster: { location: "europe-west3" },
+  pools: [{ name: "default" }],
+  datapath: {},
+  ...changes,
+});
+const selfManaged = { location: "europe-west3", mode: "self-managed" };
+const buildEks = (changes: Partial<EksSettings> = {}) => recordProgram(() => eksStack("eks", eks(changes)));
+const buildGke = (changes: Partial<GkeSettings> = {}) => recordProgram(() => gkeStack("gke", gke(changes)));
+const multiCloud = (datapath: EksSettings["datapath"] = { engine: "cilium" }) =>
+  multiCloudStack({
+    eks: eks({ datapath }),
+    gke: gke({ cluster: selfManaged, datapath }),
+    bareMetal: { cluster: metalArgs(), datapath },
+  });
+
+const inputs = (resources: ReadonlyMap<string, RecordedResource>, name: string) => {
+  const found = resources.get(name);
+  if (found === undefined) throw new Error(`There is no resource ${name}.`);
+  return found.inputs;
+};
+
+const earlier = ancestors;
+
+describe("the EKS stack", () => {
+  it.each(["eni", "chaining", "overlay", "agent"])(
+    "makes in mode %s control plane, datapath, nodes, DNS and proof in this order",
+    async (mode) => {
+      const { resources } = await buildEks({ cluster: { mode } });
+      expect(earlier(resources, "eks-datapath-release")).toContain("eks-cluster");
+      expect(earlier(resources, "eks-datapath-release")).not.toContain("eks-nodes-default");
+      for (const name of ["eks-cluster", "eks-datapath-release", "eks-node-AmazonEKSWorkerNodePolicy"]) {
+        expect(earlier(resources, "eks-nodes-default")).toContain(name);
+      }
+      expect(earlier(resources, "eks-nodes-coredns")).toContain("eks-nodes-default");
+      for (const name of ["eks-nodes-coredns", "eks-nodes-default", "eks-datapath-release"]) {
+        expect(earlier(resources, "eks-verification-run")).toContain(name);
+      }
+    },
+  );
+
+  it("asks for a control plane with no add-on, no node and no security group of its own", async () => {
+    const { resources } = await buildEks();
+    expect(inputs(resources, "eks-cluster")).toMatchObject({
+      bootstrapSelfManagedAddons: false,
+      useDefaultVpcCni: true,
+      kubeProxyAddonOptions: { enabled: false },
+      corednsAddonOptions: { enabled: false },
+      skipDefaultNodeGroup: true,
+      skipDefaultSecurityGroups: true,
+      authenticationMode: "API",
+      endpointPrivateAccess: true,
+    });
+  });
+
+  it.each([
+    ["eni", ["eks-pod-identity-agent", "coredns"], ["node.cilium.io/agent-not-ready"], true],
+    ["overlay", ["eks-pod-identity-agent", "coredns"], ["node.cilium.io/agent-not-ready"], false],
+    ["chaining", ["eks-pod-identity-agent", "vpc-cni", "coredns"], ["node.cilium.io/agent-not-ready"], false],
+    ["agent", ["eks-pod-identity-agent", "vpc-cni", "coredns"], [], false],
+  ])(
+    "has in mode %s the add-ons %j, the taints %j, and permissions for interfaces: %j",
+    async (mode, wanted, taints, eni) => {
+      const { resources } = await buildEks({ cluster: { mode } });
+      const addOns = [...resources.values()].filter(({ type }) => type === "aws:eks/addon:Addon");
+      expect(addOns.map(({ inputs }) => inputs["addonName"])).toEqual(wanted);
+      for (const { inputs } of addOns) expect(inputs["preserve"]).toBe(false);
+      const group = inputs(resources, "eks-nodes-default");
+      expect(((group["taints"] ?? []) as { key: string }[]).map(({ key }) => key)).toEqual(taints);
+      expect(resources.has("eks-node-eni")).toBe(eni);
+    },
+  );
+
+  it("tells AWS' CNI plugin the API server's own address, where nothing serves Services yet", async () => {
+    const { resources } = await buildEks({ cluster: { mode: "agent" } });
+    expect(JSON.parse(inputs(resources, "eks-vpc-cni")["configurationValues"])).toEqual({
+      env: { CLUSTER_ENDPOINT: "https://0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com" },
+    });
+  });
+
+  it("writes taints as AWS' API spells them, the user's after its own", async () => {
+    const groups = [{ name: "default" }, { name: "batch", taints: [{ key: "batch", effect: "PreferNoSchedule" }] }];
+    const { resources } = await buildEks({ groups });
+    expect(inputs(resources, "eks-nodes-batch")["taints"]).toEqual([
+      { key: "node.cilium.io/agent-not-ready", value: "true", effect: "NO_EXECUTE" },
+      { key: "batch", value: "", effect: "PREFER_NO_SCHEDULE" },
+    ]);
+  });
+
+  it("uses a VPC that exists, and makes none", async () => {
+    const cluster = {
+      vpcId: "vpc-0123456789abcdef0",
+      vpcCidr: "10.50.0.0/16",
+      privateSubnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    };
+    const { resources } = await buildEks({ cluster });
+    expect([...resources.values()].filter(({ type }) => type.startsWith("aws:ec2/"))).toEqual([]);
+    expect(inputs(resources, "eks-nodes-default")["subnetIds"]).toEqual(cluster.privateSubnetIds);
+    expect(inputs(resources, "eks-datapath-release")["values"]).toMatchObject({
+      ipv4NativeRoutingCIDR: "10.50.0.0/16",
+    });
+  });
+
+  it("cuts its own VPC into subnets that share no address", async () => {
+    const { resources } = await buildEks({ cluster: { vpcCidr: "10.60.0.0/18" } });
+    const cidrs = [...resources.values()]
+      .filter(({ type }) => type === "aws:ec2/subnet:Subnet")
+      .map((one) => one.inputs["cidrBlock"]);
+    expect(cidrs).toEqual(["10.60.32.0/21", "10.60.40.0/21", "10.60.0.0/21", "10.60.8.0/21"]);
+  });
+
+  it("cleans up behind the nodes before the subnets go, and releases load balancers before the nodes go", async () => {
+    const { resources } = await buildEks();
+    expect(earlier(resources, "eks-cluster")).toContain("eks-network-interfaces");
+    expect(earlier(resources, "eks-network-interfaces")).toContain("eks-private-1");
+    expect(earlier(resources, "eks-load-balancers-release")).toContain("eks-nodes-default");
+    expect(resources.get("eks-load-balancers-release")?.deletedWith).toBe("");
+    expect(resources.get("eks-datapath-release")?.deletedWith).toBe("eks");
+  });
+
+  it("reads its configuration as trees, and refuses what is none", () => {
+    const of = (values: Record<string, string>) => readEksSettings({ get: (key) => values[key] });
+    expect(of({ eks: '{"mode":"overlay"}' }).cluster).toEqual({ mode: "overlay" });
+    expect(() => of({ eks: "overlay" })).toThrow(
+      /sansproxy:eks is "overlay", but it has to be an object \(pulumi config set/,
+    );
+    expect(() => of({ eksNodeGroups: "{}" })).toThrow(/has to be a list/);
+    expect(() => of({ datapath: '{"cluster":{}}' })).toThrow(/the stack makes the cluster itself; leave it out/);
+  });
+});
+
+describe("the GKE stack", () => {
+  it("leaves Services to Dataplane V2 by default: no datapath of ours, and nothing on the nodes", async () => {
+    const { resources } = await buildGke();
+    expect(inputs(resources, "gke-cluster")).toMatchObject({
+      datapathProvider: "ADVANCED_DATAPATH",
+      networkingMode: "VPC_NATIVE",
+    });
+    expect(inputs(resources, "gke-nodes-default")["nodeConfig"]).not.toHaveProperty("taints");
+    expect([...resources.keys()].filter((name) => /datapath|node-init/.test(name))).toEqual([]);
+  });
+
+  it("makes in mode self-managed control plane, datapath, nodes and proof in this order", async () => {
+    const { resources } = await buildGke({ cluster: selfManaged });
+    expect(earlier(resources, "gke-datapath-release")).toContain("gke-cluster");
+    expect(earlier(resources, "gke-node-init")).toContain("gke-cluster");
+    expect(earlier(resources, "gke-nodes-default")).toContain("gke-datapath-release");
+    expect(earlier(resources, "gke-verification-run")).toContain("gke-nodes-default");
+    expect(inputs(resources, "gke-nodes-default")).toHaveProperty(
+      "nodeConfig.resourceLabels.sansproxy-datapath",
+      "cilium",
+    );
+    expect(inputs(resources, "gke-nodes-default")).toHaveProperty("nodeConfig.taints", [
+      { key: "node.cilium.io/agent-not-ready", value: "true", effect: "NO_EXECUTE" },
+    ]);
+  });
+
+  it("gives nodes no taint that the agent would not take away", async () => {
+    const { resources } = await buildGke({ cluster: selfManaged, datapath: { engine: "agent" } });
+    expect(inputs(resources, "gke-nodes-default")["nodeConfig"]).not.toHaveProperty("taints");
+    expect(inputs(resources, "gke-datapath-release")).toHaveProperty("values.cni.install", false);
+  });
+
+  it("reaches the API server inside the network from private nodes", async () => {
+    const { result } = await buildGke();
+    expect(await settled(pulumi.output(result.apiServerHost))).toBe("172.16.0.2");
+  });
+
+  it("deletes its cluster when asked, unless protected", async () => {
+    const { resources } = await buildGke();
+    expect(inputs(resources, "gke-cluster")["deletionProtection"]).toBe(false);
+    const kept = await buildGke({ cluster: { location: "europe-west3", deletionProtection: true } });
+    expect(inputs(kept.resources, "gke-cluster")["deletionProtection"]).toBe(true);
+  });
+});
+
+describe("the bare-metal stack", () => {
+  it("makes the datapath while workers join, and proves it after both", async () => {
+    const { resources } = await recordProgram(() => bareMetalStack("metal", { cluster: metalArgs(), datapath: {} }));
+    for (const name of ["metal-datapath-release", "metal-worker-1-member"]) {
+      expect(earlier(resources, "metal-verification-run")).toContain(name);
+    }
+  });
+});
+
+describe("the multi-cloud stack", () => {
+  it("is the same program twice", async () => {
+    const [one, two] = [await recordProgram(multiCloud), await recordProgram(multiCloud)];
+    const shown = (resources: ReadonlyMap<string, RecordedResource>) =>
+      JSON.stringify([...resources.values()].sort((a, b) => a.name.localeCompare(b.name)));
+    expect(shown(one.resources)).toBe(shown(two.resources));
+    expect(one.resources.size).toBeGreaterThan(60);
+  });
+
+  it("installs one version everywhere, and lets no cluster wait for another", async () => {
+    const { resources } = await recordProgram(multiCloud);
+    const releases = [...resources.values()].filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
+    expect(releases.map(({ name, inputs }) => [name, inputs["version"]]).sort()).toEqual([
+      ["eks-datapath-release", "1.20.0"],
+      ["gke-datapath-release", "1.20.0"],
+      ["metal-datapath-release", "1.20.0"],
+    ]);
+    for (const [own, others] of [
+      ["eks", /^(gke|metal)/],
+      ["gke", /^(eks|metal)/],
+      ["metal", /^(eks|gke)/],
+    ] as const) {
+      for (const name of earlier(resources, `${own}-verification-run`)) expect(name).not.toMatch(others);
+    }
+  });
+
+  it("reports on all three together", async () => {
+    const { result } = await recordProgram(() => multiCloud());
+    expect(await settled(result.report)).toEqual({
+      passed: true,
+      clusters: Object.fromEntries(
+        ["eks", "gke", "metal"].map((name) => [name, { passed: true, checks: 1, durationMs: 1234 }]),
+      ),
+    });
+  });
+
+  it("has no kube-proxy, and no token in the open", async () => {
+    const { resources, result } = await recordProgram(() => multiCloud());
+    for (const { name, type, inputs } of resources.values()) {
+      expect(`${type} ${name} ${inputs["addonName"] ?? ""}`).not.toContain("kube-proxy");
+      for (const [path, text] of plainTexts(inputs)) expect(text, `${name}${path}`).not.toContain("THE-EKS-TOKEN");
+    }
+    expect(await pulumi.isSecret(result.eks.kubeconfig)).toBe(true);
+    expect(await pulumi.isSecret(result.gke.kubeconfig)).toBe(true);
+  });
+
+  it("can be previewed before anything exists", async () => {
+    const { resources } = await recordProgram(() => multiCloud(), true);
+    expect(inputs(resources, "eks-datapath-release")["values"]).toMatchObject({
+      kubeProxyReplacement: true,
+      k8sServicePort: 443,
+    });
+  });
+});
