@@ -107,7 +107,8 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 		return TRANSLATED;
 	client.client.word[0] = (__u32) namespace;
 	client.client.word[1] = namespace >> 32;
-	if (affinity_choose(frontend, frontend->selection, &client, &id) != CHOICE_MADE)
+	if (affinity_choose(frontend, frontend->selection, &client, bpf_get_prandom_u32(), &id) !=
+	    CHOICE_MADE)
 		id = 0;
 	/* Absent also when it went in this very moment. */
 	backend = backend_by_id(id);

@@ -7,6 +7,7 @@
 #include "lib/forward.h"
 #include "lib/frontend.h"
 #include "lib/icmp.h"
+#include "lib/maglev.h"
 #include "lib/nat.h"
 #include "lib/refuse.h"
 
@@ -80,7 +81,7 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 		 (frontend->selection != frontend->external_selection &&
 		  is_pod_elsewhere(&packet->tuple.source, &packet->tuple.destination));
 	index = inside ? frontend->selection : frontend->external_selection;
-	switch (affinity_choose(frontend, index, &client, &id)) {
+	switch (affinity_choose(frontend, index, &client, flow_seed(frontend, packet), &id)) {
 	case CHOICE_MADE:
 		break;
 	case CHOICE_NO_ENDPOINT:

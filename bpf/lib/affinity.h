@@ -56,9 +56,12 @@ static __noinline int affinity_kept(const struct affinity_key *client, struct af
 	return true;
 }
 
-/* The id of the backend for a client of a frontend, out of selection `index`; each is a new connection. */
+/*
+ * The id of the backend for a client of a frontend, out of selection `index`; each is a new connection. `seed` chooses for
+ * a client that has none yet.
+ */
 static __noinline int affinity_choose(const struct frontend *frontend, __u32 index,
-				      struct affinity_key *client, __u32 *id)
+				      struct affinity_key *client, __u32 seed, __u32 *id)
 {
 	struct affinity next = {};
 	const struct backend *backend;
@@ -66,14 +69,14 @@ static __noinline int affinity_choose(const struct frontend *frontend, __u32 ind
 	__u32 limit = frontend->affinity_seconds;
 
 	if (!limit)
-		return backend_choose(index, id, &backend);
+		return backend_choose(index, seed, id, &backend);
 	next.seen = clock_seconds();
 	client->service = frontend->service;
 	if (affinity_kept(client, &next, index, limit) && backend_by_id(next.backend)) {
 		count(COUNT_AFFINITY_KEPT);
 		*id = next.backend;
 	} else {
-		choice = backend_choose(index, id, &backend);
+		choice = backend_choose(index, seed, id, &backend);
 		if (choice != CHOICE_MADE)
 			return choice;
 		next.backend = *id;

@@ -49,11 +49,10 @@ static __always_inline bool selection_read(__u32 index, struct selection *select
 	return true;
 }
 
-/* Chooses at random from selection `index`. */
-static __always_inline enum choice backend_choose(__u32 index, __u32 *id,
+/* Chooses from selection `index` by `seed`: a random number, or what every node knows of a flow. */
+static __always_inline enum choice backend_choose(__u32 index, __u32 seed, __u32 *id,
 						  const struct backend **chosen)
 {
-	__u32 random = bpf_get_prandom_u32();
 	struct selection now;
 	__u32 *cell;
 	__u32 at;
@@ -63,7 +62,7 @@ static __always_inline enum choice backend_choose(__u32 index, __u32 *id,
 			return CHOICE_ABSENT;
 		if (!now.count)
 			return CHOICE_NO_ENDPOINT;
-		at = now.offset + (random + try) % now.count;
+		at = now.offset + (seed + try) % now.count;
 		cell = bpf_map_lookup_elem(&arena, &at);
 		if (!cell)
 			continue;

@@ -6,6 +6,7 @@ import { bench } from "./commands/bench.ts";
 import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
 import { buildBpf, kubectl, oracle, pulumi, test, testPackages } from "./commands/passed-through.ts";
+import { fuzz } from "./commands/fuzz.ts";
 import { status } from "./commands/status.ts";
 import { prepare, up } from "./commands/up.ts";
 import { neededByTests } from "./toolchain/programs.ts";
@@ -91,6 +92,7 @@ passing(
   bench,
 );
 passing("oracle", "compare our proxy with a reference and the real kube-proxy: oracle -- --cases N --seed S", oracle);
+passing("fuzz", "hold damaged packets against a model of verdicts: fuzz -- [--packets N] [--seed S]", fuzz);
 passing("test", "run all tests, or the stages that are named", test);
 
 try {

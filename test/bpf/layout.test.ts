@@ -70,7 +70,7 @@ const layouts: Record<string, Record<string, number>> = {
   },
   network_key: { prefix_bits: 0, address: 4, size: 20 },
   affinity_key: { client: 0, service: 16, kind: 20, size: 24 },
-  affinity: { backend: 0, seen: 4, selection: 8, generation: 12, reserved: 14, size: 16 },
+  affinity: { backend: 0, seen: 4, position: 8, reserved: 12, size: 16 },
   socket_flow_key: { cookie: 0, address: 8, port: 24, protocol: 26, direction: 27, reserved: 28, size: 32 },
   socket_flow: { address: 0, port: 16, flags: 18, backend: 20, size: 24 },
   tuple: { source: 0, destination: 16, source_port: 32, destination_port: 34, size: 36 },

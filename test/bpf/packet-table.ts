@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { CounterName } from "../../agent/maps/counters.ts";
 import { defaultEntries, type MapName, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
-import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import type { Datapath, MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
 import { close, openPinned, programTestRun } from "../../agent/shell/kernel/syscall.ts";
 import { build, type PacketSpec, read, readDetail, type Seen, type SeenDetail } from "./packet.ts";
@@ -25,16 +25,16 @@ export class PacketTable {
   readonly flows: HashMap;
   readonly affinities: HashMap;
 
-  constructor(world: World, datapath: Datapath, device = "eth0") {
+  constructor(world: World, datapath: Datapath, device = "eth0", sizes: Partial<MapSizes> = testSizes) {
     this.#world = world;
     this.#datapath = datapath;
     this.#link = JSON.parse(world.node.ip("-j", "link", "show", device))[0];
-    this.flows = this.#open("flows");
-    this.affinities = this.#open("affinities");
+    this.flows = this.#open("flows", sizes);
+    this.affinities = this.#open("affinities", sizes);
   }
 
-  #open(name: MapName): HashMap {
-    const sizes = { ...defaultEntries, ...testSizes };
+  #open(name: MapName, chosen: Partial<MapSizes>): HashMap {
+    const sizes = { ...defaultEntries, ...chosen };
     const fd = openPinned(join(this.#world.bpfRoot, "sansproxy", mapFolders(sizes)[name], name));
     if (fd === undefined) throw new Error(`map ${name} is not pinned`);
     this.#world.cleanup.add(() => close(fd));
