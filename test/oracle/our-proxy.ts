@@ -87,6 +87,7 @@ export class OurProxy implements ServiceProxy {
       nodePortRange: NODE_PORTS,
       masquerade: true,
       socketLb: true,
+      bindProtection: true,
     });
     if (network === undefined) throw new Error("the node has no network of its own");
     this.#datapath.configure(network);
