@@ -2,7 +2,7 @@
 // Where an implementation differs from the reference, and why that is meant to be: everything else is a failure.
 import type { Expected, Observed, Probe } from "./probe.ts";
 import type { ProxyName } from "./proxy.ts";
-import { SERVICE_CIDRS } from "./topology.ts";
+import { CLUSTER_CIDRS, SERVICE_CIDRS } from "./topology.ts";
 import { isIn } from "./wire/address.ts";
 
 export interface Difference {
@@ -79,10 +79,19 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     proxies: ["iptables", "nftables"],
-    what: "source ranges drop clients of this node, too",
-    why: "the API restricts traffic through the load balancer; clients within the cluster take the short way and never pass it",
-    covers: ({ probe, expected, observed }) =>
-      expected.ranged && probe.from !== "outside" && wholly(observed, "dropped"),
+    what: "source ranges drop the host's own packets, too",
+    why: "the API restricts the clients of the load balancer; the node is none, and ours lets it reach what it serves",
+    covers: ({ probe, expected, observed }) => expected.ranged && probe.from === "host" && wholly(observed, "dropped"),
+  },
+  {
+    proxies: ["iptables", "nftables"],
+    what: "a Pod of another node that asks at this node's NodePort is given every endpoint under externalTrafficPolicy Local",
+    why: "kube-proxy goes by the Pod's address; the API says that who sends to a NodePort takes the policy into account",
+    covers: ({ probe: { from, source = "", target }, expected }) =>
+      from === "outside" &&
+      target === "NodePort" &&
+      expected.because.includes("Local") &&
+      CLUSTER_CIDRS.some((cidr) => isIn(source, cidr)),
   },
 ];
 

@@ -31,13 +31,21 @@ export function expected(cluster: Cluster, probe: Probe): Expected {
   if (frontend === "ClusterIP" && probe.from === "outside")
     return only("untouched", "a ClusterIP is reachable from within the cluster only");
   const endpoints = usableEndpoints(cluster, service, hit.port, familyOf(probe.address));
-  const admitted = frontend !== "load balancer" || probe.from !== "outside" || admits(service, probe.source ?? "");
+  // The node itself is no client of the balancer: it may always reach what it serves.
+  const admitted = frontend !== "load balancer" || probe.from === "host" || admits(service, clientOf(probe));
   const ranged = frontend === "load balancer" && rangesOf(service, probe.address).length > 0;
   const chosen = leftToOthers(frontend, { ...choose(hit, probe, endpoints), ranged });
   if (admitted) return chosen;
   // Which of the two it hears is nobody's promise when there is nothing to reach anyway.
   const verdicts: Verdict[] = chosen.backends.length === 0 ? ["dropped", ...chosen.verdicts] : ["dropped"];
   return { ...only("dropped", "the client is in none of the load balancer's source ranges"), verdicts, ranged };
+}
+
+/** The address of a client that is no host. */
+function clientOf({ from, source, address }: Probe): string {
+  return from === "outside"
+    ? (source ?? "")
+    : podAddress(HERE, from === "pod" ? CLIENT_POD : SANDBOX_POD, familyOf(address));
 }
 
 function find({ services }: Cluster, { address, port, protocol }: Probe): Hit | undefined {
@@ -72,8 +80,11 @@ function admits(service: ServiceObject, source: string): boolean {
 
 function choose({ service, frontend }: Hit, probe: Probe, endpoints: UsableEndpoints): Expected {
   const { spec } = service;
-  // From within the cluster an external address is a short way to all endpoints, whatever externalTrafficPolicy says.
-  const isOutside = probe.from === "outside" && !CLUSTER_CIDRS.some((cidr) => isIn(probe.source ?? "", cidr));
+  // From within the cluster an external address is a short way to all endpoints, whatever externalTrafficPolicy says; who
+  // picks a node and asks at its NodePort takes that node's policy into account.
+  const { source } = probe;
+  const isOtherPod = source !== undefined && CLUSTER_CIDRS.some((cidr) => isIn(source, cidr));
+  const isOutside = probe.from === "outside" && (frontend === "NodePort here" || !isOtherPod);
   const policy =
     frontend === "ClusterIP"
       ? (spec.internalTrafficPolicy ?? "Cluster")
@@ -102,9 +113,7 @@ const leftToOthers = (frontend: Frontend, chosen: Expected): Expected =>
 function keepsAddress(frontend: Frontend, policy: string, probe: Probe, backends: readonly string[]): boolean {
   if (probe.from === "outside") return policy === "Local";
   if (frontend !== "ClusterIP" || probe.from === "host") return false;
-  const host = probe.from === "pod" ? CLIENT_POD : SANDBOX_POD;
-  const self = podAddress(HERE, host, familyOf(probe.address));
-  return !backends.some((backend) => backend.startsWith(endpointText(self, 0).slice(0, -1)));
+  return !backends.some((backend) => backend.startsWith(endpointText(clientOf(probe), 0).slice(0, -1)));
 }
 
 const only = (verdict: Verdict, because: string): Expected => ({

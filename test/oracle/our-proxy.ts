@@ -50,7 +50,9 @@ export class OurProxy implements ServiceProxy {
       this.#cgroup = makeCgroup(this.#world.cleanup);
       this.#home = ownCgroup();
       this.#world.cleanup.add(() => this.#move(this.#home));
-      this.#datapath = new Datapath({ bpfRoot, cgroupRoot: this.#cgroup, objectsDir: compile(), sizes: SIZES });
+      const options = { bpfRoot, cgroupRoot: this.#cgroup, objectsDir: compile(), sizes: SIZES };
+      // Made on the node, as the agent is: it tells the programs which namespace that is.
+      this.#datapath = this.#world.node.inside(() => new Datapath(options));
       this.#world.cleanup.add(() => this.#datapath.close());
       this.#mirror = new KernelMirror(this.#datapath.read(), this.#clock);
       this.#flows = this.#open(bpfRoot, "flows");
