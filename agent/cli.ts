@@ -5,6 +5,7 @@ import { parseFrontend } from "./operator/arguments.ts";
 import type { AskedFrontend, OperatorOptions } from "./operator/operator-commands.ts";
 import { parseDuration, parseNodeNames, parsePort } from "./verify/arguments.ts";
 import type { Origin } from "./verify/checks.ts";
+import { type DatapathName, datapathNames } from "./verify/datapath.ts";
 
 const EXIT_USAGE = 2;
 const AGENT_PORT = 10_256;
@@ -30,6 +31,7 @@ const createProgram = (): Command => {
       "kubeconfig, or - for standard input (default: KUBECONFIG, .sansproxy/kubeconfig, ~/.kube/config)",
     )
     .option("--expect-nodes <names>", "nodes that must be there, separated by commas", parseNodeNames)
+    .addOption(new Option("--datapath <name>", "what serves Services").choices(datapathNames).default("agent"))
     .option("--image <image>", "image of the probes (default: the image of the agent in the cluster)")
     .addOption(timeoutOption("how long to wait for the cluster and for its Services", "5m"))
     .addOption(new Option("--output <format>", "what standard output gets").choices(["table", "json"]).default("table"))
@@ -40,6 +42,7 @@ const createProgram = (): Command => {
       process.exitCode = await runVerifyCommand({
         kubeconfig: options["kubeconfig"] as string | undefined,
         expectNodes: (options["expectNodes"] as readonly string[] | undefined) ?? [],
+        datapath: options["datapath"] as DatapathName,
         image: options["image"] as string | undefined,
         timeoutMs: options["timeout"] as number,
         output: options["output"] as "table" | "json",

@@ -23,6 +23,11 @@ export interface VerificationArgs {
    */
   datapath?: string;
   /**
+   * Image of the probes, when another datapath than `agent` serves Services: there none of ours runs that names one.
+   * @default the agent's image of this version
+   */
+  image?: pulumi.Input<string>;
+  /**
    * How long, in seconds, to wait until every node and its agent are ready and every Service answers.
    * @default 600
    */
@@ -47,7 +52,8 @@ export class Verification extends pulumi.ComponentResource {
     const nodes = nodeNames.apply((names) =>
       names.length === 0 ? "--output=json" : `--expect-nodes=${names.join(",")}`,
     );
-    const other = datapath === "agent" ? [] : [`--datapath=${datapath}`];
+    const image = pulumi.output(args.image ?? `ghcr.io/sansproxy/agent:${packageVersion}`);
+    const other = datapath === "agent" ? [] : [`--datapath=${datapath}`, image.apply((named) => `--image=${named}`)];
     const timeout = pulumi.output(args.timeoutSeconds ?? 600).apply((seconds) => `--timeout=${seconds}s`);
     const run = new local.Command(
       `${name}-run`,

@@ -13,6 +13,7 @@ import {
 } from "@kubernetes/client-node";
 import { type Cluster, ClusterError } from "./cluster.ts";
 import { UsageError } from "./kubeconfig.ts";
+import { runInPod } from "./pod-command.ts";
 
 const TIMEOUT_MS = 20_000;
 const PAGE = 500;
@@ -142,6 +143,7 @@ export const connectCluster = (config: KubeConfig): Cluster => {
       ),
     podLog: (namespace, name) =>
       attempt(`read the log of Pod ${name}`, () => core.readNamespacedPodLog({ namespace, name })),
+    runInPod: (namespace, pod, container, command) => runInPod(config, namespace, pod, container, command),
     namespaces: (labelSelector) =>
       attempt("list namespaces", () => listAll((paging) => core.listNamespace({ labelSelector, ...paging }))),
     createNamespace: (body) => create("namespace", body.metadata?.name, () => core.createNamespace({ body })),

@@ -25,6 +25,8 @@ export interface Cluster {
   proxiedObjects(): Promise<ProxiedObjects>;
   podsOnNode(node: string): Promise<readonly V1Pod[]>;
   podLog(namespace: string, pod: string): Promise<string>;
+  /** Standard output of a command in a container; throws also when the command fails. */
+  runInPod(namespace: string, pod: string, container: string, command: readonly string[]): Promise<string>;
   namespaces(labelSelector: string): Promise<readonly V1Namespace[]>;
   createNamespace(body: V1Namespace): Promise<void>;
   createServiceAccount(body: V1ServiceAccount): Promise<void>;

@@ -3,19 +3,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { CHECK } from "./checks.ts";
 import { type Cluster, isRefused } from "./cluster.ts";
+import type { VerifiedDatapath } from "./datapath.ts";
 import type { Progress } from "./progress.ts";
-import {
-  AGENT_DAEMON_SET,
-  AGENT_NAMESPACE,
-  AGENT_SELECTOR,
-  type ClusterState,
-  DNS_SELECTOR,
-  judgeReadiness,
-} from "./readiness.ts";
+import { AGENT_NAMESPACE, type ClusterState, DNS_SELECTOR, judgeReadiness } from "./readiness.ts";
 import { type Check, describeFailure, WHOLE_CLUSTER } from "./report.ts";
 
 export interface GateOptions {
   readonly expectNodes: readonly string[];
+  readonly datapath: VerifiedDatapath;
   /** As `performance.now()` counts. */
   readonly deadline: number;
   readonly pollMs: number;
@@ -29,15 +24,15 @@ export interface GateResult {
   readonly state: ClusterState | undefined;
 }
 
-const readState = async (cluster: Cluster): Promise<ClusterState> => {
+const readState = async (cluster: Cluster, datapath: VerifiedDatapath): Promise<ClusterState> => {
   const [nodes, daemonSets, agentPods, dns] = await Promise.all([
     cluster.nodes(),
     cluster.daemonSets(),
-    cluster.pods(AGENT_NAMESPACE, AGENT_SELECTOR),
+    cluster.pods(AGENT_NAMESPACE, datapath.selector),
     cluster.deployments(AGENT_NAMESPACE, DNS_SELECTOR),
   ]);
   const agent = daemonSets.find(
-    ({ metadata }) => metadata?.namespace === AGENT_NAMESPACE && metadata.name === AGENT_DAEMON_SET,
+    ({ metadata }) => metadata?.namespace === AGENT_NAMESPACE && metadata.name === datapath.daemonSet,
   );
   return { nodes, agent, agentPods, dns };
 };
@@ -49,8 +44,8 @@ export const passReadinessGate = async (cluster: Cluster, options: GateOptions):
     let checks: readonly Check[];
     let hopeless = false;
     try {
-      state = await readState(cluster);
-      checks = judgeReadiness(state, options.expectNodes);
+      state = await readState(cluster, options.datapath);
+      checks = judgeReadiness(state, options.expectNodes, options.datapath);
     } catch (error) {
       hopeless = isRefused(error);
       const observed = (error as Error).message;

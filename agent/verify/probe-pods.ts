@@ -5,6 +5,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import type { AgentStatus, ObjectCounts } from "./agent-status.ts";
 import { CHECK, type Origin, probeCheckNames } from "./checks.ts";
 import type { Cluster } from "./cluster.ts";
+import type { VerifiedDatapath } from "./datapath.ts";
 import { countObjects, type ProxiedObjects } from "./object-counts.ts";
 import { ECHO, ROLE_LABEL } from "./objects.ts";
 import { findProbeReport } from "./probe-report.ts";
@@ -21,6 +22,7 @@ export interface Probe {
 export interface WaitOptions {
   readonly namespace: string;
   readonly probes: readonly Probe[];
+  readonly datapath: VerifiedDatapath;
   /** As `performance.now()` counts. */
   readonly deadline: number;
   readonly pollMs: number;
@@ -39,8 +41,8 @@ const hasEnded = (pod: V1Pod | undefined): boolean =>
   pod?.status?.phase === "Succeeded" || pod?.status?.phase === "Failed";
 
 /** A probe that did not report fails each of its checks, with the reason. */
-export const failProbe = ({ node, origin }: Probe, reason: string): readonly Check[] =>
-  probeCheckNames(origin).map((name) => ({
+export const failProbe = ({ node, origin }: Probe, reason: string, datapath?: VerifiedDatapath): readonly Check[] =>
+  probeCheckNames(origin, datapath).map((name) => ({
     name,
     node,
     passed: false,
@@ -119,7 +121,8 @@ export const waitForProbes = async (cluster: Cluster, options: WaitOptions): Pro
       });
     }
     const report = findProbeReport(log);
-    checks.push(...(report?.checks ?? failProbe(probe, unreadable ?? failure ?? describeMissingProbe(pod, log))));
+    const missing = unreadable ?? failure ?? describeMissingProbe(pod, log);
+    checks.push(...(report?.checks ?? failProbe(probe, missing, options.datapath)));
     if (report !== undefined && probe.origin === "host") agentSamples.set(probe.node, report.agent);
   }
   return { checks, agentSamples, listed };

@@ -2,15 +2,15 @@
 // Judges whether the cluster is ready to be verified: nodes, the agent's rollout, cluster DNS; and says what is missing where.
 import type { V1ContainerStatus, V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
 import { CHECK } from "./checks.ts";
+import { type VerifiedDatapath, verifiedDatapath } from "./datapath.ts";
 import { type Check, WHOLE_CLUSTER } from "./report.ts";
 
 export const AGENT_NAMESPACE = "kube-system";
-export const AGENT_DAEMON_SET = "sansproxy";
-export const AGENT_SELECTOR = "app.kubernetes.io/name=sansproxy";
 export const DNS_SELECTOR = "k8s-app=kube-dns";
 
 export interface ClusterState {
   readonly nodes: readonly V1Node[];
+  /** The datapath's DaemonSet. */
   readonly agent: V1DaemonSet | undefined;
   readonly agentPods: readonly V1Pod[];
   readonly dns: readonly V1Deployment[];
@@ -62,8 +62,8 @@ export const isPodReady = (pod: V1Pod): boolean =>
   pod.metadata?.deletionTimestamp === undefined &&
   (pod.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True");
 
-const judgeAgent = (agent: V1DaemonSet | undefined, pods: readonly V1Pod[], node: string): Judgement => {
-  const name = `${AGENT_NAMESPACE}/${AGENT_DAEMON_SET}`;
+const judgeAgent = (agent: V1DaemonSet | undefined, pods: readonly V1Pod[], node: string, own: string): Judgement => {
+  const name = `${AGENT_NAMESPACE}/${own}`;
   if (agent === undefined) return no(`there is no DaemonSet ${name}: the datapath is not installed`);
   if ((agent.status?.observedGeneration ?? 0) < (agent.metadata?.generation ?? 0)) {
     return no(`DaemonSet ${name} was changed and its rollout has not begun`);
@@ -102,7 +102,11 @@ const judgeDns = (deployments: readonly V1Deployment[]): Judgement => {
 };
 
 /** One check per condition and node; the gate is open when all of them passed. */
-export const judgeReadiness = (state: ClusterState, expected: readonly string[]): readonly Check[] => {
+export const judgeReadiness = (
+  state: ClusterState,
+  expected: readonly string[],
+  { daemonSet }: VerifiedDatapath = verifiedDatapath("agent"),
+): readonly Check[] => {
   const nodes = nodeNames(state, expected);
   const check = (name: string, node: string, { passed, observed }: Judgement): Check => ({
     name,
@@ -118,7 +122,7 @@ export const judgeReadiness = (state: ClusterState, expected: readonly string[])
       check(CHECK.nodeReady, name, judgeNode(state.nodes.find((node) => node.metadata?.name === name))),
     ),
     ...nodes.map((name) => {
-      const judged = judgeAgent(state.agent, state.agentPods, name);
+      const judged = judgeAgent(state.agent, state.agentPods, name, daemonSet);
       return check(CHECK.agentRolledOut, name, judged.passed && !rollout.passed ? rollout : judged);
     }),
     check(CHECK.dnsAvailable, WHOLE_CLUSTER, judgeDns(state.dns)),

@@ -5,8 +5,10 @@ import type { V1Node, V1Service } from "@kubernetes/client-node";
 import { agentEndpoint, agentImage, agentPullSecrets } from "./agent-manifest.ts";
 import { judgeInStep } from "./agent-status.ts";
 import { CHECK, completeChecks, ORIGINS } from "./checks.ts";
+import { judgeReplacement } from "./cilium-status.ts";
 import { cleanUp, thisProcess } from "./cleanup.ts";
 import { type Cluster, ClusterError } from "./cluster.ts";
+import { type VerifiedDatapath, verifiedDatapath } from "./datapath.ts";
 import { type GateResult, passReadinessGate } from "./gate.ts";
 import { formatOwner } from "./leftovers.ts";
 import {
@@ -28,6 +30,8 @@ import type { ProbeTargets } from "./targets.ts";
 
 export interface VerifyOptions {
   readonly expectNodes: readonly string[];
+  /** What serves Services; our agent when it is left out. */
+  readonly datapath?: VerifiedDatapath;
   /** Undefined: the agent's own image, as its DaemonSet in the cluster names it. */
   readonly image: string | undefined;
   readonly timeoutMs: number;
@@ -70,7 +74,12 @@ const port = (service: V1Service, name: string): number => {
 };
 
 /** Creates the run's backends and Services; gives the addresses that the API server chose for them. */
-const createBackends = async (cluster: Cluster, run: RunIdentity, state: ClusterState): Promise<ProbeTargets> => {
+const createBackends = async (
+  cluster: Cluster,
+  run: RunIdentity,
+  state: ClusterState,
+  datapath: VerifiedDatapath,
+): Promise<ProbeTargets> => {
   await cluster.createNamespace(namespaceObject(run));
   await cluster.createServiceAccount(serviceAccountObject(run));
   await cluster.createDaemonSet(echoDaemonSet(run));
@@ -92,7 +101,7 @@ const createBackends = async (cluster: Cluster, run: RunIdentity, state: Cluster
       addresses,
     },
     kubernetes: { address: kubernetes.spec?.clusterIP ?? "", port: kubernetes.spec?.ports?.[0]?.port ?? 443 },
-    agent: state.agent === undefined ? { port: 0 } : agentEndpoint(state.agent),
+    agent: datapath.reportsState && state.agent !== undefined ? agentEndpoint(state.agent) : undefined,
   };
 };
 
@@ -123,7 +132,8 @@ const probeCluster = async (
   const nodes = nodeNames(state, options.expectNodes);
   const linux = { ...state, nodes: state.nodes.filter(({ metadata }) => nodes.includes(metadata?.name ?? "")) };
   options.progress(`creating backends and probes on ${nodes.length} nodes in namespace ${run.namespace}`);
-  const targets = await createBackends(cluster, run, linux);
+  const { datapath = verifiedDatapath("agent") } = options;
+  const targets = await createBackends(cluster, run, linux, datapath);
   await cluster.createConfigMap(targetsConfigMap(run, targets));
   const remainingMs = Math.round(deadline - performance.now());
   const probeMs = Math.min(Math.max(remainingMs - POD_START_MS, SHORTEST_PROBE_MS), LONGEST_PROBE_MS);
@@ -132,11 +142,13 @@ const probeCluster = async (
   const { checks, agentSamples, listed } = await waitForProbes(cluster, {
     namespace: run.namespace,
     probes,
+    datapath,
     deadline: performance.now() + probeMs + POD_START_MS,
     pollMs: options.pollMs ?? POLL_MS,
     progress: options.progress,
     signal: options.signal,
   });
+  if (!datapath.reportsState) return checks;
   return [...checks, ...nodes.map((node) => judgeInStep(node, agentSamples.get(node) ?? [], listed.get(node) ?? []))];
 };
 
@@ -151,21 +163,25 @@ const inspect = async (
   const nodes = nodeNames(state, options.expectNodes);
   const seen = [...checks, judgeDaemonSets(await cluster.daemonSets()), ...judgePods(nodes, await cluster.pods())];
   if (checks.some((check) => !check.passed)) return seen;
-  const image = options.image ?? (state.agent === undefined ? undefined : agentImage(state.agent));
+  const { datapath = verifiedDatapath("agent") } = options;
+  const own = datapath.reportsState ? state.agent : undefined;
+  const image = options.image ?? (own === undefined ? undefined : agentImage(own));
   if (image === undefined)
-    throw new ClusterError("the agent's DaemonSet names no image; give one with --image", undefined);
-  const pullSecrets = state.agent === undefined ? [] : agentPullSecrets(state.agent);
+    throw new ClusterError("no DaemonSet of ours names the probes' image; give one with --image", undefined);
+  const pullSecrets = own === undefined ? [] : agentPullSecrets(own);
+  const { statusContainer } = datapath;
+  const replaced = statusContainer === undefined ? [] : await judgeReplacement(cluster, state, nodes, statusContainer);
   const probed = await probeCluster(cluster, { ...run, image, pullSecrets }, state, options, deadline);
-  return completeChecks(nodes, [...seen, ...probed]);
+  return completeChecks(nodes, [...seen, ...replaced, ...probed], datapath);
 };
 
 /** Always gives a report, also of a run that broke off; throws the signal's reason only when it was aborted. */
 export const verify = async (cluster: Cluster, options: VerifyOptions): Promise<Report> => {
   const started = performance.now();
   const deadline = started + options.timeoutMs;
-  const { expectNodes, progress, signal, pollMs = POLL_MS } = options;
+  const { expectNodes, datapath = verifiedDatapath("agent"), progress, signal, pollMs = POLL_MS } = options;
   progress(`asking ${cluster.server}`);
-  const gate = await passReadinessGate(cluster, { expectNodes, deadline, pollMs, progress, signal });
+  const gate = await passReadinessGate(cluster, { expectNodes, datapath, deadline, pollMs, progress, signal });
   if (gate.state === undefined) return summarise(gate.checks, performance.now() - started);
 
   const owner = thisProcess();

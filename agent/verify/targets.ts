@@ -8,14 +8,14 @@ export interface ProbeTargets {
   readonly nodes: readonly { readonly name: string; readonly addresses: readonly string[] }[];
   readonly dns: { readonly server: string; readonly name: string; readonly addresses: readonly string[] };
   readonly kubernetes: { readonly address: string; readonly port: number };
-  /** `host` when the agent answers on a fixed address, else it is asked on the node's own. */
-  readonly agent: { readonly host?: string; readonly port: number };
+  /** `host` when the agent answers on a fixed address, else it is asked on the node's own. None of another datapath. */
+  readonly agent?: { readonly host?: string; readonly port: number } | undefined;
 }
 
 /** Reads what `JSON.stringify` of a `ProbeTargets` gave; throws a sentence that names the first missing part. */
 export const parseTargets = (text: string, origin: string): ProbeTargets => {
   const value = JSON.parse(text) as Record<string, unknown>;
-  for (const part of ["clusterIp", "nodePort", "nodes", "dns", "kubernetes", "agent"]) {
+  for (const part of ["clusterIp", "nodePort", "nodes", "dns", "kubernetes"]) {
     if (typeof value[part] !== "object" || value[part] === null) {
       throw new Error(`${origin} has no "${part}": it was not written by this version of sansproxy verify`);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sansproxy verify` as a command: connects, runs, and turns the report into output and an exit status.
 import { connectCluster } from "./api-client.ts";
+import { type DatapathName, verifiedDatapath } from "./datapath.ts";
 import { defaultSource, loadKubeconfig, UsageError } from "./kubeconfig.ts";
 import { createProgress } from "./progress.ts";
 import type { Report } from "./report.ts";
@@ -10,6 +11,7 @@ import { renderTable } from "./table.ts";
 export interface VerifyArguments {
   readonly kubeconfig: string | undefined;
   readonly expectNodes: readonly string[];
+  readonly datapath: DatapathName;
   readonly image: string | undefined;
   readonly timeoutMs: number;
   readonly output: "table" | "json";
@@ -56,9 +58,13 @@ export const runVerifyCommand = async (args: VerifyArguments): Promise<number> =
   const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, interrupt);
   try {
+    if (args.datapath !== "agent" && args.image === undefined) {
+      throw new UsageError(`--datapath=${args.datapath} needs --image: no agent of ours in the cluster names one`);
+    }
     const cluster = connectCluster(loadKubeconfig(defaultSource(args.kubeconfig)));
     const { expectNodes, image, timeoutMs } = args;
-    const report = await verify(cluster, { expectNodes, image, timeoutMs, progress, signal: abort.signal });
+    const datapath = verifiedDatapath(args.datapath);
+    const report = await verify(cluster, { expectNodes, datapath, image, timeoutMs, progress, signal: abort.signal });
     printReport(report, args.output, streams);
     return report.passed ? 0 : EXIT_FAILED;
   } catch (error) {

@@ -92,6 +92,8 @@ export interface FakeCluster extends Cluster {
   /** Names of all namespaces that were ever created. */
   readonly created: string[];
   report: (pod: V1Pod) => ProbeReport;
+  /** What a command in a Pod prints; no test expects one unless it says so. */
+  command: (pod: string, container: string, command: readonly string[]) => string;
   /** What becomes of a created probe Pod. */
   run: (pod: V1Pod) => V1Pod;
 }
@@ -103,6 +105,9 @@ export const createFakeCluster = (): FakeCluster => {
     created: [],
     report: passingReport,
     run: podSucceeds,
+    command: (pod, _, command) => {
+      throw new Error(`No test expects "${command.join(" ")}" in ${pod}.`);
+    },
     state: {
       nodes: [readyNode("a", "10.0.0.1"), readyNode("b", "10.0.0.2")],
       daemonSets: [agentDaemonSet(2)],
@@ -130,6 +135,7 @@ export const createFakeCluster = (): FakeCluster => {
       if (pod === undefined) throw new Error(`no Pod ${name}`);
       return log(pod);
     },
+    runInPod: async (_, pod, container, command) => fake.command(pod, container, command),
     namespaces: async () => fake.state.namespaces,
     createNamespace: async (body) => {
       fake.state.namespaces.push(body);

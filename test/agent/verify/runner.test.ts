@@ -4,11 +4,20 @@ import type { V1Namespace, V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import { thisProcess } from "../../../agent/verify/cleanup.ts";
 import { ClusterError } from "../../../agent/verify/cluster.ts";
+import { verifiedDatapath } from "../../../agent/verify/datapath.ts";
 import { formatOwner, isLeftover } from "../../../agent/verify/leftovers.ts";
 import { namespaceObject } from "../../../agent/verify/objects.ts";
 import type { Report } from "../../../agent/verify/report.ts";
 import { type VerifyOptions, verify } from "../../../agent/verify/runner.ts";
-import { createFakeCluster, type FakeCluster, passingReport, proxied, readyNode } from "./fake-cluster.ts";
+import {
+  agentDaemonSet,
+  createFakeCluster,
+  type FakeCluster,
+  passingReport,
+  proxied,
+  readyNode,
+  readyPod,
+} from "./fake-cluster.ts";
 
 const options = (change: Partial<VerifyOptions> = {}): VerifyOptions => ({
   ...{ expectNodes: ["a", "b"], image: undefined, timeoutMs: 200, pollMs: 5, cleanupTimeoutMs: 5_000 },
@@ -55,6 +64,50 @@ describe("verification", () => {
     const report = await verify(cluster, options());
     expect(report.passed).toBe(false);
     expect(failures(report)).toEqual([`${name}|${node}|${observed}`]);
+    expectClean(cluster);
+  });
+
+  it.each([
+    ["True", true],
+    ["Disabled", false],
+  ])("of Cilium asks its own status on each node, which has to be True: %s", async (mode, passed) => {
+    const cluster = createFakeCluster();
+    cluster.state.daemonSets = [{ ...agentDaemonSet(2), metadata: { name: "cilium", namespace: "kube-system" } }];
+    cluster.state.pods = ["a", "b"].map((node) => readyPod(`cilium-${node}`, node, { "k8s-app": "cilium" }));
+    const asked: string[] = [];
+    cluster.command = (...call) => {
+      asked.push(call.flat().join(" "));
+      return JSON.stringify({ "kube-proxy-replacement": { mode } });
+    };
+    cluster.report = (pod) => {
+      const report = passingReport(pod);
+      return { checks: report.checks.filter(({ name }) => name !== "agent ready"), agent: [] };
+    };
+    const report = await verify(cluster, options({ datapath: verifiedDatapath("cilium"), image: "probe:1" }));
+    expect(asked.sort()).toEqual(
+      ["a", "b"].map((node) => `cilium-${node} cilium-agent cilium-dbg status --output=json`),
+    );
+    expect(report.passed).toBe(passed);
+    expect(failures(report)).toEqual(
+      passed ? [] : ["a", "b"].map((node) => `kube-proxy replaced|${node}|KubeProxyReplacement: ${mode}`),
+    );
+    expectClean(cluster);
+  });
+
+  it("of another datapath waits for its DaemonSet, and needs an image for the probes", async () => {
+    const cluster = createFakeCluster();
+    const other = options({ datapath: verifiedDatapath("dataplane-v2") });
+    expect(failures(await verify(cluster, other))[0]).toBe(
+      "agent rolled out|a|there is no DaemonSet kube-system/anetd: the datapath is not installed",
+    );
+    cluster.state.daemonSets = [{ ...agentDaemonSet(2), metadata: { name: "anetd", namespace: "kube-system" } }];
+    cluster.state.pods = ["a", "b"].map((node) => readyPod(`anetd-${node}`, node, { "k8s-app": "cilium" }));
+    expect(failures(await verify(cluster, other)).at(-1)).toContain("give one with --image");
+    cluster.report = (pod) => {
+      const report = passingReport(pod);
+      return { checks: report.checks.filter(({ name }) => name !== "agent ready"), agent: [] };
+    };
+    expect(failures(await verify(cluster, { ...other, image: "probe:1" }))).toEqual([]);
     expectClean(cluster);
   });
 
