@@ -37,6 +37,11 @@ export interface ProbeResults {
   readonly listed: ReadonlyMap<string, readonly ObjectCounts[]>;
 }
 
+/** A backend can answer for so long before its Pod is reported Ready. */
+const REPORTING_LAG_MS = 5_000;
+
+const isEcho = ({ metadata }: V1Pod): boolean => metadata?.labels?.[ROLE_LABEL] === ECHO;
+
 const hasEnded = (pod: V1Pod | undefined): boolean =>
   pod?.status?.phase === "Succeeded" || pod?.status?.phase === "Failed";
 
@@ -77,6 +82,8 @@ const LISTINGS_KEPT = 15;
 export const waitForProbes = async (cluster: Cluster, options: WaitOptions): Promise<ProbeResults> => {
   const { namespace, probes, progress } = options;
   const listed = new Map<string, readonly ObjectCounts[]>();
+  const nodes = [...new Set(probes.map(({ node }) => node))];
+  let probedAt: number | undefined;
   let recent: readonly ProxiedObjects[] = [];
   let pods: readonly V1Pod[] = [];
   let failure: string | undefined;
@@ -99,16 +106,18 @@ export const waitForProbes = async (cluster: Cluster, options: WaitOptions): Pro
     }
     const running = probes.filter((probe) => !hasEnded(find(probe)));
     // A Pod that was seen and is gone will not come back.
-    if (failure === undefined && running.every((probe) => find(probe) === undefined)) break;
+    if (failure === undefined && running.every((probe) => find(probe) === undefined)) {
+      probedAt ??= performance.now();
+      const backendsRun = judgeBackends(nodes, pods.filter(isEcho)).every(({ passed }) => passed);
+      if (backendsRun || performance.now() - probedAt > REPORTING_LAG_MS) break;
+    }
     if (performance.now() + options.pollMs >= options.deadline) break;
     const first = running.map(find).find((pod) => pod?.status?.phase === "Pending");
     const detail = failure ?? (first === undefined ? "the checks run" : describePod(first));
     progress(`waiting for ${running.length} of ${probes.length} probes: ${detail}`);
     await pause(options.pollMs, undefined, { signal: options.signal });
   }
-  const echoPods = pods.filter(({ metadata }) => metadata?.labels?.[ROLE_LABEL] === ECHO);
-  const nodes = [...new Set(probes.map(({ node }) => node))];
-  const checks: Check[] = [...judgeBackends(nodes, echoPods)];
+  const checks: Check[] = [...judgeBackends(nodes, pods.filter(isEcho))];
   const agentSamples = new Map<string, readonly AgentStatus[]>();
   for (const probe of probes) {
     const pod = find(probe);

@@ -51,8 +51,9 @@ export function demandOf(load: Load): Demand {
   const ports = load.portsPerService;
   const backends = load.endpoints * ports;
   const exposedFrontends = load.exposedServices * ports * perExposed;
-  const share = load.services === 0 ? 0 : load.exposedServices / load.services;
-  const exposedEntries = exposedFrontends + Math.ceil(backends * share) * perExposed;
+  // Multiplied first: a quotient of whole numbers that has no fraction must not get one.
+  const exposedBackends = load.services === 0 ? 0 : Math.ceil((backends * load.exposedServices) / load.services);
+  const exposedEntries = exposedFrontends + exposedBackends * perExposed;
   const entries = load.services * ports + backends + exposedEntries;
   return {
     frontends: load.services * ports + exposedFrontends,

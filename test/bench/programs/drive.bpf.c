@@ -126,7 +126,10 @@ int look_up(struct __sk_buff *skb)
 	frontend = frontend_lookup(config, &address, port, 6, ADDRESS_OWN);
 	if (!frontend)
 		return 2;
-	return backend_choose(frontend->selection, &id, &backend) == CHOICE_MADE ? 0 : 3;
+	return backend_choose(frontend->selection, bpf_get_prandom_u32(), &id, &backend) ==
+			       CHOICE_MADE
+		       ? 0
+		       : 3;
 }
 
 /* The same without the look-up. */

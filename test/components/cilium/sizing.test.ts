@@ -69,6 +69,7 @@ describe("the demand of a load", () => {
           expect(demand.entries - map.entries).toBeLessThan(2 + addresses);
         },
       ),
+      { examples: [[{ count: 12, exposedCount: 7, endpoints: 9, ports: 1, addresses: 1 }]] },
     );
   });
 
