@@ -5,6 +5,9 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { BareMetalCluster, Datapath, Verification } from "../../../components/index.ts";
+import { eksStack } from "../../../stacks/eks/program.ts";
+import { gkeStack } from "../../../stacks/gke/program.ts";
+import { multiCloudStack } from "../../../stacks/multi-cloud/program.ts";
 import { resourceRules, stackRules } from "../../../stacks/policy/rules.ts";
 import { args } from "../../components/bare-metal-args.ts";
 import { recordProgram } from "../../components/recorded-program.ts";
@@ -44,6 +47,54 @@ describe("what this package makes itself", () => {
         { dependsOn: [datapath] },
       );
     });
+    expect(judge(recordedStack(resources))).toEqual([]);
+  });
+
+  test.each(["eni", "chaining", "overlay", "agent"])("violates nothing: the EKS stack in mode %s", async (mode) => {
+    const settings = { cluster: { mode }, groups: [{ name: "default" }, { name: "batch" }], datapath: {} };
+    const { resources } = await recordProgram(() => eksStack("eks", settings));
+    expect(judge(recordedStack(resources))).toEqual([]);
+  });
+
+  test("is seen through: EKS nodes whose datapath, or whose taint, is taken away", async () => {
+    const settings = { cluster: { mode: "eni" }, groups: [{ name: "default" }], datapath: {} };
+    const { resources } = await recordProgram(() => eksStack("eks", settings));
+    const without = new Map([...resources].filter(([name]) => name !== "eks-datapath-release"));
+    expect(judge(recordedStack(without)).join("\n")).toContain("datapath-before-nodes: eks-nodes-default");
+    const untainted = recordedStack(resources);
+    for (const { name, props } of untainted)
+      if (name === "eks-nodes-default") delete (props as { taints?: unknown }).taints;
+    expect(judge(untainted).join("\n")).toContain("agent-not-ready-taint: eks-nodes-default");
+  });
+
+  const location = "europe-west3";
+  const pools = [{ name: "default" }];
+
+  test("violates nothing: the GKE stack with Dataplane V2", async () => {
+    const { resources } = await recordProgram(() => gkeStack("gke", { cluster: { location }, pools, datapath: {} }));
+    expect(judge(recordedStack(resources))).toEqual([]);
+  });
+
+  test.each(["cilium", "agent"])(
+    "violates on self-managed GKE with the engine %s only the rule that says Google does not support it",
+    async (engine) => {
+      const cluster = { location, mode: "self-managed" };
+      const { resources } = await recordProgram(() => gkeStack("gke", { cluster, pools, datapath: { engine } }));
+      const messages = judge(recordedStack(resources));
+      expect(messages).toEqual([expect.stringMatching(/^gke-dataplane-v2: gke-cluster /)]);
+    },
+  );
+
+  test.each(["agent", "cilium"])("violates nothing: the multi-cloud stack with the engine %s", async (engine) => {
+    const datapath = { engine };
+    const mode = engine === "agent" ? "agent" : "eni";
+    const { resources } = await recordProgram(() =>
+      multiCloudStack({
+        eks: { cluster: { mode }, groups: [{ name: "default" }], datapath },
+        gke: { cluster: { location }, pools, datapath },
+        bareMetal: { cluster: args(), datapath },
+      }),
+    );
     expect(judge(recordedStack(resources))).toEqual([]);
   });
 
