@@ -5,17 +5,46 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as provider from "@pulumi/pulumi/provider/index.js";
-import { BareMetalCluster, Datapath, Verification } from "../index.ts";
+import { BareMetalCluster, Datapath, LoadBalancerRelease, Verification } from "../index.ts";
 import { packageRoot, packageVersion } from "../internal/package-root.ts";
 import { clusterInput } from "./cluster-input.ts";
 
 type Constructor = new (name: string, args: never, opts: pulumi.ComponentResourceOptions) => pulumi.ComponentResource;
 
-const components: Readonly<Record<string, Constructor>> = {
-  "sansproxy:index:BareMetalCluster": BareMetalCluster as Constructor,
-  "sansproxy:index:Datapath": Datapath as Constructor,
-  "sansproxy:index:Verification": Verification as Constructor,
+/** The components by type. Those of a cloud are loaded when one is asked for: their SDKs are large, and optional. */
+const components: Readonly<Record<string, () => Constructor | Promise<Constructor>>> = {
+  "sansproxy:index:BareMetalCluster": () => BareMetalCluster as Constructor,
+  "sansproxy:index:Datapath": () => Datapath as Constructor,
+  "sansproxy:index:LoadBalancerRelease": () => LoadBalancerRelease as Constructor,
+  "sansproxy:index:Verification": () => Verification as Constructor,
+  "sansproxy:index:EksCluster": async () => (await import("../eks.ts")).EksCluster as Constructor,
+  "sansproxy:index:EksNodeGroups": async () => (await import("../eks.ts")).EksNodeGroups as Constructor,
+  "sansproxy:index:GkeCluster": async () => (await import("../gke.ts")).GkeCluster as Constructor,
+  "sansproxy:index:GkeNodePools": async () => (await import("../gke.ts")).GkeNodePools as Constructor,
 };
+
+/** Packages without which the components of a cloud cannot be loaded. */
+const sdks: Readonly<Record<string, string>> = { Eks: "@pulumi/eks @pulumi/aws", Gke: "@pulumi/gcp" };
+
+async function load(type: string): Promise<Constructor> {
+  const component = components[type];
+  if (component === undefined) {
+    throw new Error(`There is no component ${type}; there are ${Object.keys(components).join(", ")}.`);
+  }
+  try {
+    return await component();
+  } catch (error) {
+    const needed = sdks[type.split(":").at(-1)?.slice(0, 3) ?? ""];
+    const missing = needed
+      ?.split(" ")
+      .some((name) => (error as Error).message.startsWith(`Cannot find package '${name}'`));
+    if (missing !== true) throw error;
+    throw new Error(
+      `${type} cannot be loaded, because a package that it needs is not installed beside sansproxy; run: npm install ${needed}`,
+      { cause: error },
+    );
+  }
+}
 
 interface Schema {
   readonly resources: Readonly<Record<string, { readonly properties?: Readonly<Record<string, unknown>> }>>;
@@ -57,10 +86,7 @@ export async function construct(
   inputs: pulumi.Inputs,
   options: pulumi.ComponentResourceOptions,
 ): Promise<provider.ConstructResult> {
-  const Component = components[type];
-  if (Component === undefined) {
-    throw new Error(`There is no component ${type}; there are ${Object.keys(components).join(", ")}.`);
-  }
+  const Component = await load(type);
   const schema = JSON.parse(readFileSync(schemaFile, "utf8")) as Schema;
   const outputs = Object.keys(schema.resources[type]?.properties ?? {});
   const given = inputs["cluster"];

@@ -7,7 +7,11 @@ import { Analyzer } from "@pulumi/pulumi/provider/experimental/analyzer.js";
 import { generateSchema } from "@pulumi/pulumi/provider/experimental/schema.js";
 
 const root = resolve(import.meta.dirname, "../../..");
-const components = ["BareMetalCluster", "Datapath", "Verification"];
+const components = {
+  index: ["BareMetalCluster", "Datapath", "LoadBalancerRelease", "Verification"],
+  eks: ["EksCluster", "EksNodeGroups"],
+  gke: ["GkeCluster", "GkeNodePools"],
+};
 
 export const schemaFile = join(root, "components/plugin/schema.json");
 
@@ -19,14 +23,17 @@ export function schemaOfComponents(): string {
   >;
   const folder = mkdtempSync(join(tmpdir(), "sansproxy-schema-"));
   try {
-    const entry = join(root, "components/index.ts");
+    // One entry for the analyzer; the package has one for each cloud.
+    const entry = join(folder, "components.ts");
+    const entries = Object.keys(components).map((name) => join(root, `components/${name}.ts`));
+    writeFileSync(entry, entries.map((path) => `export * from ${JSON.stringify(path)};\n`).join(""));
     const options = { typeRoots: [join(root, "node_modules/@types")] };
     writeFileSync(
       join(folder, "tsconfig.json"),
       JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: options, files: [entry] }),
     );
     const manifest = { name: "sansproxy", exports: { ".": entry } } as never;
-    const analyzed = new Analyzer(folder, "sansproxy", manifest, new Set(components)).analyze();
+    const analyzed = new Analyzer(folder, "sansproxy", manifest, new Set(Object.values(components).flat())).analyze();
     const { components: found, typeDefinitions, dependencies } = analyzed;
     const schema = generateSchema("sansproxy", version ?? "", description ?? "", found, typeDefinitions, dependencies);
     return `${JSON.stringify(schema, undefined, 2)}\n`;
