@@ -5,13 +5,19 @@ import { at, listAt, type Plain, type ResourceRule, type StackResource, shown } 
 
 const isKubeProxy = (value: unknown): boolean => value === "kube-proxy";
 
+/** The engine tells policies no input of a component that a plugin makes: its cluster and its add-ons are judged themselves. */
+const isOpaque = ({ type, props }: StackResource): boolean =>
+  type === "eks:index:Cluster" && Object.keys(props).length === 0;
+
 /** Add-ons of the two libraries for EKS. */
 export const addonRule: ResourceRule = {
   name: "no-kube-proxy-addon",
   description: "EKS installs no kube-proxy add-on.",
   remedy:
     "Leave the add-on out; with eks.Cluster set kubeProxyAddonOptions: { enabled: false }, or use EksCluster, which does so.",
-  violations({ type, props }) {
+  violations(resource) {
+    const { type, props } = resource;
+    if (isOpaque(resource)) return [];
     if (type === "aws:eks/addon:Addon" || type === "eks:index:Addon") {
       return isKubeProxy(props["addonName"]) ? ["is the kube-proxy add-on"] : [];
     }
@@ -28,7 +34,9 @@ export const bootstrapAddonsRule: ResourceRule = {
   name: "no-bootstrap-addons",
   description: "An EKS cluster is created without AWS' own kube-proxy, VPC CNI and CoreDNS.",
   remedy: "Set bootstrapSelfManagedAddons: false when the cluster is created; on an existing cluster use Migration.",
-  violations({ type, props }) {
+  violations(resource) {
+    const { type, props } = resource;
+    if (isOpaque(resource)) return [];
     if (type !== "aws:eks/cluster:Cluster" && type !== "eks:index:Cluster") return [];
     // Auto Mode has no kube-proxy, and AWS admits no other value there.
     const automatic = at(props, "autoMode", "enabled") === true || at(props, "computeConfig", "enabled") === true;
