@@ -1,0 +1,19 @@
+// Your servers: Debian or Ubuntu, reachable by SSH. The first control plane makes the cluster; keep it first.
+// Get a host's key with: ssh-keyscan -t ed25519 ADDRESS | cut -d' ' -f2-, and compare it with the server's own.
+
+import type { BareMetalHostArgs } from "sansproxy";
+
+export const hosts: readonly BareMetalHostArgs[] = [
+  {
+    name: "cp-1",
+    role: "control-plane",
+    address: "192.0.2.11",
+    hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEV4YW1wbGVLZXlSZXBsYWNlTWVXaXRoWW91ck93",
+  },
+  {
+    name: "worker-1",
+    role: "worker",
+    address: "192.0.2.21",
+    hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEV4YW1wbGVLZXlSZXBsYWNlTWVXaXRoWW91ck93",
+  },
+];

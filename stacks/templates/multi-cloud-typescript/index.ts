@@ -1,0 +1,20 @@
+// Three clusters that never run kube-proxy, on AWS, at Google and on your own servers, in one update: none waits for another.
+
+import * as pulumi from "@pulumi/pulumi";
+import { eks } from "./eks.ts";
+import { gke } from "./gke.ts";
+import { metal } from "./metal.ts";
+
+const config = new pulumi.Config();
+const engine = config.get("engine") ?? "cilium";
+
+const clusters = { eks: eks(engine, config), gke: gke(engine, config), metal: metal(engine, config) };
+const all = Object.entries(clusters);
+
+export const kubeconfigs = pulumi.secret(
+  Object.fromEntries(all.map(([name, { kubeconfig }]) => [name, kubeconfig] as const)),
+);
+export const effectiveValues = Object.fromEntries(all.map(([name, of]) => [name, of.effectiveValues] as const));
+export const verified = pulumi
+  .all(all.map(([, { verified }]) => verified))
+  .apply((tables) => tables.map((table, index) => `== ${all[index]?.[0]}\n${table}`).join("\n\n"));
