@@ -9,20 +9,21 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
-/** The only host that machines reach through the repository's server: their distribution's. */
-const distribution = "deb.debian.org";
-
 export interface PackageRepository {
   readonly url: string;
   readonly keyFingerprint: string;
   close(): Promise<void>;
 }
 
-/** Serves packages `kubeadm`, `kubelet` and `kubectl` of `version` (such as `v1.36.3`), made of a bundle's `bin.tar.gz`. */
+/**
+ * Serves packages `kubeadm`, `kubelet` and `kubectl` of `version` (such as `v1.36.3`), made of a bundle's `bin.tar.gz`.
+ * Through its server machines reach their `distribution`, and no other host.
+ */
 export async function servePackages(
   programsArchive: string,
   version: string,
   address: string,
+  distribution: string,
 ): Promise<PackageRepository> {
   const folder = mkdtempSync(join(tmpdir(), "sansproxy-packages-"));
   const published = join(folder, "deb");
@@ -48,7 +49,7 @@ export async function servePackages(
   writeFileSync(join(published, "Packages"), index.join("\n"));
   rmSync(programs, { recursive: true });
   const keyFingerprint = sign(folder, published);
-  const server = await listen(published, address);
+  const server = await listen(published, address, distribution);
   return {
     url: `http://${address}:${(server.address() as AddressInfo).port}`,
     keyFingerprint,
@@ -112,7 +113,7 @@ function sign(folder: string, published: string): string {
 }
 
 /** A server of the folder that is also the machines' proxy to their distribution, and to nothing else. */
-async function listen(published: string, address: string): Promise<Server> {
+async function listen(published: string, address: string, distribution: string): Promise<Server> {
   const server = createServer((asked, answer) => {
     const { pathname, protocol, hostname } = new URL(asked.url ?? "/", "file:///");
     if (protocol === "http:" && hostname === distribution) {

@@ -16,8 +16,8 @@ import { settled } from "../components/recorded-program.ts";
 import { type PackageRepository, servePackages } from "./package-repository.ts";
 
 const stack = "packages";
-const bridge = { name: "sppackages0", cidr: "10.89.251.0/24" };
-const address = "10.89.251.11";
+const bridge = { name: "sppackages0", cidr: "10.89.252.0/24" };
+const address = "10.89.252.11";
 let keys: string;
 let repository: PackageRepository;
 
@@ -29,8 +29,9 @@ beforeAll(async () => {
   await createNetwork({ stack, bridge });
   const { hostKey } = await createMachine({ stack, name: "bare", address, memoryMb: 1024, authorizedKey, bridge });
   writeFileSync(join(keys, "known_hosts"), `${address} ${hostKey}\n`);
-  repository = await servePackages(join(clone.bundle, "bin.tar.gz"), kubernetesVersion, "10.89.251.1");
-  await ssh(`echo 'Acquire::http::Proxy::deb.debian.org "${repository.url}";' > /etc/apt/apt.conf.d/90-proxy`);
+  const { hostname } = new URL(await ssh("awk '$1 == \"deb\" { print $2; exit }' /etc/apt/sources.list"));
+  repository = await servePackages(join(clone.bundle, "bin.tar.gz"), kubernetesVersion, "10.89.252.1", hostname);
+  await ssh(`echo 'Acquire::http::Proxy::${hostname} "${repository.url}";' > /etc/apt/apt.conf.d/90-proxy`);
 });
 
 afterAll(async () => {
