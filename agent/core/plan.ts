@@ -27,9 +27,10 @@ export interface Decisions {
 
 export interface Plan {
   /**
-   * Frontends of gone Services are deleted first; then per Service source ranges, backends, extent, flip, frontends; then
-   * source ranges that nobody asks for are deleted; last what has been idle for a grace is cleared. So no frontend ever
-   * leads to an absent backend nor lacks its source ranges, wherever the list is cut.
+   * Frontends of gone Services are deleted first, and source ranges that nothing asks for any more; then per Service come
+   * source ranges, backends, extent, flip, frontends; then source ranges that nobody asks for now are deleted; last what
+   * has been idle for a grace is cleared. So no frontend ever leads to an absent backend, nor lacks its source ranges or
+   * admits by those of another time, wherever the list is cut.
    */
   readonly operations: readonly Operation[];
   /** Services that cannot be served as asked. */
@@ -70,8 +71,9 @@ export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capa
   const writer = new SelectionWriter(mirror, capacity);
   const deferred: string[] = [];
 
-  const operations: Operation[] = deleteFrontends(mirror, admitted);
-  const ranges = new RangeWriter(mirror);
+  const ranges = new RangeWriter(mirror, admitted, ids);
+  const gone = deleteFrontends(mirror, admitted);
+  const operations: Operation[] = [...gone, ...ranges.deleteUnasked(new Set(gone.map(({ key }) => frontendId(key))))];
   for (const service of admitted) {
     operations.push(...ranges.write(service, ids));
     const usable = new Set<string>();
@@ -122,7 +124,9 @@ const stuckProblem = (selection: string): Problem => ({
   message: `${selection}: its endpoints cannot be changed, because the free room of the maps is in too small pieces; enlarge the maps.`,
 });
 
-function deleteFrontends(mirror: KernelMirror, services: readonly DesiredService[]): Operation[] {
+type FrontendDeletion = Extract<Operation, { kind: "delete-frontend" }>;
+
+function deleteFrontends(mirror: KernelMirror, services: readonly DesiredService[]): FrontendDeletion[] {
   const wanted = new Set(services.flatMap((service) => service.frontends.map((frontend) => frontendId(frontend.key))));
   return [...mirror.frontends]
     .filter(([id]) => !wanted.has(id))

@@ -255,6 +255,26 @@ describe("a plan", PATIENCE, () => {
     expect(kinds).toEqual(["write-backend", "write-extent", "flip-selection"]);
   });
 
+  test("deletes a source range that a cut plan left behind, before a new frontend could admit by it", () => {
+    const restricted = (...ranges: string[]): Snapshot => {
+      const spec = { clusterIPs: ["10.96.0.9"], type: "LoadBalancer", loadBalancerSourceRanges: ranges };
+      const service = readService({
+        metadata: { namespace: "ns", name: "many" },
+        spec: { ...spec, ports: [{ port: 80 }] },
+        status: { loadBalancer: { ingress: [{ ip: "203.0.113.7" }] } },
+      });
+      return { ...EMPTY, services: collection([service]), endpointSlices: slicesOf([1]) };
+    };
+    const agent = new Agent(ROOMY);
+    agent.settle(restricted("192.0.2.0/24"));
+    const removal = agent.plan(EMPTY).operations;
+    agent.execute(removal.filter(({ kind }) => kind === "delete-frontend"));
+    agent.restart();
+    const kinds = agent.plan(restricted("198.51.100.0/24")).operations.map(({ kind }) => kind);
+    expect(kinds).toContain("upsert-frontend");
+    expect(kinds.indexOf("delete-source-range")).toBe(0);
+  });
+
   test("refuses the youngest Services that do not fit, serves every other one, and says which", () => {
     const tight = fc.record({
       frontends: fc.integer({ min: 0, max: 20 }),
