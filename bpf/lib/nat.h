@@ -6,6 +6,7 @@
 #ifndef SANSPROXY_LIB_NAT_H
 #define SANSPROXY_LIB_NAT_H
 
+#include "context.h"
 #include "flow.h"
 
 #define NAT_PORT_FIRST 32768
@@ -14,7 +15,7 @@
 #define NAT_PORT_KEPT_FROM 1024
 #define NAT_TRIES 16
 
-static __always_inline bool nat_port_has_socket(struct __sk_buff *skb, const struct flow *flow,
+static __always_inline bool nat_port_has_socket(PACKET_CONTEXT *ctx, const struct flow *flow,
 						__u8 protocol)
 {
 	const struct tuple *tuple = &flow->rewritten;
@@ -35,9 +36,9 @@ static __always_inline bool nat_port_has_socket(struct __sk_buff *skb, const str
 		size = sizeof(answer.ipv6);
 	}
 	if (protocol == IPPROTO_TCP)
-		socket = bpf_skc_lookup_tcp(skb, &answer, size, BPF_F_CURRENT_NETNS, 0);
+		socket = bpf_skc_lookup_tcp(ctx, &answer, size, BPF_F_CURRENT_NETNS, 0);
 	else if (protocol == IPPROTO_UDP)
-		socket = bpf_sk_lookup_udp(skb, &answer, size, BPF_F_CURRENT_NETNS, 0);
+		socket = bpf_sk_lookup_udp(ctx, &answer, size, BPF_F_CURRENT_NETNS, 0);
 	if (!socket)
 		return false;
 	bpf_sk_release(socket);
@@ -49,7 +50,7 @@ static __always_inline bool nat_port_has_socket(struct __sk_buff *skb, const str
  * the source is an address of this node, so that its sockets and privileged ports count. REMEMBER_CONFLICT means that no
  * free port was found in NAT_TRIES.
  */
-static __noinline int nat_remember(struct __sk_buff *skb, const struct flow_key *key,
+static __noinline int nat_remember(PACKET_CONTEXT *ctx, const struct flow_key *key,
 				   struct flow *flow, __be16 kept, bool ours)
 {
 	__be16 port = kept;
@@ -59,7 +60,7 @@ static __noinline int nat_remember(struct __sk_buff *skb, const struct flow_key 
 		port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
 	for (int try = 0; try < NAT_TRIES; try++) {
 		flow->rewritten.source_port = port;
-		if (!ours || !nat_port_has_socket(skb, flow, key->protocol)) {
+		if (!ours || !nat_port_has_socket(ctx, flow, key->protocol)) {
 			result = flow_remember(key, flow);
 			if (result != REMEMBER_CONFLICT)
 				return result;

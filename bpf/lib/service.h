@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a packet that comes in at a device is given: the flow that it belongs to, or a new one to a Service's backend. */
+#ifndef SANSPROXY_LIB_SERVICE_H
+#define SANSPROXY_LIB_SERVICE_H
+
+#include "affinity.h"
+#include "frontend.h"
+#include "maglev.h"
+#include "nat.h"
+
+/* What has been found out about a packet: the cases in which its flow is not simply carried out. */
+enum finding {
+	FOUND = 0,
+	FOUND_NOTHING,
+	FOUND_NOBODY,
+	FOUND_DROP,
+};
+
+static __always_inline int drop_finding(__u32 reason)
+{
+	count(reason);
+	return FOUND_DROP;
+}
+
+static __always_inline bool is_local(const struct address *address)
+{
+	return (network_flags(address) & NETWORK_LOCAL_PODS) ||
+	       (node_address_flags(address) & ADDRESS_OWN);
+}
+
+/* The flow that a packet belongs to already; one that it does not belong to any more is forgotten. */
+__noinline int find_flow(const struct flow_key *key, const struct packet *packet, struct flow *way)
+{
+	struct flow *flow;
+
+	if (!key || !packet || !way)
+		return FOUND_NOTHING;
+	flow = bpf_map_lookup_elem(&flows, key);
+	if (!flow)
+		return FOUND_NOTHING;
+	if (!flow_holds(flow, packet)) {
+		flow_forget(key, flow);
+		return FOUND_NOTHING;
+	}
+	flow_refresh(key, flow, packet);
+	*way = *flow;
+	return FOUND;
+}
+
+/* Where a packet comes in. */
+enum side {
+	SIDE_OUTSIDE = 0,
+	/* From a pod of this node: it may use whatever its sockets could. */
+	SIDE_POD = 1,
+};
+
+/* Chooses the backend for a packet to a frontend, if it is to one that serves its side. */
+__noinline int choose_service(const struct packet *packet, enum side side, struct flow *flow)
+{
+	struct affinity_key client = {};
+	const struct node_config *config = node();
+	const struct frontend *frontend;
+	const struct backend *backend;
+	__u32 index, id = 0;
+	bool inside;
+
+	if (!packet || !flow || !config)
+		return FOUND_NOTHING;
+	client.client = packet->tuple.source;
+	frontend =
+		frontend_lookup(config, &packet->tuple.destination, packet->tuple.destination_port,
+				packet->protocol, side == SIDE_POD ? ADDRESS_CLUSTER : ADDRESS_OWN);
+	if (!frontend)
+		return FOUND_NOTHING;
+	if (side == SIDE_OUTSIDE && !(frontend->flags & FRONTEND_EXTERNAL))
+		return FOUND_NOTHING;
+	if (side == SIDE_POD && frontend_is_elsewhere(frontend, &packet->tuple.destination))
+		return FOUND_NOTHING;
+	if (!frontend_admits(frontend, &packet->tuple.source))
+		return drop_finding(COUNT_DROP_SOURCE_RANGE);
+	inside = side == SIDE_POD ||
+		 (frontend->selection != frontend->external_selection &&
+		  is_pod_elsewhere(&packet->tuple.source, &packet->tuple.destination));
+	index = inside ? frontend->selection : frontend->external_selection;
+	switch (affinity_choose(frontend, index, &client, flow_seed(frontend, packet), &id)) {
+	case CHOICE_MADE:
+		break;
+	case CHOICE_NO_ENDPOINT:
+		if (!inside && (frontend->flags & FRONTEND_DROP))
+			return drop_finding(COUNT_DROP_NO_ENDPOINT);
+		return FOUND_NOBODY;
+	case CHOICE_ABSENT:
+		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
+	}
+	backend = backend_by_id(id);
+	/* A Service has backends of the frontend's family. */
+	if (!backend || address_is_v4(&backend->address) == !!packet->v6)
+		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
+	flow->backend = id;
+	flow->service = frontend->service;
+	flow->seen = clock_seconds();
+	flow->flags = FLOW_ORIGINAL | FLOW_SERVICE;
+	flow->rewritten.destination = backend->address;
+	flow->rewritten.destination_port = backend->port;
+	return FOUND;
+}
+
+/*
+ * Fills in the way to a backend. Here: the client keeps its address, and its port unless it uses that for another
+ * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
+ * comes back to this node. A pod keeps its address, unless the backend is the pod itself, which would not hear itself.
+ */
+__noinline int remember_service_flow(PACKET_CONTEXT *ctx, const struct flow_key *key,
+				     enum side side, struct flow *flow)
+{
+	const struct node_config *config = node();
+	struct address source;
+	bool local;
+
+	if (!key || !flow || !config)
+		return FOUND_NOTHING;
+	if (side == SIDE_POD)
+		local = !address_equal(&flow->rewritten.destination, &key->tuple.source);
+	else
+		local = is_local(&flow->rewritten.destination);
+	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
+	flow->rewritten.source = key->tuple.source;
+	if (!local) {
+		if (!node_source(config, address_is_v4(&key->tuple.source), &source))
+			return drop_finding(COUNT_DROP_NO_ROUTE);
+		flow->rewritten.source = source;
+	}
+	switch (nat_remember(ctx, key, flow, key->tuple.source_port, !local)) {
+	case REMEMBER_CONFLICT:
+		return drop_finding(COUNT_DROP_NO_FREE_PORT);
+	case REMEMBER_FULL:
+		return drop_finding(COUNT_DROP_STATE_FULL);
+	}
+	count(COUNT_NEW_SERVICE_FLOW);
+	return FOUND;
+}
+
+static __always_inline int find_at_ingress(PACKET_CONTEXT *ctx, const struct packet *packet,
+					   enum side side, struct flow *way)
+{
+	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
+	int found = find_flow(&key, packet, way);
+
+	if (found != FOUND_NOTHING || is_icmp(packet->protocol))
+		return found;
+	found = choose_service(packet, side, way);
+	return found == FOUND ? remember_service_flow(ctx, &key, side, way) : found;
+}
+
+#endif
