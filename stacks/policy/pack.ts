@@ -43,18 +43,23 @@ const text = (rule: RuleText) => ({
 
 const message = (name: string, reason: string, { remedy }: RuleText): string => `${name} ${reason}. ${remedy}`;
 
-export const resourcePolicy = (rule: ResourceRule): ResourceValidationPolicy => ({
+/** Inputs of resources by URN. */
+type Inputs = Map<string, Plain>;
+
+const resourcePolicy = (rule: ResourceRule, inputs: Inputs): ResourceValidationPolicy => ({
   ...text(rule),
   validateResource(args, report) {
     const { urn, type, name } = args;
     const { additionalSecretOutputs } = args.opts;
-    const resource = { urn, type, name, additionalSecretOutputs, props: plain(args.props) as Plain };
+    const props = plain(args.props) as Plain;
+    inputs.set(urn, props);
+    const resource = { urn, type, name, additionalSecretOutputs, props };
     for (const reason of rule.violations(resource)) report(message(name, reason, rule));
   },
 });
 
-/** The stack's resources, linked with each other as the SDK's are. */
-export function linked(resources: readonly PolicyResource[]): LinkedResource[] {
+/** The stack's resources with their inputs, linked with each other as the SDK's are. */
+function linked(resources: readonly PolicyResource[], inputs: Inputs): LinkedResource[] {
   type Open = LinkedResource & { dependencies: LinkedResource[]; parent: LinkedResource | undefined };
   const byUrn = new Map<string, Open>(
     resources.map(({ urn, type, name, props, opts }) => [
@@ -63,7 +68,7 @@ export function linked(resources: readonly PolicyResource[]): LinkedResource[] {
         urn,
         type,
         name,
-        props: plain(props) as Plain,
+        props: inputs.get(urn) ?? (plain(props) as Plain),
         additionalSecretOutputs: opts.additionalSecretOutputs,
         dependencies: [],
         parent: undefined,
@@ -79,20 +84,33 @@ export function linked(resources: readonly PolicyResource[]): LinkedResource[] {
   return [...byUrn.values()];
 }
 
-export const stackPolicy = (rule: StackRule): StackValidationPolicy => ({
+const stackPolicy = (rule: StackRule, inputs: Inputs): StackValidationPolicy => ({
   ...text(rule),
   validateStack(args, report) {
-    for (const { resource, reason } of rule.violations(linked(args.resources))) {
+    for (const { resource, reason } of rule.violations(linked(args.resources, inputs))) {
       report(message(resource.name, reason, rule), resource.urn);
     }
   },
 });
+
+/**
+ * All rules as policies. The engine tells those for a stack the outputs of each resource, and in a preview of a cluster
+ * that is not there yet its Helm release has none: so they are judged by the inputs, which the engine told the policies
+ * for single resources before.
+ */
+export function policies(): (ResourceValidationPolicy | StackValidationPolicy)[] {
+  const inputs: Inputs = new Map();
+  return [
+    ...resourceRules.map((rule) => resourcePolicy(rule, inputs)),
+    ...stackRules.map((rule) => stackPolicy(rule, inputs)),
+  ];
+}
 
 /** Serves the pack to the engine that started this process. */
 export function startPolicyPack(): void {
   new PolicyPack("sansproxy", {
     description: "Keeps kube-proxy out of a stack on every road, and the datapath in before its nodes.",
     enforcementLevel: "mandatory",
-    policies: [...resourceRules.map(resourcePolicy), ...stackRules.map(stackPolicy)],
+    policies: policies(),
   });
 }

@@ -18,7 +18,8 @@ const one = (type: string, props: Piece["props"] = {}, more: Partial<Piece> = {}
   it: { type, props, ...more },
 });
 
-const release = (props: Piece["props"] = {}): Piece => ({
+/** A release of Cilium that no rule objects to, with other properties where a case gives them. */
+export const release = (props: Piece["props"] = {}): Piece => ({
   type: "kubernetes:helm.sh/v3:Release",
   props: { name: "cilium", chart: "cilium", version: "1.20.0", skipAwait: true, values: goodValues, ...props },
 });
