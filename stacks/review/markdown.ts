@@ -66,7 +66,7 @@ function membersPart({ members }: Review): string[] {
   return [
     ...head,
     ...table(
-      ["cluster", "", "", "what happens", "traffic"],
+      ["cluster", "part", "change", "what happens", "traffic"],
       moving.map(({ cluster, kind, name, operation, effect, what }) => [
         plainText(cluster),
         `${kind} ${code(name)}`,
@@ -87,7 +87,11 @@ function memoryPart(memory: MemoryChange | undefined): string[] {
   if (memory === undefined)
     return ["Map memory: the agent's maps grow with the Services that there are; no value sets it."];
   const basis = memory.byLoad ? "for the expected load" : "with full Service maps, on a node of 8192 MiB";
-  const lines = [`Map memory on a node, ${basis}: ${mib(memory.before)} before, **${mib(memory.after)}** after.`];
+  const sizes =
+    memory.before === undefined
+      ? `**${mib(memory.after)}**`
+      : `${mib(memory.before)} before, **${mib(memory.after)}** after`;
+  const lines = [`Map memory on a node, ${basis}: ${sizes}.`];
   if (memory.maps.length === 0 || memory.before === undefined) return lines;
   return [
     ...lines,

@@ -2,7 +2,7 @@
 // Finds the clusters and the nodes of a stack, and what becomes of them.
 
 import type { Effect } from "../../components/internal/value-effects.ts";
-import type { Change, Operation } from "./preview.ts";
+import { type Change, dependenciesOf, type Operation } from "./preview.ts";
 
 /** A cluster, a node, or a group of nodes. */
 export interface Member {
@@ -19,7 +19,8 @@ const clusterTypes: Readonly<Record<string, string>> = {
   "sansproxy:index:EksCluster": "EKS",
   "sansproxy:index:GkeCluster": "GKE",
 };
-const controlPlanes: ReadonlySet<string> = new Set(["aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"]);
+/** Control planes as the clouds' own resources. */
+export const controlPlanes: ReadonlySet<string> = new Set(["aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"]);
 const groups: ReadonlySet<string> = new Set(["aws:eks/nodeGroup:NodeGroup", "gcp:container/nodePool:NodePool"]);
 
 const parentOf = ({ before, after }: Change): string => (after ?? before)?.parent ?? "";
@@ -32,12 +33,16 @@ function clusterOf(change: Change, byUrn: ReadonlyMap<string, Change>): Change |
   return undefined;
 }
 
-/** `CLUSTER-init` makes the first node, `CLUSTER-NODE-join` every other one. */
-function nodeName(cluster: string, { type, name }: Change): string | undefined {
-  if (type !== "command:remote:Command" || !name.startsWith(`${cluster}-`)) return undefined;
-  const rest = name.slice(cluster.length + 1);
-  if (rest === "init") return "first control plane";
-  return rest.endsWith("-join") ? rest.slice(0, -"-join".length) : undefined;
+const part = (name: string, before: string, after: string): string | undefined =>
+  name.startsWith(before) && name.endsWith(after) ? name.slice(before.length, -after.length) : undefined;
+
+/** `CLUSTER-init` makes the first node, whose `CLUSTER-NODE-prepare` it waits for; `CLUSTER-NODE-join` every other one. */
+function nodeName(cluster: string, change: Change): string | undefined {
+  if (change.type !== "command:remote:Command") return undefined;
+  if (change.name !== `${cluster}-init`) return part(change.name, `${cluster}-`, "-join");
+  const earlier = dependenciesOf(change.after ?? change.before).map((urn) => urn.split("::").at(-1) ?? "");
+  const [first] = earlier.flatMap((name) => part(name, `${cluster}-`, "-prepare") ?? []);
+  return first ?? "first control plane";
 }
 
 const verbs: Readonly<Record<Operation, string>> = {
@@ -56,6 +61,24 @@ const effectOn: Readonly<Record<Operation, Effect>> = {
   delete: "node-restart",
   same: "none",
 };
+
+/** Changes of a group in place that its nodes do not live to see. */
+const madeAnewFor: ReadonlySet<string> = new Set([
+  "version",
+  "releaseVersion",
+  "launchTemplate",
+  "amiType",
+  "instanceTypes",
+  "diskSize",
+  "nodeConfig",
+]);
+
+/** What an update of a group does: the cloud drains its nodes and makes others, some at a time, or leaves them alone. */
+function groupFate({ operation, reasons }: Change): { effect: Effect; what: string } | undefined {
+  const deep = operation === "update" ? reasons.filter((reason) => madeAnewFor.has(reason)).sort() : [];
+  if (deep.length === 0) return undefined;
+  return { effect: "node-restart", what: `its nodes are drained and made anew because of ${deep.join(", ")}` };
+}
 
 function because({ reasons, operation }: Change): string {
   return (operation === "update" || operation === "replace") && reasons.length > 0
@@ -76,7 +99,7 @@ export function members(changes: readonly Change[]): Member[] {
     if (controlPlanes.has(type)) {
       return [{ kind: "cluster", cluster: cluster || name, name: `${name} (control plane)`, ...fate }];
     }
-    if (groups.has(type)) return [{ kind: "node group", cluster, name, ...fate }];
+    if (groups.has(type)) return [{ kind: "node group", cluster, name, ...fate, ...groupFate(change) }];
     const node = owner?.type === "sansproxy:index:BareMetalCluster" ? nodeName(cluster, change) : undefined;
     return node === undefined ? [] : [{ kind: "node", cluster, name: node, ...fate }];
   });

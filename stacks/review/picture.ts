@@ -86,7 +86,7 @@ export function picture(preview: Preview): string | undefined {
       const kind = top.type.split(":").at(-1) ?? "";
       const count = inside.length === 0 ? "" : `, ${inside.length} part${inside.length === 1 ? "" : "s"}`;
       const operation = fate(box);
-      return `  ${ids.get(box)}["${label(top.name)}<br/><small>${label(kind)}${count}: ${words[operation]}</small>"]:::${operation}Part`;
+      return `  ${ids.get(box)}["${label(top.name)}<br/>${label(kind)}${count}: ${words[operation]}"]:::${operation}Part`;
     }),
     ...[...edges].sort(),
     ...[...used].sort().map((operation) => `  classDef ${operation}Part ${styles[operation]}`),

@@ -2,7 +2,7 @@
 // Says what happens when the change is taken back: the same update with the old program.
 
 import { type Effect, worse } from "../../components/internal/value-effects.ts";
-import type { Member } from "./nodes.ts";
+import { controlPlanes, type Member } from "./nodes.ts";
 import type { Change } from "./preview.ts";
 import type { DatapathChange } from "./values.ts";
 
@@ -20,7 +20,10 @@ function memberSentences(members: readonly Member[]): string[] {
     members.filter((member) => member.kind === kind && member.operation === operation);
   const made = [...of("node", "create"), ...of("node group", "create")];
   const gone = [...of("node", "delete"), ...of("node group", "delete")];
-  const anew = [...of("node", "replace"), ...of("node group", "replace")];
+  const anew = members.filter(
+    ({ kind, operation, effect }) =>
+      kind !== "cluster" && (operation === "replace" || (operation === "update" && effect === "node-restart")),
+  );
   const clusters = members.filter(
     ({ kind, operation }) => kind === "cluster" && (operation === "delete" || operation === "replace"),
   );
@@ -66,6 +69,12 @@ function datapathSentences({ engine, values, change }: DatapathChange): string[]
   ];
 }
 
+/** The property that holds a control plane's version, at AWS and at Google. */
+const versionInputs = ["version", "minMasterVersion"];
+
+const raisesControlPlane = ({ type, operation, reasons }: Change): boolean =>
+  controlPlanes.has(type) && operation === "update" && versionInputs.some((input) => reasons.includes(input));
+
 /** Judges the way back; `flowEffect` is the effect on the way here. */
 export function rollback(
   changes: readonly Change[],
@@ -82,6 +91,9 @@ export function rollback(
     sentences: [
       "Run the update with the old program: `git revert`, then `pulumi up`.",
       ...(sentences.length > 0 ? sentences : ["Neither nodes nor values of the datapath are touched on the way back."]),
+      ...(changes.some(raisesControlPlane)
+        ? ["**The control plane stays**: a cloud takes none back to an older Kubernetes, and refuses the old program."]
+        : []),
       ...(changes.some(({ type, operation }) => type === "command:remote:Command" && operation === "update")
         ? ["Steps on hosts run again with the old inputs; an older Kubernetes is not installed over a newer one."]
         : []),

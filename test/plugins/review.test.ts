@@ -66,13 +66,7 @@ export const kubeconfig = pulumi.secret(cluster.kubeconfig);
     "flows-reset,policy,cluster-loss",
   );
   expect(code).toBe(0);
-  for (const text of [
-    "node `worker-1`",
-    "node `first control plane`",
-    "`kubeProxyReplacement`",
-    "no violation",
-    "```mermaid",
-  ]) {
+  for (const text of ["node `worker-1`", "node `cp-1`", "`kubeProxyReplacement`", "no violation", "```mermaid"]) {
     expect(markdown).toContain(text);
   }
   expect(markdown).not.toContain("THE-SSH-KEY");

@@ -47,6 +47,39 @@ describe("nodes and clusters", () => {
     expect(of.members.at(-1)).toMatchObject({ name: "worker-1", operation: "replace", effect: "node-restart" });
   });
 
+  test.each([
+    [
+      "aws:eks/nodeGroup:NodeGroup",
+      ["tags", "version"],
+      "node-restart",
+      "are drained and made anew because of version",
+    ],
+    ["aws:eks/nodeGroup:NodeGroup", ["scalingConfig"], "none", "is changed in place because of scalingConfig"],
+    [
+      "gcp:container/nodePool:NodePool",
+      ["nodeConfig"],
+      "node-restart",
+      "are drained and made anew because of nodeConfig",
+    ],
+    ["gcp:container/nodePool:NodePool", ["autoscaling"], "none", "is changed in place because of autoscaling"],
+  ])("a group %s changed in %j: %s", (type, because, effect, says) => {
+    const group = { op: "update", type, name: "workers", before: { version: "1.34" }, after: { taints: [] }, because };
+    const of = review(previewOf([stackStep, group]));
+    expect(of.effect).toBe(effect);
+    expect(markdownOf(of)).toContain(says);
+    expect(stopped(of, ["node-restart"])).toHaveLength(effect === "none" ? 0 : 1);
+    expect(markdownOf(of).includes("made anew a second time: workers")).toBe(effect === "node-restart");
+  });
+
+  test("a control plane that gets a newer Kubernetes is changed in place, and no rollback takes it back", () => {
+    const cluster = { op: "update", type: "aws:eks/cluster:Cluster", name: "prod", because: ["version"] };
+    const state = (version: string) => ({ version, bootstrapSelfManagedAddons: false });
+    const of = review(previewOf([stackStep, { ...cluster, before: state("1.34"), after: state("1.35") }]));
+    expect(of.effect).toBe("none");
+    expect(stopped(of, ["cluster-loss", "node-restart"])).toEqual([]);
+    expect(markdownOf(of)).toContain("a cloud takes none back to an older Kubernetes");
+  });
+
   test("a cluster that is made anew is lost, and a pipeline can be stopped for it", () => {
     const cluster = {
       op: "replace",
