@@ -46,12 +46,14 @@ describe("the workflow", () => {
     expect(runs.join("\n")).not.toContain("${{");
   });
 
-  test("names a version of every action, and ends in time", () => {
+  test("names every action by its commit, with the version beside it, and ends in time", () => {
     for (const job of Object.values(workflow.jobs)) {
       expect(job["timeout-minutes"]).toBeLessThanOrEqual(30);
-      for (const { uses } of job.steps)
-        if (uses !== undefined) expect(uses).toMatch(/^[\w-]+\/[\w-]+@(v\d+|[0-9a-f]{40})$/);
+      for (const { uses } of job.steps) if (uses !== undefined) expect(uses).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40}$/);
     }
+    const lines = readFileSync(file, "utf8").match(/uses: .*/g) ?? [];
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) expect(line).toMatch(/ # v\d+\.\d+\.\d+(;|$)/);
   });
 });
 
