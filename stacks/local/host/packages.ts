@@ -26,6 +26,7 @@ const neededByTests: readonly (readonly [string, string])[] = [
   ["/usr/sbin/bpftool", "bpftool"],
   ["/usr/sbin/nft", "nftables"],
   ["/usr/sbin/iptables", "iptables"],
+  ["/usr/sbin/ethtool", "ethtool"],
   ["/usr/sbin/sshd", "openssh-server"],
   ["/usr/bin/shellcheck", "shellcheck"],
   ["/usr/bin/curl", "curl"],
