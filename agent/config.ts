@@ -74,19 +74,25 @@ const DEFAULTS = {
 
 type Values = typeof DEFAULTS;
 
-/** `nodeName` comes from the downward API. Throws `ConfigError` for the first thing that is wrong. */
-export function readConfig(path: string, nodeName: string | undefined): Config {
+/** What comes from the Pod's environment: the node by the downward API, and the API server's host where a ConfigMap holds it. */
+export interface Surroundings {
+  readonly nodeName: string | undefined;
+  readonly apiServerHost?: string | undefined;
+}
+
+/** Throws `ConfigError` for the first thing that is wrong. */
+export function readConfig(path: string, around: Surroundings): Config {
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
     throw new ConfigError(path, "", `cannot be read as JSON: ${(error as Error).message}; mount the agent's ConfigMap`);
   }
-  return parseConfig(json, nodeName);
+  return parseConfig(json, around);
 }
 
-export function parseConfig(json: unknown, nodeName: string | undefined): Config {
-  const values = withDefaults(json);
+export function parseConfig(json: unknown, { nodeName, apiServerHost = "" }: Surroundings): Config {
+  const values = withDefaults(json, { ...DEFAULTS, k8sServiceHost: apiServerHost });
   refuseImpossible(values);
   if (!nodeName) throw new ConfigError("NODE_NAME", nodeName ?? "", "must name this node; set it from spec.nodeName");
   return {
@@ -120,7 +126,7 @@ export function parseConfig(json: unknown, nodeName: string | undefined): Config
   };
 }
 
-function withDefaults(json: unknown): Values {
+function withDefaults(json: unknown, defaults: Values): Values {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new ConfigError("configuration", json, "must be a JSON object of values");
   for (const [key, value] of Object.entries(json)) {
@@ -133,7 +139,7 @@ function withDefaults(json: unknown): Values {
     const expected = typeof DEFAULTS[key as keyof Values];
     if (typeof value !== expected) throw new ConfigError(key, value, `must be a ${expected}`);
   }
-  return { ...DEFAULTS, ...json };
+  return { ...defaults, ...json };
 }
 
 function refuseImpossible(values: Values): void {

@@ -51,7 +51,8 @@ const { values: paths } = parseArgs({
 const write = (line: string) => void process.stdout.write(line);
 
 try {
-  const config = readConfig(paths.config, process.env["NODE_NAME"]);
+  const { NODE_NAME: nodeName, K8S_SERVICE_HOST: apiServerHost } = process.env;
+  const config = readConfig(paths.config, { nodeName, apiServerHost });
   await run(config, createLog(config.debug ? "debug" : "info", write, { node: config.nodeName }));
 } catch (error) {
   createLog("info", write).error(errorText(error), { name: error instanceof Error ? error.name : "unknown" });

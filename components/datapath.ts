@@ -3,7 +3,7 @@
 
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { apiServerConfigMap } from "./internal/cilium/values.ts";
+import { apiServerReference, apiServerValues } from "./internal/api-server-values.ts";
 import { agentEngine } from "./internal/datapath-agent.ts";
 import { ciliumEngine, ciliumWarnings, predictedMaps } from "./internal/datapath-cilium.ts";
 import {
@@ -111,11 +111,15 @@ export class Datapath extends pulumi.ComponentResource {
     };
     const choice = pulumi.output(choiceInput as unknown) as pulumi.Output<DatapathChoice>;
     // A cloud's API server has no address before the cluster exists: values that refer to it can be read in a preview.
-    const byReference = engineName === "cilium" && cluster.platform !== "bare-metal";
+    const byReference = cluster.platform !== "bare-metal";
     const facts = knownFacts(cluster, byReference);
     this.effectiveValues = pulumi.all([choice, facts]).apply(([known, of]) => {
       refuseProblems(what, engine.problems(known, of));
-      return engine.values(known, of);
+      const { apiServerHost: host, apiServerPort: port } = of;
+      return {
+        ...engine.values(known, of),
+        ...apiServerValues(engine.releaseName, host === undefined ? { port } : { host, port }),
+      };
     });
     const dependsOn = [
       ...asList(opts?.dependsOn),
@@ -219,12 +223,10 @@ function apiServerHost(
     refuseProblems(what, engine.problems(known, facts));
     return facts.apiServerHost ?? "";
   });
+  const place = apiServerReference(engine.releaseName);
   return new kubernetes.core.v1.ConfigMap(
     `${name}-api-server`,
-    {
-      metadata: { name: apiServerConfigMap.name, namespace: "kube-system" },
-      data: { [apiServerConfigMap.key]: host },
-    },
+    { metadata: { name: place.name, namespace: "kube-system" }, data: { [place.key]: host } },
     opts,
   );
 }

@@ -4,12 +4,6 @@
 import { parseCidr } from "./cidr.ts";
 import type { DatapathCluster, Values } from "./datapath-rules.ts";
 
-/** Where a node reaches the API server with no Service routing. */
-export interface ApiServer {
-  readonly host: string;
-  readonly port: number;
-}
-
 function isTree(value: unknown): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -59,9 +53,4 @@ export function chosenValues(
   defaults: { readonly imageTag: string },
 ): Values {
   return mergeValues(mergeValues(clusterValues(cluster, defaults.imageTag), options), helmValues);
-}
-
-/** The complete values: the API server's address is never the user's to choose. */
-export function agentValues(chosen: Values, api: ApiServer): Values {
-  return { ...chosen, k8sServiceHost: api.host, k8sServicePort: api.port };
 }

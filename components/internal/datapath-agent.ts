@@ -3,16 +3,10 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { agentValues, chosenValues } from "./agent-values.ts";
+import { chosenValues } from "./agent-values.ts";
+import { apiServerRule, withoutApiServer } from "./api-server-values.ts";
 import type { DatapathChoice, DatapathEngine, DatapathFacts } from "./datapath-engine.ts";
-import {
-  agentSettingsRule,
-  combinationProblems,
-  type DatapathCluster,
-  derivedValuesRule,
-  type Values,
-  valueAt,
-} from "./datapath-rules.ts";
+import { agentSettingsRule, combinationProblems, type DatapathCluster, valueAt } from "./datapath-rules.ts";
 import type { InputProblem } from "./input-errors.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
 import { schemaProblems, type ValuesSchema } from "./values-schema.ts";
@@ -26,12 +20,6 @@ function readSchema(): ValuesSchema {
 
 const clusterOf = ({ platform, capabilities, podCidrs }: DatapathFacts): DatapathCluster | undefined =>
   podCidrs === undefined ? undefined : { platform, capabilities, podCidrs };
-
-/** The derived values have a problem of their own, which says more than their type would. */
-function withoutDerived(values: Values): Values {
-  const { k8sServiceHost: _host, k8sServicePort: _port, ...rest } = values;
-  return rest;
-}
 
 function combinations({ options, helmValues }: DatapathChoice, cluster: DatapathCluster): InputProblem[] {
   return combinationProblems(chosenValues(cluster, options, helmValues, defaults), cluster).map((problem) => ({
@@ -74,20 +62,18 @@ export const agentEngine: DatapathEngine = {
     const byPlace = new Map(
       [
         ...agentSettingsRule(settings),
-        ...derivedValuesRule("", options),
-        ...derivedValuesRule("helmValues.", helmValues),
-        ...schemaProblems(schema, "", withoutDerived(options)),
-        ...schemaProblems(schema, "helmValues", withoutDerived(helmValues)),
+        ...apiServerRule("", options),
+        ...apiServerRule("helmValues.", helmValues),
+        ...schemaProblems(schema, "", withoutApiServer(options)),
+        ...schemaProblems(schema, "helmValues", withoutApiServer(helmValues)),
         ...(cluster === undefined ? [] : combinations(choice, cluster)),
       ].map((problem) => [problem.propertyPath, problem]),
     );
     return [...byPlace.values()];
   },
 
-  values({ options, helmValues }, { platform, capabilities, podCidrs, apiServerHost, apiServerPort }) {
-    const chosen = chosenValues({ platform, capabilities, podCidrs }, options, helmValues, defaults);
-    return agentValues(chosen, { host: apiServerHost ?? "", port: apiServerPort });
-  },
+  values: ({ options, helmValues }, { platform, capabilities, podCidrs }) =>
+    chosenValues({ platform, capabilities, podCidrs }, options, helmValues, defaults),
 
   chart: () => ({ chart: chartPath }),
 };

@@ -4,7 +4,7 @@
 import { type CiliumSetting, defaultMode, tunedVersion, upstreamRepository } from "./cilium/modes.ts";
 import { ciliumProblems, unknownKeyWarnings } from "./cilium/rules.ts";
 import { assumedNodeMemoryMib, type Load, mapMemory, totalMib } from "./cilium/sizing.ts";
-import { chosenCiliumValues, ciliumValues } from "./cilium/values.ts";
+import { chosenCiliumValues } from "./cilium/values.ts";
 import type { DatapathChoice, DatapathEngine, DatapathFacts } from "./datapath-engine.ts";
 import { type Values, valueAt } from "./datapath-rules.ts";
 
@@ -44,14 +44,7 @@ export const ciliumEngine: DatapathEngine = {
 
   problems: (choice, facts) => ciliumProblems(settingOf(choice, facts), choice.options, choice.helmValues),
 
-  values(choice, facts) {
-    const chosen = chosenCiliumValues(settingOf(choice, facts), choice.options, choice.helmValues);
-    const { apiServerHost, apiServerPort } = facts;
-    return ciliumValues(chosen, {
-      port: apiServerPort,
-      ...(apiServerHost === undefined ? {} : { host: apiServerHost }),
-    });
-  },
+  values: (choice, facts) => chosenCiliumValues(settingOf(choice, facts), choice.options, choice.helmValues),
 
   chart({ settings }) {
     const source = textOf(settings, "chartSource", upstreamRepository);

@@ -41,7 +41,7 @@ export interface ChartPlace {
 export interface DatapathEngine {
   readonly releaseName: string;
   problems(choice: DatapathChoice, facts: DatapathFacts): InputProblem[];
-  /** The chart's values; without a host in the facts they refer to a ConfigMap that holds it. */
+  /** The chart's values, without the API server's place. */
   values(choice: DatapathChoice, facts: KnownFacts): Values;
   chart(choice: DatapathChoice): ChartPlace;
 }

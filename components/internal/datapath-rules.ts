@@ -36,17 +36,6 @@ export function agentSettingsRule(settings: Values): InputProblem[] {
   );
 }
 
-export function derivedValuesRule(prefix: string, values: Values): InputProblem[] {
-  return ["k8sServiceHost", "k8sServicePort"]
-    .filter((key) => values[key] !== undefined)
-    .flatMap((key) =>
-      problem(
-        `${prefix}${key}`,
-        `is ${JSON.stringify(values[key])}, and it is derived from the cluster, so that it is right on every node; leave it out, and where it is wrong correct the cluster (on bare metal: its controlPlaneEndpoint).`,
-      ),
-    );
-}
-
 export function kubeProxyReplacementRule(values: Values): InputProblem[] {
   if (values["kubeProxyReplacement"] === true) return [];
   return problem(

@@ -99,7 +99,7 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
 
   test("the agent understands the configuration it is given", () => {
     const config = JSON.parse(ofKind("ConfigMap")["data"]["config.json"]);
-    expect(parseConfig(config, "node-1")).toMatchObject({
+    expect(parseConfig(config, { nodeName: "node-1" })).toMatchObject({
       apiServer: { host: "192.0.2.10", port: 6443 },
       http: { host: "0.0.0.0", port: 10256 },
     });
@@ -154,10 +154,26 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     expect(checksum(render(...GOOD, "autoDirectNodeRoutes=true"))).not.toBe(checksum(render(...GOOD)));
   });
 
+  test("the API server's host can stand in a ConfigMap, which then is its only place", () => {
+    const byReference = ["k8sServiceHost=", "k8sServiceHostRef.name=api", "k8sServiceHostRef.key=host"];
+    const config = JSON.parse(ofKind("ConfigMap", ...byReference)["data"]["config.json"]);
+    expect(config).not.toHaveProperty("k8sServiceHost");
+    const { env } = ofKind("DaemonSet", ...byReference)["spec"].template.spec.containers[0];
+    const named = (name: string) => env.find((variable: { name: string }) => variable.name === name);
+    const valueFrom = { configMapKeyRef: { name: "api", key: "host" } };
+    expect(named("KUBERNETES_SERVICE_HOST")).toEqual({ name: "KUBERNETES_SERVICE_HOST", valueFrom });
+    expect(named("K8S_SERVICE_HOST")).toEqual({ name: "K8S_SERVICE_HOST", value: "$(KUBERNETES_SERVICE_HOST)" });
+    expect(parseConfig(config, { nodeName: "node-1", apiServerHost: "192.0.2.11" })).toMatchObject({
+      apiServer: { host: "192.0.2.11", port: 6443 },
+    });
+  });
+
   const refused: [setting: string, said: RegExp][] = [
     ["kubeProxyReplacement=false", /kubeProxyReplacement = false: .*set it to true/],
     ["k8sServiceHost=", /k8sServiceHost is empty: set it to the API server's host/],
     ["k8sServiceHost=https://192.0.2.10", /give the host alone/],
+    ["k8sServiceHostRef.name=api", /k8sServiceHost and k8sServiceHostRef.name are both set/],
+    ["k8sServiceHost=,k8sServiceHostRef.name=api", /k8sServiceHostRef.key is empty/],
     ["ipv4NativeRoutingCIDR=", /ipv4NativeRoutingCIDR is empty: set it to the pods' network/],
     ["bpf.masquerade=false", /bpf.masquerade = false with enableIPv4Masquerade = true/],
     ["routingMode=tunnel", /routingMode.*must be 'native'/],

@@ -16,7 +16,7 @@ test("understands the values of the chart", () => {
     "socketLB.bypassRuntimeClasses": "kata gvisor",
     "loadBalancer.algorithm": "maglev",
   };
-  expect(parseConfig({ ...values, kubeProxyReplacementHealthzBindAddr: "[::]:9999" }, "node-1")).toEqual({
+  expect(parseConfig({ ...values, kubeProxyReplacementHealthzBindAddr: "[::]:9999" }, { nodeName: "node-1" })).toEqual({
     apiServer: { host: "192.0.2.10", port: 443 },
     nodeName: "node-1",
     socketLb: true,
@@ -60,7 +60,7 @@ const bad: [property: string, values: Record<string, unknown>, said: string][] =
 ];
 
 test.each(bad)("refuses a bad %s, naming it: %j", (property, values, said) => {
-  const parse = () => parseConfig({ ...good, ...values }, "node-1");
+  const parse = () => parseConfig({ ...good, ...values }, { nodeName: "node-1" });
   expect(parse).toThrow(ConfigError);
   expect(parse).toThrow(`${property} = `);
   expect(parse).toThrow(said);
@@ -68,10 +68,18 @@ test.each(bad)("refuses a bad %s, naming it: %j", (property, values, said) => {
 
 test("masquerades nothing when both switches are off, and then needs no CIDR", () => {
   const values = { k8sServiceHost: "h", "bpf.masquerade": false, enableIPv4Masquerade: false };
-  expect(parseConfig(values, "node-1").masquerade).toBe(false);
+  expect(parseConfig(values, { nodeName: "node-1" }).masquerade).toBe(false);
+});
+
+test("takes the API server's host from its surroundings only when the configuration has none", () => {
+  const { k8sServiceHost: _, ...withoutHost } = good;
+  const around = { nodeName: "node-1", apiServerHost: "192.0.2.99" };
+  expect(parseConfig(withoutHost, around).apiServer.host).toBe("192.0.2.99");
+  expect(parseConfig(good, around).apiServer.host).toBe("192.0.2.10");
+  expect(() => parseConfig(withoutHost, { nodeName: "node-1" })).toThrow("without any Service");
 });
 
 test("refuses to start without a node's name or a file", () => {
-  expect(() => parseConfig(good, undefined)).toThrow("spec.nodeName");
-  expect(() => readConfig("/nonexistent.json", "n")).toThrow("mount the agent's ConfigMap");
+  expect(() => parseConfig(good, { nodeName: undefined })).toThrow("spec.nodeName");
+  expect(() => readConfig("/nonexistent.json", { nodeName: "n" })).toThrow("mount the agent's ConfigMap");
 });

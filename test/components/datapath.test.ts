@@ -186,6 +186,33 @@ describe("Datapath", () => {
     expect((values["image"] as { tag: string }).tag).toMatch(/^\d+\.\d+\.\d+/);
   });
 
+  it.each([
+    ["eks", "agent"],
+    ["gke", "self-managed"],
+  ])("shows all values in a preview in which the cluster of %s does not exist yet", async (platform, mode) => {
+    const never = <T>() => pulumi.output(pulumi.unknown as T);
+    const later: KubernetesCluster = {
+      ...capabilities({ nativeRouting: false, ownsCni: true, mode }),
+      platform,
+      apiServerHost: never(),
+      apiServerPort: 443,
+      kubeconfig: never(),
+    };
+    const { resources, result } = await recordProgram(
+      () => new Datapath("datapath", { cluster: later, engine: "agent" }),
+      true,
+    );
+    const values = await settled(result.effectiveValues);
+    const reference = { name: "sansproxy-api-server", key: "host" };
+    expect(values).toMatchObject({ k8sServiceHostRef: reference, k8sServicePort: 443, cni: { install: false } });
+    expect(values).not.toHaveProperty("k8sServiceHost");
+    expect(resources.get("datapath-release")?.inputs["values"]).toEqual(values);
+    expect(resources.get("datapath-release")?.dependencies).toContain("datapath-api-server");
+    const { metadata, data } = resources.get("datapath-api-server")?.inputs ?? {};
+    expect(metadata).toMatchObject({ name: reference.name, namespace: "kube-system" });
+    expect(data).toEqual({ [reference.key]: pulumi.runtime.unknownValue });
+  });
+
   it("installs one release that waits for no Pod", async () => {
     const { resources, result } = await build();
     const release = resources.get("datapath-release");

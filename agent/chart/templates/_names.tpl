@@ -16,7 +16,6 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "sansproxy.config" -}}
 {{- $config := dict
   "kubeProxyReplacement" .Values.kubeProxyReplacement
-  "k8sServiceHost" .Values.k8sServiceHost
   "k8sServicePort" (int .Values.k8sServicePort)
   "kubeProxyReplacementHealthzBindAddr" .Values.kubeProxyReplacementHealthzBindAddr
   "metricsBindAddress" .Values.metricsBindAddress
@@ -42,6 +41,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "cgroup.hostRoot" .Values.cgroup.hostRoot
   "debug.enabled" .Values.debug.enabled
 -}}
+{{- if .Values.k8sServiceHost }}{{ $_ := set $config "k8sServiceHost" .Values.k8sServiceHost }}{{ end }}
 {{ $config | toPrettyJson }}
 {{- end }}
 
@@ -50,8 +50,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if not .Values.kubeProxyReplacement -}}
 {{- fail "kubeProxyReplacement = false: this chart installs the Service proxy; set it to true, or do not install the chart" -}}
 {{- end -}}
-{{- if not .Values.k8sServiceHost -}}
-{{- fail "k8sServiceHost is empty: set it to the API server's host as a node reaches it, because without kube-proxy the kubernetes Service only works once the agent runs" -}}
+{{- $reference := .Values.k8sServiceHostRef -}}
+{{- if not (or .Values.k8sServiceHost $reference.name) -}}
+{{- fail "k8sServiceHost is empty: set it to the API server's host as a node reaches it, because without kube-proxy the kubernetes Service only works once the agent runs; or name a ConfigMap in k8sServiceHostRef" -}}
+{{- end -}}
+{{- if and .Values.k8sServiceHost $reference.name -}}
+{{- fail "k8sServiceHost and k8sServiceHostRef.name are both set, and only one can be right: leave one empty" -}}
+{{- end -}}
+{{- if and $reference.name (not $reference.key) -}}
+{{- fail "k8sServiceHostRef.key is empty: name the key of the ConfigMap that holds the host" -}}
 {{- end -}}
 {{- if contains "://" .Values.k8sServiceHost -}}
 {{- fail (printf "k8sServiceHost = %q: give the host alone, without scheme and port" .Values.k8sServiceHost) -}}

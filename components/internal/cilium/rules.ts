@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // All rules for an installation of Cilium, and the place at which the user wrote what breaks one.
 
-import { derivedValuesRule, nodePortRangeRule, type Values, valueAt } from "../datapath-rules.ts";
+import { apiServerRule, withoutApiServer } from "../api-server-values.ts";
+import { nodePortRangeRule, type Values, valueAt } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
 import { keyProblems } from "./known-keys.ts";
 import type { CiliumSetting } from "./modes.ts";
@@ -78,28 +79,12 @@ const rules: readonly Rule[] = [
   node.upgradeCompatibilityRule,
 ];
 
-/** The third road on which a user could give the API server's address. */
-function hostReferenceRule(prefix: string, values: Values): InputProblem[] {
-  if (values["k8sServiceHostRef"] === undefined) return [];
-  return [
-    {
-      propertyPath: `${prefix}k8sServiceHostRef`,
-      reason: "is derived from the cluster, as k8sServiceHost is, and the two exclude each other; leave it out.",
-    },
-  ];
-}
-
-const withoutDerived = (values: Values): Values => {
-  const { k8sServiceHost: _host, k8sServicePort: _port, k8sServiceHostRef: _reference, ...rest } = values;
-  return rest;
-};
-
 /** The keys are those of chart 1.20; a later one may have others. */
 const knowsKeys = ({ version }: CiliumSetting): boolean => version.startsWith("1.20.");
 
 /** What may be wrong with the keys of a chart that is newer than those that are known. */
 export function unknownKeyWarnings(of: CiliumSetting, helmValues: Values): InputProblem[] {
-  return knowsKeys(of) ? [] : keyProblems("helmValues.", withoutDerived(helmValues));
+  return knowsKeys(of) ? [] : keyProblems("helmValues.", withoutApiServer(helmValues));
 }
 
 /** What is wrong with an installation: one problem for each place. */
@@ -108,12 +93,10 @@ export function ciliumProblems(of: CiliumSetting, options: Values, helmValues: V
   if (impossible.length > 0) return impossible;
   // A misspelled or mistyped value is not looked at further: a rule would only repeat it.
   const malformed = [
-    ...derivedValuesRule("", options),
-    ...hostReferenceRule("", options),
-    ...derivedValuesRule("helmValues.", helmValues),
-    ...hostReferenceRule("helmValues.", helmValues),
-    ...keyProblems("", withoutDerived(options)),
-    ...(knowsKeys(of) ? keyProblems("helmValues.", withoutDerived(helmValues)) : []),
+    ...apiServerRule("", options),
+    ...apiServerRule("helmValues.", helmValues),
+    ...keyProblems("", withoutApiServer(options)),
+    ...(knowsKeys(of) ? keyProblems("helmValues.", withoutApiServer(helmValues)) : []),
   ];
   const chosen = chosenCiliumValues(of, options, helmValues);
   const broken = rules
@@ -133,7 +116,7 @@ export function ciliumProblems(of: CiliumSetting, options: Values, helmValues: V
 /** What is wrong with complete values as they stand, whoever wrote them: their keys, and their combinations. */
 export function valueProblems(of: CiliumSetting, values: Values): InputProblem[] {
   const byPlace = new Map<string, InputProblem>();
-  const misspelled = knowsKeys(of) ? keyProblems("", withoutDerived(values)) : [];
+  const misspelled = knowsKeys(of) ? keyProblems("", withoutApiServer(values)) : [];
   for (const problem of [...misspelled, ...rules.flatMap((rule) => rule(values, of))]) {
     if (!byPlace.has(problem.propertyPath)) byPlace.set(problem.propertyPath, problem);
   }

@@ -104,12 +104,3 @@ export function tunedValues(setting: CiliumSetting): Values {
 export function chosenCiliumValues(setting: CiliumSetting, options: Values, helmValues: Values): Values {
   return mergeValues(mergeValues(tunedValues(setting), options), helmValues);
 }
-
-/** The ConfigMap that carries the API server's host where the values should not. */
-export const apiServerConfigMap = { name: "cilium-api-server", key: "host" } as const;
-
-/** The complete values; without a host they refer to the ConfigMap, so that they are the same before the host is known. */
-export function ciliumValues(chosen: Values, api: { readonly host?: string; readonly port: number }): Values {
-  const host = api.host === undefined ? { k8sServiceHostRef: { ...apiServerConfigMap } } : { k8sServiceHost: api.host };
-  return { ...chosen, ...host, k8sServicePort: api.port };
-}

@@ -30,7 +30,7 @@ export const apiHostRule: ResourceRule = {
       at(values, key),
     );
     const referred = at(reference, "name") !== undefined && at(reference, "key") !== undefined;
-    if (engine === "cilium" && referred) return [];
+    if (referred) return [];
     if (host === unknownYet) return [];
     if (host === undefined || host === null || host === "") {
       return ["has no k8sServiceHost: agent and operator would wait for each other for ever"];

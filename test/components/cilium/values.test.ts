@@ -6,10 +6,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { mergeValues } from "../../../components/internal/agent-values.ts";
+import { apiServerValues } from "../../../components/internal/api-server-values.ts";
 import { keyProblems } from "../../../components/internal/cilium/known-keys.ts";
 import { allModes, defaultMode } from "../../../components/internal/cilium/modes.ts";
 import { ciliumProblems } from "../../../components/internal/cilium/rules.ts";
-import { chosenCiliumValues, ciliumValues } from "../../../components/internal/cilium/values.ts";
+import { chosenCiliumValues } from "../../../components/internal/cilium/values.ts";
 import { type Values, valueAt } from "../../../components/internal/datapath-rules.ts";
 import { chartKeys, upstreamFolder, upstreamMissing, upstreamReason, upstreamSchema } from "./chart-keys.ts";
 import { everyOption, load, platformOf, settingOf } from "./settings.ts";
@@ -54,7 +55,7 @@ function effective(platform: string, mode: string, options: Values = {}, helmVal
   const setting = settingOf(platform, mode);
   const { host, port } = platformOf(platform);
   const api = platform === "bare-metal" ? { host, port } : { port };
-  return ciliumValues(chosenCiliumValues(setting, options, helmValues), api);
+  return { ...chosenCiliumValues(setting, options, helmValues), ...apiServerValues("cilium", api) };
 }
 
 describe("Cilium's values", () => {

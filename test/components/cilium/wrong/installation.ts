@@ -64,7 +64,7 @@ const installation: Row[] = [
     "a second road to the API server",
     helm({ k8sServiceHostRef: { name: "a", key: "b" } }),
     "helmValues.k8sServiceHostRef",
-    /exclude each other/,
+    /derived from the cluster/,
     /leave it out/,
   ],
   ["a range of versions", { version: "^1.20.0" }, "version", /one exact version/, /"1\.20\.0"/],
