@@ -39,3 +39,31 @@ export function readDatapath(config: Source): DatapathSettings {
     "The configuration sansproxy:datapath.cluster is given, but the stack makes the cluster itself; leave it out (pulumi config rm --path sansproxy:datapath.cluster).",
   );
 }
+
+/** What a stack says of its own proof: inputs of Verification. */
+export interface VerificationSettings {
+  /** Image of the probes, which a cluster without our agent needs. */
+  readonly image?: string;
+  readonly timeoutSeconds?: number;
+}
+
+const verificationKinds: Readonly<Record<keyof VerificationSettings, string>> = {
+  image: "string",
+  timeoutSeconds: "number",
+};
+
+/** The verification of all of a program's clusters. */
+export function readVerification(config: Source): VerificationSettings {
+  const verification = readTree<VerificationSettings>(config, "verification", {});
+  for (const [key, value] of Object.entries(verification)) {
+    const kind: string | undefined = verificationKinds[key as keyof VerificationSettings];
+    if (kind === typeof value) continue;
+    const known = Object.keys(verificationKinds).join(" and ");
+    throw new pulumi.RunError(
+      kind === undefined
+        ? `The configuration sansproxy:verification.${key} is given, and there are only ${known}; leave it out (pulumi config rm --path sansproxy:verification.${key}).`
+        : `The configuration sansproxy:verification.${key} is ${JSON.stringify(value)}, but it has to be a ${kind} (pulumi config set --path sansproxy:verification.${key} VALUE).`,
+    );
+  }
+  return verification;
+}

@@ -4,12 +4,20 @@
 import * as pulumi from "@pulumi/pulumi";
 import { BareMetalCluster, type BareMetalClusterArgs } from "../../components/bare-metal.ts";
 import { Datapath, type DatapathArgs, Verification } from "../../components/index.ts";
-import { type DatapathSettings, readDatapath, readTree, type Source } from "../settings.ts";
+import {
+  type DatapathSettings,
+  readDatapath,
+  readTree,
+  readVerification,
+  type Source,
+  type VerificationSettings,
+} from "../settings.ts";
 
 /** The stack's configuration. */
 export interface BareMetalSettings {
   readonly cluster: BareMetalClusterArgs;
   readonly datapath: DatapathSettings;
+  readonly verification?: VerificationSettings;
 }
 
 /** Reads the configuration; the SSH key is a secret of its own. */
@@ -30,11 +38,15 @@ export function readBareMetalSettings(
   return {
     cluster: { ...cluster, hosts: cluster.hosts, privateKey: config.requireSecret("sshKey") },
     datapath: readDatapath(config),
+    verification: readVerification(config),
   };
 }
 
 /** Declares the stack's resources; gives its outputs. */
-export function bareMetalStack(name: string, { cluster: args, datapath: chosen }: BareMetalSettings) {
+export function bareMetalStack(
+  name: string,
+  { cluster: args, datapath: chosen, verification: proof }: BareMetalSettings,
+) {
   const control = new BareMetalCluster(name, args);
   const engine = chosen.engine ?? "agent";
   // What lives inside the cluster goes with it.
@@ -43,7 +55,7 @@ export function bareMetalStack(name: string, { cluster: args, datapath: chosen }
   });
   const verification = new Verification(
     `${name}-verification`,
-    { cluster: control.cluster, effectiveValues: datapath.effectiveValues, datapath: engine },
+    { cluster: control.cluster, effectiveValues: datapath.effectiveValues, datapath: engine, ...proof },
     { dependsOn: [datapath] },
   );
   return {

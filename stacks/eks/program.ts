@@ -4,13 +4,21 @@
 import * as pulumi from "@pulumi/pulumi";
 import { EksCluster, type EksClusterArgs, type EksNodeGroupArgs, EksNodeGroups } from "../../components/eks.ts";
 import { Datapath, type DatapathArgs, LoadBalancerRelease, Verification } from "../../components/index.ts";
-import { type DatapathSettings, readDatapath, readTree, type Source } from "../settings.ts";
+import {
+  type DatapathSettings,
+  readDatapath,
+  readTree,
+  readVerification,
+  type Source,
+  type VerificationSettings,
+} from "../settings.ts";
 
 /** The stack's configuration. */
 export interface EksSettings {
   readonly cluster: EksClusterArgs;
   readonly groups: EksNodeGroupArgs[];
   readonly datapath: DatapathSettings;
+  readonly verification?: VerificationSettings;
 }
 
 /** Reads the configuration. */
@@ -19,11 +27,12 @@ export function readEksSettings(config: Source): EksSettings {
     cluster: readTree<EksClusterArgs>(config, "eks", {}),
     groups: readTree<EksNodeGroupArgs[]>(config, "eksNodeGroups", [{ name: "default" }]),
     datapath: readDatapath(config),
+    verification: readVerification(config),
   };
 }
 
 /** Declares the stack's resources; gives its outputs. */
-export function eksStack(name: string, { cluster: args, groups, datapath: chosen }: EksSettings) {
+export function eksStack(name: string, { cluster: args, groups, datapath: chosen, verification: proof }: EksSettings) {
   const control = new EksCluster(name, args);
   const engine = chosen.engine ?? (args.mode === "agent" ? "agent" : "cilium");
   // What lives inside the cluster goes with it.
@@ -46,7 +55,7 @@ export function eksStack(name: string, { cluster: args, groups, datapath: chosen
   const release = new LoadBalancerRelease(`${name}-load-balancers`, { cluster: nodes.cluster }, { dependsOn: [nodes] });
   const verification = new Verification(
     `${name}-verification`,
-    { cluster: nodes.cluster, effectiveValues: datapath.effectiveValues, datapath: engine },
+    { cluster: nodes.cluster, effectiveValues: datapath.effectiveValues, datapath: engine, ...proof },
     { dependsOn: [nodes, release] },
   );
   return {

@@ -4,13 +4,21 @@
 import * as pulumi from "@pulumi/pulumi";
 import { GkeCluster, type GkeClusterArgs, type GkeNodePoolArgs, GkeNodePools } from "../../components/gke.ts";
 import { Datapath, type DatapathArgs, LoadBalancerRelease, Verification } from "../../components/index.ts";
-import { type DatapathSettings, readDatapath, readTree, type Source } from "../settings.ts";
+import {
+  type DatapathSettings,
+  readDatapath,
+  readTree,
+  readVerification,
+  type Source,
+  type VerificationSettings,
+} from "../settings.ts";
 
 /** The stack's configuration. */
 export interface GkeSettings {
   readonly cluster: GkeClusterArgs;
   readonly pools: GkeNodePoolArgs[];
   readonly datapath: DatapathSettings;
+  readonly verification?: VerificationSettings;
 }
 
 /** Reads the configuration. */
@@ -19,11 +27,12 @@ export function readGkeSettings(config: Source): GkeSettings {
     cluster: readTree<GkeClusterArgs>(config, "gke", { location: "europe-west3" }),
     pools: readTree<GkeNodePoolArgs[]>(config, "gkeNodePools", [{ name: "default" }]),
     datapath: readDatapath(config),
+    verification: readVerification(config),
   };
 }
 
 /** Declares the stack's resources; gives its outputs. */
-export function gkeStack(name: string, { cluster: args, pools, datapath: chosen }: GkeSettings) {
+export function gkeStack(name: string, { cluster: args, pools, datapath: chosen, verification: proof }: GkeSettings) {
   const control = new GkeCluster(name, args);
   const selfManaged = args.mode === "self-managed";
   const engine = selfManaged ? (chosen.engine ?? "cilium") : "dataplane-v2";
@@ -53,7 +62,7 @@ export function gkeStack(name: string, { cluster: args, pools, datapath: chosen 
   const effectiveValues = datapath?.effectiveValues ?? pulumi.output({});
   const verification = new Verification(
     `${name}-verification`,
-    { cluster: nodes.cluster, effectiveValues, datapath: engine },
+    { cluster: nodes.cluster, effectiveValues, datapath: engine, ...proof },
     { dependsOn: [nodes, release] },
   );
   return {

@@ -23,9 +23,9 @@ const gke = (changes: Partial<GkeSettings> = {}): GkeSettings => ({
 const selfManaged = { location: "europe-west3", mode: "self-managed" };
 const buildEks = (changes: Partial<EksSettings> = {}) => recordProgram(() => eksStack("eks", eks(changes)));
 const buildGke = (changes: Partial<GkeSettings> = {}) => recordProgram(() => gkeStack("gke", gke(changes)));
-const multiCloud = (datapath: EksSettings["datapath"] = { engine: "cilium" }) =>
+const multiCloud = (datapath: EksSettings["datapath"] = { engine: "cilium" }, mode = "eni") =>
   multiCloudStack({
-    eks: eks({ datapath }),
+    eks: eks({ cluster: { mode }, datapath }),
     gke: gke({ cluster: selfManaged, datapath }),
     bareMetal: { cluster: metalArgs(), datapath },
   });
@@ -134,6 +134,19 @@ describe("the EKS stack", () => {
     expect(resources.get("eks-datapath-release")?.deletedWith).toBe("eks");
   });
 
+  it("hands the probes' image and the time of its configuration to the verification", async () => {
+    const of = (verification: object) =>
+      readEksSettings({ get: (key) => (key === "verification" ? JSON.stringify(verification) : undefined) });
+    const settings = of({ image: "registry.example/probes:1.2", timeoutSeconds: 900 });
+    const { resources } = await recordProgram(() => eksStack("eks", settings));
+    const { interpreter } = inputs(resources, "eks-verification-run");
+    expect(interpreter).toEqual(
+      expect.arrayContaining(["--datapath=cilium", "--image=registry.example/probes:1.2", "--timeout=900s"]),
+    );
+    expect(() => of({ imgae: "x" })).toThrow(/verification\.imgae is given, .* image and timeoutSeconds; leave it out/);
+    expect(() => of({ timeoutSeconds: "900" })).toThrow(/timeoutSeconds is "900", but it has to be a number/);
+  });
+
   it("reads its configuration as trees, and refuses what is none", () => {
     const of = (values: Record<string, string>) => readEksSettings({ get: (key) => values[key] });
     expect(of({ eks: '{"mode":"overlay"}' }).cluster).toEqual({ mode: "overlay" });
@@ -201,7 +214,7 @@ describe("the bare-metal stack", () => {
 
 describe("the multi-cloud stack", () => {
   it("is the same program twice", async () => {
-    const [one, two] = [await recordProgram(multiCloud), await recordProgram(multiCloud)];
+    const [one, two] = [await recordProgram(() => multiCloud()), await recordProgram(() => multiCloud())];
     const shown = (resources: ReadonlyMap<string, RecordedResource>) =>
       JSON.stringify([...resources.values()].sort((a, b) => a.name.localeCompare(b.name)));
     expect(shown(one.resources)).toBe(shown(two.resources));
@@ -209,7 +222,7 @@ describe("the multi-cloud stack", () => {
   });
 
   it("installs one version everywhere, and lets no cluster wait for another", async () => {
-    const { resources } = await recordProgram(multiCloud);
+    const { resources } = await recordProgram(() => multiCloud());
     const releases = [...resources.values()].filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
     expect(releases.map(({ name, inputs }) => [name, inputs["version"]]).sort()).toEqual([
       ["eks-datapath-release", "1.20.0"],
@@ -246,10 +259,17 @@ describe("the multi-cloud stack", () => {
   });
 
   it("can be previewed before anything exists", async () => {
-    const { resources } = await recordProgram(() => multiCloud(), true);
-    expect(inputs(resources, "eks-datapath-release")["values"]).toMatchObject({
-      kubeProxyReplacement: true,
-      k8sServicePort: 443,
-    });
+    for (const engine of ["cilium", "agent"]) {
+      const { resources } = await recordProgram(
+        () => multiCloud({ engine }, engine === "agent" ? "agent" : "eni"),
+        true,
+      );
+      for (const cloud of ["eks", "gke"]) {
+        expect(inputs(resources, `${cloud}-datapath-release`)["values"]).toMatchObject({
+          kubeProxyReplacement: true,
+          k8sServicePort: 443,
+        });
+      }
+    }
   });
 });
