@@ -15,7 +15,7 @@ while :; do
   interfaces=$(free)
   if [ -z "$interfaces" ] || [ "$interfaces" = None ]; then exit 0; fi
   if [ "$attempt" -gt 20 ]; then
-    echo "Network interfaces are left in $VPC_ID after $attempt attempts: $interfaces; see who holds them in the EC2 console." >&2
+    echo "Network interfaces are left in $VPC_ID after $((attempt - 1)) attempts: $interfaces; see who holds them in the EC2 console." >&2
     exit 1
   fi
   for interface in $interfaces; do

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host in a folder: the steps' scripts run with their paths moved there, and with programs that the test describes.
 
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -152,16 +152,32 @@ export class FakeHost {
     return this.bash(await this.script(step, variables), action, meanwhile);
   }
 
+  /** Runs a script as `sh -c` runs it, with its settings in the environment, and only this host's programs. */
+  async sh(script: string, settings: Readonly<Record<string, string>>): Promise<StepRun> {
+    return this.spawned(
+      spawn("/bin/sh", ["-c", script], { env: { PATH: this.path("/bin"), ...settings }, timeout: 30_000 }),
+      "",
+    );
+  }
+
   private async bash(
     input: string,
     action: string,
     meanwhile?: (kill: (signal: NodeJS.Signals) => void) => Promise<void>,
   ): Promise<StepRun> {
-    this.write("/calls");
     const child = spawn(this.path("/bin/bash"), ["-euo", "pipefail", "-s", "--", action], {
       env: { SUDO_USER: userInfo().username },
       timeout: 30_000,
     });
+    return this.spawned(child, input, meanwhile);
+  }
+
+  private async spawned(
+    child: ChildProcessWithoutNullStreams,
+    input: string,
+    meanwhile?: (kill: (signal: NodeJS.Signals) => void) => Promise<void>,
+  ): Promise<StepRun> {
+    this.write("/calls");
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;

@@ -18,6 +18,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     output: { type: "string" },
+    query: { type: "string" },
     region: { type: "string" },
     profile: { type: "string" },
     "role-arn": { type: "string" },
@@ -66,6 +67,12 @@ const describeInterfaces = (account: Account, written: readonly string[]): void 
     });
   };
   const found = account.list(tokens.interface).filter(fits);
+  if (values.query !== undefined) {
+    if (values.query !== "NetworkInterfaces[].NetworkInterfaceId" || values.output !== "text")
+      refuse(`the query ${values.query} with --output ${values.output} is not simulated`);
+    process.stdout.write(`${found.map(({ id }) => id).join("\t")}\n`);
+    return;
+  }
   say({
     NetworkInterfaces: found.map((one) => ({
       NetworkInterfaceId: one.id,
