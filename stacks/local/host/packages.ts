@@ -27,6 +27,7 @@ const neededByTests: readonly (readonly [string, string])[] = [
   ["/usr/sbin/nft", "nftables"],
   ["/usr/sbin/iptables", "iptables"],
   ["/usr/sbin/ethtool", "ethtool"],
+  ["/usr/sbin/conntrack", "conntrack"],
   ["/usr/sbin/sshd", "openssh-server"],
   ["/usr/bin/shellcheck", "shellcheck"],
   ["/usr/bin/curl", "curl"],
