@@ -26,7 +26,7 @@ export interface Claim {
 /** What each Service has won, in the order of `services`: the first to ask gets it, so give the oldest first. */
 export function settleClaims(services: readonly Service[], rules: AddressRules, problems: Problem[]): Claim[][] {
   const owners = new Map<string, string>();
-  const won = services.map(() => [] as Claim[]);
+  const won: Claim[][] = services.map(() => []);
   // Addresses and ports that the API server allocates are never taken by ones that a user types in.
   for (const claims of [allocatedClaims, typedClaims]) {
     for (const [index, service] of services.entries()) {
@@ -42,7 +42,8 @@ export function settleClaims(services: readonly Service[], rules: AddressRules, 
       }
     }
   }
-  return won;
+  // Copies have no room to spare.
+  return won.map((claims) => claims.slice());
 }
 
 /** An exact frontend on a node's address would hide the NodePort of that number, on this node only. */
@@ -65,12 +66,12 @@ function allocatedClaims(service: Service, _rules: AddressRules, problems: Probl
     }
     for (const address of service.clusterIPs.flatMap((ip) => parseIp(ip) ?? [])) {
       const { family } = address;
-      const inside = { family, port, sourceRanges: false } as const;
-      const key = { address: address.text, port: port.port, protocol };
-      claims.push({ ...inside, key, scope: "cluster", policy: internal, externalPolicy: internal });
+      const inside = { scope: "cluster", policy: internal, externalPolicy: internal, sourceRanges: false } as const;
+      claims.push({ key: { address: address.text, port: port.port, protocol }, family, port, ...inside });
       if (port.nodePort === 0) continue;
       const nodePort = { address: `*${family}`, port: port.nodePort, protocol };
-      claims.push({ ...inside, key: nodePort, scope: "external", ...externalPolicies(service) });
+      const outside = { scope: "external", ...externalPolicies(service), sourceRanges: false } as const;
+      claims.push({ key: nodePort, family, port, ...outside });
     }
   }
   return claims;

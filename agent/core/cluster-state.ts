@@ -12,13 +12,7 @@ import {
 } from "./desired-state.ts";
 import type { EndpointChange } from "./endpoint-planner.ts";
 import { type HealthCheck, healthCheckOf, healthChecks, isHealthChecked } from "./health-checks.ts";
-import {
-  type EndpointSlice,
-  objectKey,
-  SERVICE_NAME_LABEL,
-  type Service,
-  type Snapshot,
-} from "./kubernetes-objects.ts";
+import { type EndpointSlice, objectKey, type Service, type Snapshot } from "./kubernetes-objects.ts";
 import { DEFAULT_LOAD_BALANCING, type LoadBalancing } from "./load-balancing.ts";
 import { frontendId } from "./operation.ts";
 import { askedAddresses, type ObjectChange } from "./relevance.ts";
@@ -68,10 +62,9 @@ export class ClusterState {
     const touched = new Set<string>();
     for (const { before, after } of changes) {
       for (const slice of [before, after]) {
-        const service = slice && serviceOf(slice);
-        if (!slice || service === undefined) continue;
-        replaceSlice(resolution.slicesOf, service, objectKey(slice), slice === after ? slice : undefined);
-        touched.add(service);
+        if (!slice || slice.service === "") continue;
+        replaceSlice(resolution.slicesOf, slice.service, objectKey(slice), slice === after ? slice : undefined);
+        touched.add(slice.service);
       }
     }
     return [...touched].flatMap((name) => this.#resolve(resolution, name) ?? []);
@@ -130,11 +123,6 @@ function sameInputs(a: ServiceInputs, b: ServiceInputs): boolean {
 /** Policies and ranges follow from the Service, but which ports and addresses it has won does not. */
 const sameClaim = (a: Claim, b: Claim | undefined): boolean =>
   b !== undefined && frontendId(a.key) === frontendId(b.key) && a.port === b.port && a.scope === b.scope;
-
-function serviceOf({ namespace, labels }: EndpointSlice): string | undefined {
-  const name = labels[SERVICE_NAME_LABEL];
-  return name === undefined ? undefined : objectKey({ namespace, name });
-}
 
 function replaceSlice(
   slicesOf: Map<string, EndpointSlice[]>,

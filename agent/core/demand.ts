@@ -2,14 +2,15 @@
 // Adds up what Services need of the maps, one Service at a time in either direction.
 
 import { extentSize } from "./arena.ts";
+import { BackendNumbers } from "./backend-numbers.ts";
 import type { DesiredService } from "./desired-state.ts";
-import { backendId, type Capacity } from "./operation.ts";
+import type { Backend, Capacity } from "./operation.ts";
 import type { ProblemReason } from "./problem.ts";
 
 export const MAX_ENDPOINTS_PER_SELECTION = 65_535;
 
-/** Host ports of Pods are counted apart from Services in one number: 2^26 users of each kind are more than there can be. */
-const POD = 2 ** 26;
+/** Host ports of Pods are counted apart from Services in one number below 2^32: more users of a kind than there can be of one backend. */
+const POD = 2 ** 24;
 
 export interface Hindrance {
   readonly reason: ProblemReason;
@@ -24,7 +25,8 @@ export class Demand {
   #endpoints = 0;
   /** Sets of endpoints by contents: equal ones share an extent. */
   readonly #extents = new Map<string, number>();
-  readonly #backends = new Map<string, number>();
+  /** How many users each has, in units. */
+  readonly #backends = new BackendNumbers();
 
   get frontends(): number {
     return this.#frontends;
@@ -76,15 +78,15 @@ export class Demand {
       if (users === 0) this.#extents.delete(contents);
       else this.#extents.set(contents, users);
       if (users === (by === 1 ? 1 : 0)) this.#arena += by * extentSize(cells);
-      for (const backend of backends) this.#countBackend(backendId(backend), by * unit);
+      for (const backend of backends) this.#countBackend(backend, by * unit);
     }
   }
 
-  #countBackend(id: string, by: number): void {
-    const before = this.#backends.get(id) ?? 0;
+  #countBackend(backend: Backend, by: number): void {
+    const before = this.#backends.get(backend) ?? 0;
     const after = before + by;
-    if (after === 0) this.#backends.delete(id);
-    else this.#backends.set(id, after);
+    if (after === 0) this.#backends.delete(backend);
+    else this.#backends.set(backend, after);
     this.#endpoints += Number(after % POD > 0) - Number(before % POD > 0);
   }
 }

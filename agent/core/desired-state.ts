@@ -9,13 +9,10 @@ import { parseIp } from "./ip-address.ts";
 import {
   type EndpointSlice,
   isComplete,
-  isForOthers,
   type Node,
   objectKey,
-  SERVICE_NAME_LABEL,
   type Service,
   type Snapshot,
-  ZONE_LABEL,
 } from "./kubernetes-objects.ts";
 import {
   type Algorithm,
@@ -135,7 +132,7 @@ export function resolveAll(
   const own = [...snapshot.nodes.objects.values()].find((node) => node.name === nodeName);
   const nodeAddresses = addressesOfNode(own, deviceAddresses);
   const claims = settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
-  const location = { nodeName, zone: own?.labels[ZONE_LABEL] ?? "" };
+  const location = { nodeName, zone: own?.zone ?? "" };
   const spreads = services.map((each) => ({ ...balancing, algorithm: algorithmOf(each, balancing, problems) }));
   const served = services.map((service, index) => {
     const slices = slicesOf.get(objectKey(service)) ?? [];
@@ -152,7 +149,7 @@ export function resolveAll(
 /** Headless and ExternalName Services need no proxy; a labelled one belongs to another proxy. */
 export function isServed(service: Service): boolean {
   const [first] = service.clusterIPs;
-  return service.type !== "ExternalName" && first !== undefined && first !== "None" && !isForOthers(service);
+  return service.type !== "ExternalName" && first !== undefined && first !== "None" && !service.forOthers;
 }
 
 function addressesOfNode(own: Node | undefined, deviceAddresses: readonly string[]): string[] {
@@ -169,12 +166,10 @@ function byAge(a: Service, b: Service): number {
 export function indexSlices(slices: Iterable<EndpointSlice>): Map<string, EndpointSlice[]> {
   const index = new Map<string, EndpointSlice[]>();
   for (const slice of slices) {
-    const service = slice.labels[SERVICE_NAME_LABEL];
-    if (service === undefined) continue;
-    const key = objectKey({ namespace: slice.namespace, name: service });
-    const known = index.get(key);
+    if (slice.service === "") continue;
+    const known = index.get(slice.service);
     if (known) known.push(slice);
-    else index.set(key, [slice]);
+    else index.set(slice.service, [slice]);
   }
   return index;
 }
@@ -195,6 +190,7 @@ export function resolveService({ service, claims, slices, location, spread }: Se
     selected.set(`${servicePort}/v${family}`, endpoints);
     const select = (policy: TrafficPolicy): string => {
       const selection = `${servicePort}/v${family}/${policy}`;
+      if (selections.has(selection)) return selection;
       const backends = endpoints[policy];
       const cells = cellsOf(backends.length, algorithm, maglevTableSize);
       const contents = contentsOf(backends.map(backendId), cells);

@@ -2,10 +2,10 @@
 // Explains one address and port: whose frontend it is, what the kernel holds of it, and why each endpoint is in or out.
 
 import { type DesiredFrontend, type DesiredService, desiredState, indexSlices } from "./desired-state.ts";
-import { type JudgedEndpoint, selectEndpoints } from "./endpoint-selection.ts";
+import { type JudgedEndpoint, judgeEndpoints } from "./endpoint-selection.ts";
 import { type IpAddress, parseIp } from "./ip-address.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
-import { objectKey, type Snapshot, ZONE_LABEL } from "./kubernetes-objects.ts";
+import { objectKey, type Snapshot } from "./kubernetes-objects.ts";
 import { backendId, type FrontendKey, frontendId, type Protocol } from "./operation.ts";
 
 export interface Explanation extends Omit<DesiredFrontend, "selection" | "externalSelection" | "sourceRanges"> {
@@ -86,9 +86,9 @@ function judged(snapshot: Snapshot, name: string, selection: string, nodeName: s
   if (!service || !port) return undefined;
   const own = [...snapshot.nodes.objects.values()].find((node) => node.name === nodeName);
   const slices = indexSlices(snapshot.endpointSlices.objects.values()).get(objectKey(service)) ?? [];
-  const query = { portName: port.name, nodeName, zone: own?.labels[ZONE_LABEL] ?? "" };
+  const query = { portName: port.name, nodeName, zone: own?.zone ?? "" };
   const family = selection.includes("/v6/") ? 6 : 4;
-  return [...selectEndpoints(slices, { ...query, protocol: port.protocol === "UDP" ? 17 : 6, family }).judged];
+  return judgeEndpoints(slices, { ...query, protocol: port.protocol === "UDP" ? 17 : 6, family });
 }
 
 function heldBy(mirror: KernelMirror | undefined, key: FrontendKey): Explanation["kernel"] {

@@ -2,7 +2,7 @@
 // Says which health check ports load balancers ask at this node, and how many endpoints each Service has here.
 
 import { parseIp } from "./ip-address.ts";
-import { type EndpointSlice, isHeadless, objectKey, type Service } from "./kubernetes-objects.ts";
+import { type EndpointSlice, objectKey, type Service } from "./kubernetes-objects.ts";
 
 export interface HealthCheck {
   readonly namespace: string;
@@ -33,10 +33,10 @@ export function healthChecks(
 export function healthCheckOf(service: Service, slices: readonly EndpointSlice[], nodeName: string): HealthCheck {
   const family = parseIp(service.clusterIPs[0] ?? "")?.family;
   const here = slices
-    .filter((slice) => slice.addressType === `IPv${family}` && slice.ports.length > 0 && !isHeadless(slice))
-    .flatMap((slice) => slice.endpoints)
-    .filter((endpoint) => endpoint.ready && endpoint.nodeName === nodeName)
-    .flatMap((endpoint) => parseIp(endpoint.addresses[0] ?? "")?.text ?? []);
+    .filter((slice) => slice.addressType === `IPv${family}` && slice.ports.length > 0 && !slice.headless)
+    .flatMap((slice) => [...slice.endpoints])
+    .filter(({ ready, nodeName: at, address }) => ready && at === nodeName && address !== "")
+    .map(({ address }) => address);
   const { namespace, name, healthCheckNodePort: port } = service;
   return { namespace, name, port, localEndpoints: new Set(here).size };
 }

@@ -15,7 +15,7 @@ import {
   type SourceRange,
   sourceRangeId,
 } from "./operation.ts";
-import { UseCounts } from "./use-counts.ts";
+import { DenseUseCounts, UseCounts } from "./use-counts.ts";
 
 /**
  * A packet that looked up the old value may still be on its way through a program: what nothing refers to any more is
@@ -37,9 +37,9 @@ export class KernelMirror implements KernelState {
 
   readonly index = new MirrorIndex();
   readonly #contents = new Map<number, string>();
-  readonly #selectionUses = new UseCounts();
-  readonly #extentUses = new UseCounts();
-  readonly #backendUses = new UseCounts();
+  readonly #selectionUses = new DenseUseCounts();
+  readonly #extentUses = new DenseUseCounts();
+  readonly #backendUses = new DenseUseCounts();
   readonly #rangesOfService = new UseCounts();
   /** Frontends of a service that have `sourceRanges` set. */
   readonly #askers = new UseCounts();
@@ -199,12 +199,12 @@ export class KernelMirror implements KernelState {
   #setBackend(id: number, backend: Backend): void {
     this.#deleteBackend(id);
     this.backends.set(id, backend);
-    this.index.addBackend(id, backendId(backend));
+    this.index.addBackend(id, backend);
   }
 
   #deleteBackend(id: number): void {
     const held = this.backends.get(id);
-    if (held) this.index.removeBackend(id, backendId(held));
+    if (held) this.index.removeBackend(id, held);
     this.backends.delete(id);
   }
 

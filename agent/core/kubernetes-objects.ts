@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of Service, EndpointSlice, Node and Pod that decide what the kernel holds, read leniently from the API's JSON.
 
-import { integer, list, record, text, texts } from "./json.ts";
+import { Endpoints } from "./endpoints.ts";
+import { integer, type Json, list, record, text, texts } from "./json.ts";
+import { TextPool } from "./text-pool.ts";
 
-export interface Identity {
+export interface Named {
   readonly namespace: string;
   readonly name: string;
+}
+
+export interface Identity extends Named {
   readonly uid: string;
   readonly resourceVersion: string;
   /** RFC 3339 in UTC, so that text order is time order. */
   readonly creationTimestamp: string;
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface ServicePort {
@@ -23,6 +27,8 @@ export interface ServicePort {
 
 export interface Service extends Identity {
   readonly type: string;
+  /** It needs no proxy, or belongs to another one, and says so by a label. */
+  readonly forOthers: boolean;
   readonly clusterIPs: readonly string[];
   readonly externalIPs: readonly string[];
   readonly ports: readonly ServicePort[];
@@ -39,26 +45,27 @@ export interface Service extends Identity {
   readonly ingress: readonly { readonly ip: string; readonly ipMode: string }[];
 }
 
-export interface Endpoint {
-  readonly addresses: readonly string[];
-  readonly nodeName: string;
-  readonly ready: boolean;
-  readonly serving: boolean;
-  readonly terminating: boolean;
-  /** Zones and nodes that the controller means this endpoint for; empty when it says nothing. */
-  readonly zoneHints: readonly string[];
-  readonly nodeHints: readonly string[];
+export interface SlicePort {
+  readonly name: string;
+  readonly protocol: string;
+  readonly port: number;
 }
 
-export interface EndpointSlice extends Identity {
+export interface EndpointSlice extends Named {
   /** When the change that the controller last wrote here began, in ms since 1970; 0 when it does not say. */
   readonly triggeredAt: number;
+  /** `namespace/name` of its Service; empty when it has none. */
+  readonly service: string;
+  /** It says that its Service needs no proxy. That another proxy serves it is said by the Service alone, whose labels slices copy late. */
+  readonly headless: boolean;
   readonly addressType: string;
-  readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
-  readonly endpoints: readonly Endpoint[];
+  readonly ports: readonly SlicePort[];
+  readonly endpoints: Endpoints;
 }
 
 export interface Node extends Identity {
+  /** Empty when it has none. */
+  readonly zone: string;
   readonly podCidrs: readonly string[];
   readonly internalIps: readonly string[];
   readonly externalIps: readonly string[];
@@ -107,21 +114,13 @@ export const ALGORITHM_ANNOTATION = "sansproxy.io/load-balancer-algorithm";
 export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";
 export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
-/** One for all endpoints without hints: there may be hundreds of thousands. */
-const NONE: readonly string[] = [];
 const TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time";
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 
-/** Slices of a Service that needs no proxy say so. That another proxy serves it is said by the Service alone, whose labels slices copy late. */
-export const isHeadless = ({ labels }: EndpointSlice): boolean => HEADLESS_LABEL in labels;
+export const objectKey = (object: Named): string => `${object.namespace}/${object.name}`;
 
-/** Services that need no proxy, or belong to another one, say so by a label. */
-export const isForOthers = ({ labels }: Service): boolean =>
-  SERVICE_PROXY_NAME_LABEL in labels || HEADLESS_LABEL in labels;
-
-export const objectKey = (object: { readonly namespace: string; readonly name: string }): string =>
-  `${object.namespace}/${object.name}`;
+const portLists = new TextPool((json) => JSON.parse(json) as readonly SlicePort[]);
 
 export const isComplete = (snapshot: Snapshot): boolean =>
   snapshot.services.synced &&
@@ -130,13 +129,22 @@ export const isComplete = (snapshot: Snapshot): boolean =>
   snapshot.pods?.synced !== false;
 
 export function readService(json: unknown): Service {
+  const labels = readLabels(json);
   const spec = record(record(json)["spec"]);
   const balancer = record(record(record(json)["status"])["loadBalancer"]);
   const clusterIPs = texts(spec["clusterIPs"]);
+  const clusterIP = text(spec["clusterIP"]);
+  const { namespace, name, uid, resourceVersion, creationTimestamp } = readIdentity(json);
   return {
-    ...readIdentity(json),
+    // Not by a spread: its fields would lie in a second object.
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+    creationTimestamp,
     type: text(spec["type"]) || "ClusterIP",
-    clusterIPs: clusterIPs.length > 0 ? clusterIPs : [text(spec["clusterIP"])].filter((ip) => ip !== ""),
+    forOthers: SERVICE_PROXY_NAME_LABEL in labels || HEADLESS_LABEL in labels,
+    clusterIPs: clusterIPs.length > 0 || clusterIP === "" ? clusterIPs : [clusterIP],
     externalIPs: texts(spec["externalIPs"]),
     ports: list(spec["ports"]).map((port) => ({
       name: text(port["name"]),
@@ -153,40 +161,32 @@ export function readService(json: unknown): Service {
     algorithm: text(record(record(record(json)["metadata"])["annotations"])[ALGORITHM_ANNOTATION]),
     loadBalancerSourceRanges: texts(spec["loadBalancerSourceRanges"]),
     ingress: list(balancer["ingress"])
-      .map((ingress) => ({ ip: text(ingress["ip"]), ipMode: text(ingress["ipMode"]) || "VIP" }))
-      .filter((ingress) => ingress.ip !== ""),
+      .filter((ingress) => text(ingress["ip"]) !== "")
+      .map((ingress) => ({ ip: text(ingress["ip"]), ipMode: text(ingress["ipMode"]) || "VIP" })),
   };
 }
 
 export function readEndpointSlice(json: unknown): EndpointSlice {
   const body = record(json);
-  const annotations = record(record(body["metadata"])["annotations"]);
+  const metadata = record(body["metadata"]);
+  const labels = readLabels(json);
+  const namespace = text(metadata["namespace"]);
+  const service = text(labels[SERVICE_NAME_LABEL]);
+  const addressType = text(body["addressType"]);
+  const ports = list(body["ports"]).map((port) => ({
+    name: text(port["name"]),
+    protocol: text(port["protocol"]) || "TCP",
+    port: integer(port["port"]),
+  }));
   return {
-    ...readIdentity(json),
-    triggeredAt: Date.parse(text(annotations[TRIGGER_TIME_ANNOTATION])) || 0,
-    addressType: text(body["addressType"]),
-    ports: list(body["ports"])
-      .map((port) => ({
-        name: text(port["name"]),
-        protocol: text(port["protocol"]) || "TCP",
-        port: integer(port["port"]),
-      }))
-      .filter((port) => port.port > 0),
-    endpoints: list(body["endpoints"]).map((endpoint) => {
-      const conditions = record(endpoint["conditions"]);
-      const hints = record(endpoint["hints"]);
-      const names = (hint: unknown) => (hint === undefined ? NONE : list(hint).map(({ name }) => text(name)));
-      // The API's defaults: what is not said of readiness and serving counts as yes.
-      return {
-        addresses: texts(endpoint["addresses"]),
-        nodeName: text(endpoint["nodeName"]),
-        ready: conditions["ready"] !== false,
-        serving: conditions["serving"] !== false,
-        terminating: conditions["terminating"] === true,
-        zoneHints: names(hints["forZones"]),
-        nodeHints: names(hints["forNodes"]),
-      };
-    }),
+    namespace,
+    name: text(metadata["name"]),
+    triggeredAt: Date.parse(text(record(metadata["annotations"])[TRIGGER_TIME_ANNOTATION])) || 0,
+    service: service === "" ? "" : objectKey({ namespace, name: service }),
+    headless: HEADLESS_LABEL in labels,
+    addressType,
+    ports: portLists.get(JSON.stringify(ports.filter(({ port }) => port > 0))),
+    endpoints: new Endpoints(body["endpoints"], addressType),
   };
 }
 
@@ -198,6 +198,7 @@ export function readNode(json: unknown): Node {
   const podCidrs = texts(spec["podCIDRs"]);
   return {
     ...readIdentity(json),
+    zone: text(readLabels(json)[ZONE_LABEL]),
     podCidrs: podCidrs.length > 0 ? podCidrs : [text(spec["podCIDR"])].filter((cidr) => cidr !== ""),
     internalIps: ofType("InternalIP"),
     externalIps: ofType("ExternalIP"),
@@ -232,16 +233,15 @@ export function readPod(json: unknown): Pod {
   };
 }
 
+const readLabels = (json: unknown): Json => record(record(record(json)["metadata"])["labels"]);
+
 function readIdentity(json: unknown): Identity {
   const metadata = record(record(json)["metadata"]);
-  const labels: Record<string, string> = {};
-  for (const [key, value] of Object.entries(record(metadata["labels"]))) labels[key] = text(value);
   return {
     namespace: text(metadata["namespace"]),
     name: text(metadata["name"]),
     uid: text(metadata["uid"]),
     resourceVersion: text(metadata["resourceVersion"]),
     creationTimestamp: text(metadata["creationTimestamp"]),
-    labels,
   };
 }

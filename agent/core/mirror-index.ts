@@ -2,10 +2,12 @@
 // Finds in what the kernel holds: the id of a backend, the extent of a set of endpoints, and what is free, each in one look-up.
 
 import { ArenaCells } from "./arena.ts";
+import { BackendNumbers } from "./backend-numbers.ts";
+import type { Backend } from "./operation.ts";
 
 export class MirrorIndex {
   readonly cells = new ArenaCells();
-  readonly #ids = new Map<string, number>();
+  readonly #ids = new BackendNumbers();
   readonly #offsets = new Map<string, number[]>();
   #usedCells = 0;
   #lowestFreeBackend = 1;
@@ -20,8 +22,7 @@ export class MirrorIndex {
     return this.#lowestFreeBackend;
   }
 
-  /** The id of a backend, by `backendId`. */
-  idOf(backend: string): number | undefined {
+  idOf(backend: Backend): number | undefined {
     return this.#ids.get(backend);
   }
 
@@ -31,12 +32,12 @@ export class MirrorIndex {
     return offsets && Math.min(...offsets);
   }
 
-  addBackend(id: number, backend: string): void {
+  addBackend(id: number, backend: Backend): void {
     this.#ids.set(backend, id);
     if (id === this.#lowestFreeBackend) this.#lowestFreeBackend++;
   }
 
-  removeBackend(id: number, backend: string): void {
+  removeBackend(id: number, backend: Backend): void {
     if (this.#ids.get(backend) === id) this.#ids.delete(backend);
     this.#lowestFreeBackend = Math.min(this.#lowestFreeBackend, id);
   }

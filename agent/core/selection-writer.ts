@@ -2,6 +2,7 @@
 // Plans the writes that make a selection offer a set of endpoints, beside what the kernel holds, and last of all flip to it.
 
 import { ArenaRoom, FreeIndices } from "./arena.ts";
+import { BackendNumbers } from "./backend-numbers.ts";
 import type { DesiredSelection } from "./desired-state.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import { maglevTable } from "./maglev.ts";
@@ -13,7 +14,7 @@ export class SelectionWriter {
   readonly #room: ArenaRoom;
   readonly #freeBackends: FreeIndices;
   /** Of what this plan writes, beside what the kernel holds. */
-  readonly #newIds = new Map<string, number>();
+  readonly #newIds = new BackendNumbers();
   readonly #newOffsets = new Map<string, number>();
   readonly #used = new Set<number>();
 
@@ -64,7 +65,7 @@ export class SelectionWriter {
       const id = known ?? this.#freeBackends.allocate();
       if (id === undefined) return this.#giveUp(writes);
       if (known === undefined) {
-        this.#newIds.set(backendId(backend), id);
+        this.#newIds.set(backend, id);
         writes.push({ kind: "write-backend", id, backend });
       }
       ids.push(id);
@@ -79,12 +80,12 @@ export class SelectionWriter {
 
   /** The ids stay unwritten in this plan: no other extent may rely on them. */
   #giveUp(writes: readonly Operation[]): undefined {
-    for (const write of writes) if (write.kind === "write-backend") this.#newIds.delete(backendId(write.backend));
+    for (const write of writes) if (write.kind === "write-backend") this.#newIds.delete(write.backend);
     return undefined;
   }
 
   #idOf(backend: Backend): number | undefined {
-    return this.#mirror.index.idOf(backendId(backend)) ?? this.#newIds.get(backendId(backend));
+    return this.#mirror.index.idOf(backend) ?? this.#newIds.get(backend);
   }
 
   #keep(backends: readonly Backend[]): void {

@@ -4,7 +4,7 @@ import type { V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/clie
 import { desiredState } from "../core/desired-state.ts";
 import {
   type Collection,
-  type Identity,
+  type Named,
   objectKey,
   readEndpointSlice,
   readNode,
@@ -21,7 +21,7 @@ export interface ProxiedObjects {
   readonly nodes: readonly V1Node[];
 }
 
-const collect = <T extends Identity>(objects: readonly T[]): Collection<T> => ({
+const collect = <T extends Named>(objects: readonly T[]): Collection<T> => ({
   synced: true,
   objects: new Map(objects.map((object) => [objectKey(object), object])),
 });

@@ -2,7 +2,7 @@
 // A table of topology hints and conditions: which endpoints a node in zone z1 gives out, and why.
 
 import { describe, expect, test } from "vitest";
-import { type PortQuery, selectEndpoints } from "../../../agent/core/endpoint-selection.ts";
+import { judgeEndpoints, type PortQuery, selectEndpoints } from "../../../agent/core/endpoint-selection.ts";
 import { readEndpointSlice } from "../../../agent/core/kubernetes-objects.ts";
 
 const HERE: PortQuery = { portName: "", protocol: 6, family: 4, nodeName: "n1", zone: "z1" };
@@ -29,9 +29,9 @@ function select(endpoints: readonly TestEndpoint[], query: PortQuery = HERE) {
       hints: { forZones: names(zones), forNodes: names(nodes) },
     })),
   });
-  const { cluster, local, any, judged } = selectEndpoints([slice], query);
+  const { cluster, local, any } = selectEndpoints([slice], query);
   const last = (backends: readonly { address: string }[]) => backends.map(({ address }) => address.slice(7)).join("");
-  return { cluster: last(cluster), local: last(local), any, judged };
+  return { cluster: last(cluster), local: last(local), any, judged: judgeEndpoints([slice], query) };
 }
 
 describe("with traffic distribution", () => {
