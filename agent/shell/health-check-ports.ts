@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listens on the health check ports of Services with externalTrafficPolicy Local, and answers load balancers as kube-proxy does.
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { HealthCheck } from "../core/health-checks.ts";
 import type { Problem } from "../core/problem.ts";
+import { createServer } from "./node-http.ts";
 
 interface Listener {
   readonly server: Server;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers /healthz, /readyz and /metrics on the address that load balancers and the kubelet ask.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createServer } from "./node-http.ts";
 
 export interface HttpAnswers {
   readonly health: () => Health;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // kube-proxy's metrics where ours mean the same, so that its dashboards and ClusterLoader2 read the agent; no label ip_family: one sync is for both.
 
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Changes } from "./change-log.ts";
+import { Counter, Gauge, Histogram, type Registry } from "./prometheus.ts";
 
 const range = (first: number, step: number, count: number): number[] =>
   Array.from({ length: count }, (_, index) => first + step * index);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers on the port where kube-proxy does what monitoring and tests ask it: /proxyMode, /metrics and /healthz.
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { BindAddress, HttpAnswers } from "./http-server.ts";
 import type { Log } from "./log.ts";
+import { createServer } from "./node-http.ts";
 
 /** kube-proxy knows iptables, ipvs and nftables; what asks for one of these must not take us for it. */
 const PROXY_MODE = "ebpf";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps a local copy of one kind of object: lists in pages, watches from there, and starts again after any failure, for ever.
+// Keeps a local copy of one kind of object: has all of them streamed (or lists in pages), watches from there, and starts again after any failure, for ever.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Collection } from "../core/kubernetes-objects.ts";
@@ -47,13 +47,25 @@ const DEFAULTS: ListWatchLimits = {
   failuresBeforeRelist: 4,
 };
 
+/** A server that does not know how to stream a list finds the request invalid. */
+const CANNOT_STREAM = [400, 405, 422];
+
 /** The server no longer has the history since our version. */
 class Expired extends Error {}
 
+/** The server cannot stream a list, though it may list in pages. */
+class NoStream extends Error {}
+
 interface WatchEvent {
   readonly type?: string;
-  readonly object?: { readonly metadata?: { readonly resourceVersion?: string }; readonly code?: number };
+  readonly object?: {
+    readonly metadata?: { readonly resourceVersion?: string; readonly annotations?: Readonly<Record<string, string>> };
+    readonly code?: number;
+  };
 }
+
+/** On the bookmark after the last object that there was when the stream began. */
+const END_OF_INITIAL_EVENTS = "k8s.io/initial-events-end";
 
 export class ListWatch<T> implements Collection<T> {
   readonly #options: ListWatchOptions<T>;
@@ -63,6 +75,7 @@ export class ListWatch<T> implements Collection<T> {
   #objects = new Map<string, T>();
   #synced = false;
   #resourceVersion = "";
+  #streams = true;
   #lastError = "";
   #running: Promise<void> | undefined;
 
@@ -101,16 +114,45 @@ export class ListWatch<T> implements Collection<T> {
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
-        await this.#list();
-        await this.#watchUntilExpired();
+        const begun = this.#streams ? await this.#stream() : await this.#list();
+        await this.#watchUntilExpired(begun);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        await this.#waitAfter(error);
+        if (error instanceof NoStream) this.#streams = false;
+        else await this.#waitAfter(error);
       }
     }
   }
 
-  async #list(): Promise<void> {
+  /**
+   * A watch that brings all objects first, one by one: nothing is ever in memory as a list. Returns it where it goes on with
+   * changes.
+   */
+  async #stream(): Promise<AsyncGenerator<unknown>> {
+    const objects = new Map<string, T>();
+    const query = { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan", resourceVersion: "" };
+    const events = this.#events(query);
+    try {
+      for (let next = await events.next(); !next.done; next = await events.next()) {
+        const { type, object } = next.value as WatchEvent;
+        if (type === "ERROR") this.#fail(object);
+        if (type === "BOOKMARK" && object?.metadata?.annotations?.[END_OF_INITIAL_EVENTS] === "true") {
+          this.#replace(objects, object.metadata.resourceVersion ?? "");
+          return events;
+        }
+        if (type === "BOOKMARK") continue;
+        const seen = this.#options.view(object);
+        if (type === "DELETED") objects.delete(this.#options.key(seen));
+        else objects.set(this.#options.key(seen), seen);
+      }
+    } catch (error) {
+      if (error instanceof ApiError && CANNOT_STREAM.includes(error.status)) throw new NoStream(error.message);
+      throw error;
+    }
+    throw new NoStream(`${this.#options.path}: the stream ended before all objects had come`);
+  }
+
+  async #list(): Promise<undefined> {
     const objects = new Map<string, T>();
     const { pageSize, list } = this.#limits;
     let next: string | undefined;
@@ -129,7 +171,12 @@ export class ListWatch<T> implements Collection<T> {
       version = page.metadata.resourceVersion;
       next = page.metadata.continue || undefined;
     } while (next !== undefined);
-    // The old copy stays in use until the new one is whole: a relist never makes objects vanish for a moment.
+    this.#replace(objects, version);
+    return undefined;
+  }
+
+  /** The old copy is in use until the new one is whole: a relist never makes objects vanish for a moment. */
+  #replace(objects: Map<string, T>, version: string): void {
     this.#objects = objects;
     this.#resourceVersion = version;
     this.#synced = true;
@@ -138,11 +185,11 @@ export class ListWatch<T> implements Collection<T> {
     this.#options.onChange();
   }
 
-  /** Watches again and again from the last version seen; returns when only a new list can help. */
-  async #watchUntilExpired(): Promise<void> {
-    for (;;) {
+  /** Watches again and again from the last version seen, at first by what has begun; returns when only a new list can help. */
+  async #watchUntilExpired(begun: AsyncGenerator<unknown> | undefined): Promise<void> {
+    for (let events = begun; ; events = undefined) {
       try {
-        await this.#watch();
+        await this.#watch(events ?? this.#events({ resourceVersion: this.#resourceVersion }));
         this.#options.onRestart?.("ended");
       } catch (error) {
         if (this.#stop.signal.aborted) throw error;
@@ -159,16 +206,15 @@ export class ListWatch<T> implements Collection<T> {
     }
   }
 
-  async #watch(): Promise<void> {
+  #events(query: Readonly<Record<string, string>>): AsyncGenerator<unknown> {
     const seconds = Math.round(this.#limits.watchSeconds * (1 + Math.random()));
-    const path = this.#query({
-      watch: "true",
-      allowWatchBookmarks: "true",
-      resourceVersion: this.#resourceVersion,
-      timeoutSeconds: String(seconds),
-    });
+    const asked = { watch: "true", allowWatchBookmarks: "true", ...query, timeoutSeconds: String(seconds) };
+    return this.#options.client.getLines(this.#query(asked), this.#limits.watch, this.#stop.signal);
+  }
+
+  async #watch(stream: AsyncGenerator<unknown>): Promise<void> {
     let events = 0;
-    for await (const event of this.#options.client.getLines(path, this.#limits.watch, this.#stop.signal)) {
+    for await (const event of stream) {
       this.#receive(event as WatchEvent);
       events++;
       this.#succeeded();
@@ -198,13 +244,18 @@ export class ListWatch<T> implements Collection<T> {
       case "BOOKMARK":
         break;
       case "ERROR":
-        if (event.object?.code === 410) throw new Expired("410");
-        throw new Error(`${this.#options.path}: the watch reported ${JSON.stringify(event.object)}`);
+        this.#fail(event.object);
+        break;
       default:
         throw new Error(`${this.#options.path}: the watch sent an unknown event "${event.type}"`);
     }
     if (version) this.#resourceVersion = version;
     if (change) this.#options.onChange(change);
+  }
+
+  #fail(reported: WatchEvent["object"]): never {
+    if (reported?.code === 410) throw new Expired("410");
+    throw new Error(`${this.#options.path}: the watch reported ${JSON.stringify(reported)}`);
   }
 
   #succeeded(): void {

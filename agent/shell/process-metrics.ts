@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Prometheus' dashboards ask of any process: memory, CPU time and start, read when they are asked for and at no other time.
 
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "./prometheus.ts";
 
 /** Of prom-client's own, which watch the event loop and each collection of garbage all the time, these are in use. */
 export function registerProcessMetrics(registry: Registry): void {

@@ -34,7 +34,7 @@ export interface RunIdentity {
   readonly pullSecrets: readonly string[];
 }
 
-const command = (...args: string[]): string[] => ["/usr/local/bin/node", "/opt/sansproxy/agent/cli.ts", ...args];
+const command = (...args: string[]): string[] => ["/usr/local/bin/node", "/opt/sansproxy/dist/agent/cli.js", ...args];
 const tolerateEverything = [{ operator: "Exists" }];
 const unprivileged: V1SecurityContext = {
   runAsUser: 65534,

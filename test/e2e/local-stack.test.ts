@@ -204,7 +204,7 @@ describe("the local stack", () => {
     const restarts = () =>
       stack.kubectl("get", "pod", pod, "--namespace=kube-system", "--output=jsonpath={..restartCount}");
     const before = restarts();
-    stack.ssh(address, "kill -9 $(pgrep -f '[/]opt/sansproxy/agent/main.ts')");
+    stack.ssh(address, "kill -9 $(pgrep -f '[/]opt/sansproxy/dist/agent/main.js')");
     await until("the agent is started again", () => (restarts() !== before ? true : undefined));
     stack.kubectl("wait", "--namespace=kube-system", `pod/${pod}`, "--for=condition=Ready", "--timeout=120s");
     const enough = load.answered + 1_000;

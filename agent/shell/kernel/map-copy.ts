@@ -4,14 +4,18 @@ import type { HashMap } from "./hash-map.ts";
 import type { MappedArray } from "./mapped-array.ts";
 
 const ENTRIES_OF_A_SLICE = 500;
-const BYTES_OF_A_SLICE = 256 * 1024;
 
-/** Yields after each slice. */
+/** Yields after each slice. `to` is not the shorter one. */
 export function* copyArray(from: MappedArray, to: MappedArray): Generator<void> {
-  const total = from.bytes.length;
-  for (let at = 0; at < total; at += BYTES_OF_A_SLICE) {
-    from.bytes.copy(to.bytes, at, at, Math.min(total, at + BYTES_OF_A_SLICE));
-    yield;
+  const targets = to.scan();
+  try {
+    for (const { bytes } of from.scan()) {
+      const { value: target } = targets.next();
+      if (target) bytes.copy(target.bytes);
+      yield;
+    }
+  } finally {
+    targets.return(undefined);
   }
 }
 

@@ -71,10 +71,9 @@ export class ServiceTables {
   /** A cell of zeros is no selection, unless a frontend says that it is one. */
   #readSelections(frontends: Iterable<{ readonly entry: FrontendEntry }>): Map<number, Selection> {
     const selections = new Map<number, Selection>();
-    const { words, length } = this.#selections;
-    for (let id = 0; id < length; id++) {
-      const word = words[id];
-      if (word !== undefined && word !== 0n) selections.set(id, decodeSelection(word));
+    for (const { words, first } of this.#selections.scan()) {
+      for (const [index, word] of words.entries())
+        if (word !== 0n) selections.set(first + index, decodeSelection(word));
     }
     for (const { entry } of frontends) {
       for (const id of [entry.selection, entry.externalSelection]) {
@@ -87,25 +86,29 @@ export class ServiceTables {
   /** An extent that reaches past the end is read as far as there are cells. */
   #readExtents(selections: ReadonlyMap<number, Selection>): Map<number, readonly number[]> {
     const extents = new Map<number, readonly number[]>();
-    const { bytes, stride, length } = this.#arena;
     for (const { offset, count } of selections.values()) {
       if (count === 0 || (extents.get(offset)?.length ?? 0) >= count) continue;
-      const cells = Math.max(0, Math.min(count, length - offset));
-      extents.set(
-        offset,
-        Array.from({ length: cells }, (_, index) => bytes.readUInt32LE((offset + index) * stride)),
-      );
+      const end = Math.min(offset + count, this.#arena.length);
+      const ids: number[] = [];
+      for (let cell = offset; cell < end; ) {
+        const { bytes, first, end: windowEnd } = this.#arena.window(cell);
+        for (; cell < Math.min(end, windowEnd); cell++)
+          ids.push(bytes.readUInt32LE((cell - first) * this.#arena.stride));
+      }
+      extents.set(offset, ids.slice());
     }
     return extents;
   }
 
   #readBackends(): Map<number, Backend> {
     const backends = new Map<number, Backend>();
-    const { bytes, stride, length } = this.#backends;
-    for (let id = 1; id < length; id++) {
-      if (bytes[id * stride + BACKEND_PROTOCOL_OFFSET] === 0) continue;
-      const backend = decodeBackend(bytes.subarray(id * stride, id * stride + BACKEND_BYTES));
-      if (backend !== undefined) backends.set(id, backend);
+    const { stride } = this.#backends;
+    for (const { bytes, first } of this.#backends.scan()) {
+      for (let at = 0; at < bytes.length; at += stride) {
+        if (bytes[at + BACKEND_PROTOCOL_OFFSET] === 0) continue;
+        const [id, backend] = [first + at / stride, decodeBackend(bytes.subarray(at, at + BACKEND_BYTES))];
+        if (id > 0 && backend !== undefined) backends.set(id, backend);
+      }
     }
     return backends;
   }
@@ -150,8 +153,8 @@ export class ServiceTables {
   /** Absent while it changes: its protocol goes first and comes last. */
   #writeBackend(id: number, value: Buffer): void {
     if (id === 0) throw new KernelError("backend id 0 means absent and cannot be written; ids begin at 1");
-    const at = this.#backends.at(id);
-    const { bytes, words } = this.#backends;
+    const { bytes, words, first } = this.#backends.window(id);
+    const at = (id - first) * this.#backends.stride;
     const last = (at + BACKEND_BYTES) / 8 - 1;
     Atomics.store(words, last, 0n);
     value.copy(bytes, at, 0, BACKEND_BYTES - 8);
@@ -160,11 +163,14 @@ export class ServiceTables {
 
   #writeExtent(offset: number, backendIds: readonly number[]): void {
     if (backendIds.length === 0) return;
-    const at = this.#arena.at(offset);
-    this.#arena.at(offset + backendIds.length - 1);
-    const { bytes, stride } = this.#arena;
-    backendIds.forEach((id, index) => {
-      bytes.writeUInt32LE(id, at + index * stride);
-    });
+    const { stride } = this.#arena;
+    // Whether it fits is asked before anything is written.
+    this.#arena.window(offset + backendIds.length - 1);
+    let window = this.#arena.window(offset);
+    for (const [index, id] of backendIds.entries()) {
+      const cell = offset + index;
+      if (cell >= window.end) window = this.#arena.window(cell);
+      window.bytes.writeUInt32LE(id, (cell - window.first) * stride);
+    }
   }
 }

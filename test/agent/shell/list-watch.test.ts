@@ -57,6 +57,36 @@ test("lists in pages before it counts as synced", async () => {
   expect(server.requests.slice(0, 3)).toEqual(["list", "list+", "list+"]);
 });
 
+test("has the list streamed where the server can, and follows changes by the same request", async () => {
+  server.streams = true;
+  for (let index = 0; index < 7; index++) server.set(`thing-${index}`, "x");
+  follow();
+  await expect.poll(() => watch.synced).toBe(true);
+  expect(sizes).toEqual([7]);
+  server.set("thing-0", "y");
+  server.delete("thing-1");
+  await expect.poll(copy).toEqual(["thing-0=y", ...[2, 3, 4, 5, 6].map((index) => `thing-${index}=x`)]);
+  expect(server.requests).toEqual(["stream"]);
+});
+
+test("keeps the copy until a new stream is whole, and goes on from the last version when one is cut", async () => {
+  server.streams = true;
+  server.set("a", "1");
+  follow();
+  await watching();
+  server.resetWatches();
+  server.set("b", "missed while away");
+  await seen("a=1", "b=missed while away");
+  expect(server.requests.filter((request) => request === "stream")).toHaveLength(1);
+  server.faults.push((response) => response.writeHead(200).end(""));
+  server.compact();
+  server.expireWatches();
+  await expect.poll(() => server.requests.filter((request) => request === "list")).toHaveLength(1);
+  expect(sizes.every((size, index) => index === 0 || size >= (sizes[index - 1] ?? 0))).toBe(true);
+  server.set("c", "1");
+  await seen("a=1", "b=missed while away", "c=1");
+});
+
 test("follows what is added, changed and deleted, also when characters arrive in pieces", async () => {
   follow();
   await watching();

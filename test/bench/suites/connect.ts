@@ -54,7 +54,9 @@ class ConnectBench {
       if (setup === "none" || setup === "none-again") continue;
       note(`${this.#shape.services} Services into ${setup}`);
       const proxy =
-        setup === "ours" ? startAgent(this.#world, side, objectsDir) : await startKubeProxy(this.#world, side, setup);
+        setup === "ours"
+          ? await startAgent(this.#world, side, objectsDir)
+          : await startKubeProxy(this.#world, side, setup);
       this.#proxies.set(setup, proxy);
       await allServed(this.#world, side, proxy);
     }

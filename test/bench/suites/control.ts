@@ -51,7 +51,8 @@ class ControlBench {
     await world.start();
     this.#place = 0;
     const side = world.side(setup);
-    const proxy = setup === "ours" ? startAgent(world, side, objectsDir) : await startKubeProxy(world, side, setup);
+    const proxy =
+      setup === "ours" ? await startAgent(world, side, objectsDir) : await startKubeProxy(world, side, setup);
     const servedNs = await allServed(world, side, proxy);
     this.#sample("cold start", setup, "s", "less", [(servedNs - Number(proxy.startedNs)) / 1e9]);
     this.#sample("CPU of cold start", setup, "s", "less", [proxy.usage().cpuSeconds]);

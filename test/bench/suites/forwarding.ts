@@ -53,7 +53,7 @@ class ForwardingBench {
     for (const side of this.#world.sides.values()) {
       const { setup } = side;
       note(`${this.#world.shape.services} Services into ${setup}`);
-      if (setup === "ours") await allServed(this.#world, side, startAgent(this.#world, side, objectsDir));
+      if (setup === "ours") await allServed(this.#world, side, await startAgent(this.#world, side, objectsDir));
       else if (setup === "iptables" || setup === "nftables")
         await allServed(this.#world, side, await startKubeProxy(this.#world, side, setup));
       roads.push(this.#road(side, benchObjects));

@@ -5,6 +5,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, write
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { obtain } from "../../../stacks/local/toolchain/build.ts";
+import { compileAgent } from "../../../stacks/local/toolchain/compile-agent.ts";
 import { API_PORT, type BenchWorld, type Side } from "./bench-world.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
@@ -71,8 +72,19 @@ export class ServiceProxy {
   }
 }
 
-/** As the chart runs it, from source, with a monitor of its event loop loaded before. */
-export function startAgent(world: BenchWorld, side: Side, objectsDir: string): ServiceProxy {
+/** What the image's entry point gives Node.js. */
+function imageFlags(): string[] {
+  const [, entryPoint = "[]"] =
+    /^ENTRYPOINT (.+)$/m.exec(readFileSync(join(REPOSITORY, "agent/Containerfile"), "utf8")) ?? [];
+  return (JSON.parse(entryPoint) as string[]).filter((argument) => argument.startsWith("--"));
+}
+
+let compiledAgent: Promise<string> | undefined;
+
+/** As the image runs it, compiled, with a monitor of its event loop loaded before. */
+export async function startAgent(world: BenchWorld, side: Side, objectsDir: string): Promise<ServiceProxy> {
+  compiledAgent ??= compileAgent();
+  const program = join(await compiledAgent, "main.js");
   const config = {
     k8sServiceHost: side.apiAddress,
     k8sServicePort: API_PORT,
@@ -85,15 +97,15 @@ export function startAgent(world: BenchWorld, side: Side, objectsDir: string): S
   };
   const path = join(world.directory, "agent.json");
   writeFileSync(path, JSON.stringify(config));
-  const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
-  const monitor = ["--import", join(import.meta.dirname, "stall-monitor.ts")];
+  const monitor = ["--import", join(import.meta.dirname, "stall-monitor.mjs")];
   const paths = ["--config", path, "--service-account", world.directory, "--objects", objectsDir];
   const environment = ["env", `NODE_NAME=${side.nodeName}`, `BENCH_STALLS=${stallFile(world)}`];
   return new ServiceProxy(world, side, [
     ...environment,
-    ...node,
+    process.execPath,
+    ...imageFlags(),
     ...monitor,
-    join(REPOSITORY, "agent/main.ts"),
+    program,
     ...paths,
   ]);
 }

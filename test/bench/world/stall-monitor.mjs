@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loaded into the agent before its own code: writes the longest stall of its event loop to a file when told by SIGUSR2.
+// Loaded into the agent before its own code, and JavaScript so that no TypeScript is loaded with it: writes the longest stall of its event loop to a file when told by SIGUSR2.
 import { renameSync, writeFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
