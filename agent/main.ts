@@ -93,12 +93,17 @@ async function run(config: Config, log: Log): Promise<void> {
     snapshot: () => cluster.snapshot(),
     resourceVersions: () => cluster.resourceVersions(),
     network: (snapshot) => networkOf(config, snapshot),
-    makeRoom: (needs) => kernel.makeRoom(needs),
+    room: {
+      forServices: (needs) => kernel.makeRoom(needs),
+      forNode: (needs) => kernel.makeRoomForNode(needs),
+      forConnections: () => kernel.makeRoomForConnections(),
+    },
     attachment: new ProgramAttachment({
       kernel,
       devices,
       presentDevices,
       bypassRuntimeClasses: config.bypassRuntimeClasses,
+      makeRoom: (cgroups) => kernel.makeRoomForBypass(cgroups),
       find: (pod) => findSandbox(pod, { cgroup2: findCgroup2(cgroupRoot), nodeDevices: devices() }),
       advise: (of) => warnAboutReversePath(of, log),
       log,

@@ -5,6 +5,9 @@ import { Demand, type Hindrance, tooManyEndpoints } from "./demand.ts";
 import type { DesiredService } from "./desired-state.ts";
 import type { Capacity } from "./operation.ts";
 import { type Problem, titleOf } from "./problem.ts";
+import type { Steps } from "./steps.ts";
+
+const SERVICES_OF_A_STEP = 64;
 
 export interface Admission {
   readonly admitted: readonly DesiredService[];
@@ -29,12 +32,13 @@ export function budgetOf(capacity: Capacity): Capacity {
   };
 }
 
-export function admit(services: readonly DesiredService[], capacity: Capacity): Admission {
+export function* admit(services: readonly DesiredService[], capacity: Capacity): Steps<Admission> {
   const budget = budgetOf(capacity);
   const demand = new Demand();
   const admitted: DesiredService[] = [];
   const refused: Problem[] = [];
-  for (const service of services) {
+  for (const [index, service] of services.entries()) {
+    if (index % SERVICES_OF_A_STEP === 0) yield;
     demand.add(service);
     const hindrance: Hindrance | undefined = tooManyEndpoints(service)
       ? { reason: "TooManyEndpoints", why: "it has more than 65,535 endpoints on one port" }

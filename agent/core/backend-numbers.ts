@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One number for each of very many backends: a hash table in two arrays, with no text and no entry object for each.
 
-import type { Backend } from "./operation.ts";
+import { type Backend, sameBackend } from "./operation.ts";
 
 const SMALLEST = 16;
 
@@ -58,7 +58,7 @@ export class BackendNumbers {
     const mask = this.#backends.length - 1;
     for (let slot = code & mask; ; slot = (slot + 1) & mask) {
       const found = this.#backends[slot];
-      if (found === undefined || (this.#hashes[slot] === code && isSame(found, backend))) return slot;
+      if (found === undefined || (this.#hashes[slot] === code && sameBackend(found, backend))) return slot;
     }
   }
 
@@ -91,9 +91,6 @@ export class BackendNumbers {
 }
 
 const emptySlots = (count: number): (Backend | undefined)[] => new Array<undefined>(count).fill(undefined);
-
-const isSame = (a: Backend, b: Backend): boolean =>
-  a === b || (a.address === b.address && a.port === b.port && a.protocol === b.protocol);
 
 /** FNV-1a over the address, then port and protocol, finished so that the low bits are good. */
 function hash({ address, port, protocol }: Backend): number {

@@ -8,6 +8,9 @@ import { objectKey, type Service, type ServicePort } from "./kubernetes-objects.
 import { type FrontendKey, type FrontendScope, frontendId } from "./operation.ts";
 import type { Problem } from "./problem.ts";
 import { sourceRangesOf } from "./source-ranges.ts";
+import type { Steps } from "./steps.ts";
+
+const SERVICES_OF_A_STEP = 64;
 
 export type TrafficPolicy = "cluster" | "local";
 
@@ -24,12 +27,17 @@ export interface Claim {
 }
 
 /** What each Service has won, in the order of `services`: the first to ask gets it, so give the oldest first. */
-export function settleClaims(services: readonly Service[], rules: AddressRules, problems: Problem[]): Claim[][] {
+export function* settleClaims(
+  services: readonly Service[],
+  rules: AddressRules,
+  problems: Problem[],
+): Steps<Claim[][]> {
   const owners = new Map<string, string>();
   const won: Claim[][] = services.map(() => []);
   // Addresses and ports that the API server allocates are never taken by ones that a user types in.
   for (const claims of [allocatedClaims, typedClaims]) {
     for (const [index, service] of services.entries()) {
+      if (index % SERVICES_OF_A_STEP === 0) yield;
       for (const claim of claims(service, rules, problems)) {
         const id = frontendId(claim.key);
         const owner = owners.get(id) ?? owners.get(hiddenNodePort(claim, rules) ?? "");

@@ -16,6 +16,7 @@ import { type EndpointSlice, objectKey, type Service, type Snapshot } from "./ku
 import { DEFAULT_LOAD_BALANCING, type LoadBalancing } from "./load-balancing.ts";
 import { frontendId } from "./operation.ts";
 import { askedAddresses, type ObjectChange } from "./relevance.ts";
+import type { Steps } from "./steps.ts";
 
 export class ClusterState {
   readonly #nodeName: string;
@@ -42,16 +43,18 @@ export class ClusterState {
   }
 
   /** Makes all of it anew. */
-  rebuild(snapshot: Snapshot, deviceAddresses: readonly string[]): DesiredState {
+  *rebuild(snapshot: Snapshot, deviceAddresses: readonly string[]): Steps<DesiredState> {
+    // At once, so that what changes of Pods from here on is judged by it.
+    this.#askedAddresses = askedAddresses(snapshot.services.objects.values());
     const earlier = this.#resolution;
-    const resolution = resolveAll(snapshot, {
+    const resolution = yield* resolveAll(snapshot, {
       ...{ nodeName: this.#nodeName, balancing: this.#balancing, deviceAddresses },
       reuse: (inputs) => earlier && this.#reuse(earlier, inputs),
     });
     this.#resolution = resolution;
+    yield;
     this.#positions = new Map(resolution.services.map((service, position) => [objectKey(service), position]));
     this.#healthChecks = healthChecks(resolution.services, resolution.slicesOf, this.#nodeName);
-    this.#askedAddresses = askedAddresses(resolution.services);
     return resolution.desired;
   }
 

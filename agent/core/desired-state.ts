@@ -8,11 +8,11 @@ import { hostPortServices } from "./host-ports.ts";
 import { parseIp } from "./ip-address.ts";
 import {
   type EndpointSlice,
-  isComplete,
   type Node,
   objectKey,
   type Service,
   type Snapshot,
+  isComplete as snapshotIsComplete,
 } from "./kubernetes-objects.ts";
 import {
   type Algorithm,
@@ -22,16 +22,14 @@ import {
   DEFAULT_LOAD_BALANCING,
   type LoadBalancing,
 } from "./load-balancing.ts";
-import {
-  type Backend,
-  backendId,
-  type FrontendKey,
-  type FrontendScope,
-  frontendId,
-  type NoEndpointVerdict,
-} from "./operation.ts";
+import { type Backend, backendId, type FrontendKey, type FrontendScope, type NoEndpointVerdict } from "./operation.ts";
 import type { Problem } from "./problem.ts";
 import { sourceRangesOf } from "./source-ranges.ts";
+import { finish, type Steps } from "./steps.ts";
+
+/** A Service has a few endpoints, most of the time. */
+const SERVICES_OF_A_STEP = 16;
+const SLICES_OF_A_STEP = 1000;
 
 export interface DesiredSelection {
   /** Names the Service port, the family and the policy; stable while they are. */
@@ -81,7 +79,7 @@ export function desiredState(
   deviceAddresses: readonly string[] = [],
   balancing: LoadBalancing = DEFAULT_LOAD_BALANCING,
 ): DesiredState {
-  return resolveAll(snapshot, { nodeName, deviceAddresses, balancing }).desired;
+  return finish(resolveAll(snapshot, { nodeName, deviceAddresses, balancing })).desired;
 }
 
 export interface Location {
@@ -122,27 +120,32 @@ export interface ServiceInputs {
   readonly spread: Spread;
 }
 
-export function resolveAll(
+/** The snapshot may go on changing meanwhile: an object may be seen as it was or as it is. */
+export function* resolveAll(
   snapshot: Snapshot,
   { nodeName, deviceAddresses, balancing, reuse }: ResolveOptions,
-): Resolution {
+): Steps<Resolution> {
   const problems: Problem[] = [];
   const services = [...snapshot.services.objects.values()].filter(isServed).sort(byAge);
-  const slicesOf = indexSlices(snapshot.endpointSlices.objects.values());
+  yield;
+  const slicesOf = yield* indexSlices(snapshot.endpointSlices.objects.values());
   const own = [...snapshot.nodes.objects.values()].find((node) => node.name === nodeName);
   const nodeAddresses = addressesOfNode(own, deviceAddresses);
-  const claims = settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
+  const isComplete = snapshotIsComplete(snapshot);
+  yield;
+  const claims = yield* settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
   const location = { nodeName, zone: own?.zone ?? "" };
   const spreads = services.map((each) => ({ ...balancing, algorithm: algorithmOf(each, balancing, problems) }));
-  const served = services.map((service, index) => {
+  const served: DesiredService[] = [];
+  for (const [index, service] of services.entries()) {
     const slices = slicesOf.get(objectKey(service)) ?? [];
     const inputs = { service, claims: claims[index] ?? [], slices, location, spread: spreads[index] ?? balancing };
-    return reuse?.(inputs) ?? resolveService(inputs);
-  });
-  const owned = new Map(served.flatMap(({ name, frontends }) => frontends.map((f) => [frontendId(f.key), name])));
-  const pods = snapshot.pods?.objects.values() ?? [];
-  const all = [...served, ...hostPortServices(pods, nodeAddresses, owned, problems)];
-  const desired = { complete: isComplete(snapshot), services: all, problems };
+    served.push(reuse?.(inputs) ?? resolveService(inputs));
+    if (index % SERVICES_OF_A_STEP === 0) yield;
+  }
+  const pods = [...(snapshot.pods?.objects.values() ?? [])];
+  const all = [...served, ...hostPortServices(pods, nodeAddresses, served, problems)];
+  const desired = { complete: isComplete, services: all, problems };
   return { desired, services, claims, spreads, slicesOf, location };
 }
 
@@ -159,13 +162,16 @@ function addressesOfNode(own: Node | undefined, deviceAddresses: readonly string
 
 function byAge(a: Service, b: Service): number {
   if (a.creationTimestamp !== b.creationTimestamp) return a.creationTimestamp < b.creationTimestamp ? -1 : 1;
-  return objectKey(a) < objectKey(b) ? -1 : 1;
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
 }
 
 /** EndpointSlices by the `namespace/name` of their Service. */
-export function indexSlices(slices: Iterable<EndpointSlice>): Map<string, EndpointSlice[]> {
+export function* indexSlices(slices: Iterable<EndpointSlice>): Steps<Map<string, EndpointSlice[]>> {
   const index = new Map<string, EndpointSlice[]>();
+  let seen = 0;
   for (const slice of slices) {
+    if (++seen % SLICES_OF_A_STEP === 0) yield;
     if (slice.service === "") continue;
     const known = index.get(slice.service);
     if (known) known.push(slice);

@@ -3,7 +3,7 @@
 
 import { sameEntry } from "./frontend-entry.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
-import { type Backend, backendId, type KernelState, type Selection } from "./operation.ts";
+import { type KernelState, type Selection, sameBackend } from "./operation.ts";
 
 export interface Drift {
   readonly frontends: number;
@@ -44,6 +44,5 @@ function countDifferent<K, V>(
 
 const sameSelection = (a: Selection, b: Selection): boolean =>
   a.offset === b.offset && a.count === b.count && a.generation === b.generation;
-const sameBackend = (a: Backend, b: Backend): boolean => backendId(a) === backendId(b);
 const sameIds = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((id, index) => id === b[index]);

@@ -7,6 +7,7 @@ import { type IpAddress, parseIp } from "./ip-address.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import { objectKey, type Snapshot } from "./kubernetes-objects.ts";
 import { backendId, type FrontendKey, frontendId, type Protocol } from "./operation.ts";
+import { finish } from "./steps.ts";
 
 export interface Explanation extends Omit<DesiredFrontend, "selection" | "externalSelection" | "sourceRanges"> {
   /** `namespace/name`, or `pod/namespace/name`. */
@@ -85,7 +86,7 @@ function judged(snapshot: Snapshot, name: string, selection: string, nodeName: s
   const port = service?.ports.find((each) => selection.startsWith(`${name}:${each.name}/${each.protocol}/`));
   if (!service || !port) return undefined;
   const own = [...snapshot.nodes.objects.values()].find((node) => node.name === nodeName);
-  const slices = indexSlices(snapshot.endpointSlices.objects.values()).get(objectKey(service)) ?? [];
+  const slices = finish(indexSlices(snapshot.endpointSlices.objects.values())).get(objectKey(service)) ?? [];
   const query = { portName: port.name, nodeName, zone: own?.zone ?? "" };
   const family = selection.includes("/v6/") ? 6 : 4;
   return judgeEndpoints(slices, { ...query, protocol: port.protocol === "UDP" ? 17 : 6, family });

@@ -11,31 +11,47 @@ const FILL_AFTERWARDS = 0.5;
 /** The kernel's own limits are not far above. */
 const LARGEST = 2 ** 26;
 
-const MAPS = ["frontends", "selections", "arena", "backends", "sourceRanges"] as const;
+export interface MapMemory<T> {
+  readonly bytesOf: (entries: T) => number;
+  readonly limitBytes: number;
+}
 
 /**
- * Capacities for these needs, or undefined when there is nothing to do or nothing that may be done. Where room to spare
- * would take too much memory, just enough is given; where even that would, the maps stay as they are, and what does not
- * fit is refused one Service at a time.
+ * Capacities for what these Services need, or undefined when there is nothing to do or nothing that may be done. Where room
+ * to spare would take too much memory, just enough is given; where even that would, the maps stay as they are, and what does
+ * not fit is refused one Service at a time.
  */
-export function grownCapacity(
-  needs: Capacity,
-  capacity: Capacity,
-  memory: { readonly bytesOf: (capacity: Capacity) => number; readonly limitBytes: number },
-): Capacity | undefined {
+export const grownCapacity = (needs: Capacity, capacity: Capacity, memory: MapMemory<Capacity>): Capacity | undefined =>
+  grown(needs, { ...capacity }, budgetOf, memory);
+
+/** The same for maps whose every entry may be in steady use. */
+export const grownEntries = <K extends string>(
+  needs: Readonly<Record<K, number>>,
+  entries: Readonly<Record<K, number>>,
+  memory: MapMemory<Readonly<Record<K, number>>>,
+): Readonly<Record<K, number>> | undefined => grown(needs, entries, (each) => each, memory);
+
+function grown<T extends Readonly<Record<keyof T, number>>>(
+  needs: T,
+  entries: T,
+  budgetOf: (entries: T) => T,
+  { bytesOf, limitBytes }: MapMemory<T>,
+): T | undefined {
+  const maps = Object.keys(needs) as (keyof T)[];
   for (const [isDue, fill] of [
     [HIGHEST_FILL, FILL_AFTERWARDS],
     [1, 1],
   ] as const) {
-    const grown = { ...capacity };
-    for (const map of MAPS) {
-      const isTooFull = (limit: number) => needs[map] > limit * budgetOf(grown)[map];
+    const larger = { ...entries };
+    const numbers = larger as Record<keyof T, number>;
+    for (const map of maps) {
+      const isTooFull = (limit: number) => needs[map] > limit * budgetOf(larger)[map];
       if (!isTooFull(isDue)) continue;
-      while (isTooFull(fill) && grown[map] < LARGEST) grown[map] *= 2;
+      while (isTooFull(fill) && numbers[map] < LARGEST) numbers[map] *= 2;
     }
-    const hasGrown = MAPS.some((map) => grown[map] > capacity[map]);
+    const hasGrown = maps.some((map) => numbers[map] > entries[map]);
     if (!hasGrown) return undefined;
-    if (memory.bytesOf(grown) <= memory.limitBytes) return grown;
+    if (bytesOf(larger) <= limitBytes) return larger;
   }
   return undefined;
 }

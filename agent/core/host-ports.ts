@@ -14,16 +14,18 @@ const UNSPECIFIED = ["", "0.0.0.0", "::"];
 /** How Pods with host ports are named among the Services. */
 export const podName = (pod: Pod): string => `pod/${objectKey(pod)}`;
 
-/** `owned`: `frontendId`s that Services have, by the name of their Service. `nodeAddresses` are canonical. */
+/** `others` have what they have already. `nodeAddresses` are canonical. */
 export function hostPortServices(
-  pods: Iterable<Pod>,
+  pods: readonly Pod[],
   nodeAddresses: readonly string[],
-  owned: ReadonlyMap<string, string>,
+  others: readonly DesiredService[],
   problems: Problem[],
 ): DesiredService[] {
-  const owners = new Map(owned);
+  const asking = pods.filter((each) => each.hasOwnNetwork && each.hostPorts.length > 0).sort(byClaim);
+  if (asking.length === 0) return [];
+  const owners = new Map(others.flatMap(({ name, frontends }) => frontends.map((f) => [frontendId(f.key), name])));
   const services: DesiredService[] = [];
-  for (const pod of [...pods].filter((each) => each.hasOwnNetwork && each.hostPorts.length > 0).sort(byClaim)) {
+  for (const pod of asking) {
     const frontends: DesiredFrontend[] = [];
     const selections = new Map<string, DesiredSelection>();
     for (const hostPort of pod.hostPorts) {

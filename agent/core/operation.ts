@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vocabulary between the pure core and the kernel: what the maps hold, and the single writes that change them.
 
+import type { Steps } from "./steps.ts";
+
 /** IP protocol numbers of the Services we serve. */
 export type Protocol = 6 | 17;
 
@@ -77,6 +79,8 @@ export interface SourceRange {
 }
 
 export const frontendId = (key: FrontendKey): string => `${key.protocol}/${key.address}/${key.port}`;
+export const sameBackend = (a: Backend, b: Backend): boolean =>
+  a.address === b.address && a.port === b.port && a.protocol === b.protocol;
 export const sourceRangeId = (range: SourceRange): string => `${range.service}/${range.cidr}`;
 export const backendId = (backend: Backend): string => `${backend.protocol}/${backend.address}/${backend.port}`;
 
@@ -127,8 +131,10 @@ export interface NodeNetwork {
 /** The kernel as the shell drives it. Every method throws `KernelError` with the map, the key and errno. */
 export interface Kernel {
   readonly capacity: Capacity;
-  /** Reads the maps back (at start, and at each resync). */
+  /** Reads the maps back (at start, and when they do not hold what they should). */
   read(): KernelState;
+  /** Whether the maps hold this and nothing else; of extents only those that a selection refers to count. */
+  holds(state: KernelState): Steps<boolean>;
   /** Carries out one operation; throws when it did not happen. */
   apply(operation: Operation): void;
   /** Sets node-wide facts; writes only what differs, and says how many writes that took. */

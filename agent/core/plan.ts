@@ -12,6 +12,9 @@ import { RangeWriter } from "./range-writer.ts";
 import { assignSelections } from "./selection-identity.ts";
 import { SelectionWriter } from "./selection-writer.ts";
 import { serviceIds } from "./service-id.ts";
+import { finish, type Steps } from "./steps.ts";
+
+const SERVICES_OF_A_STEP = 64;
 
 /** What a plan has decided about everything, for those that follow it about a little. */
 export interface Decisions {
@@ -63,18 +66,29 @@ const NOTHING: FullPlan = {
   decisions: { ids: new Map(), assigned: new Map(), demand: new Demand(), complete: false },
 };
 
-export function plan(mirror: KernelMirror, desired: DesiredState, capacity: Capacity, now: number): FullPlan {
+export const plan = (mirror: KernelMirror, desired: DesiredState, capacity: Capacity, now: number): FullPlan =>
+  finish(planInSteps(mirror, desired, capacity, now));
+
+/** The mirror must stay as it is meanwhile. */
+export function* planInSteps(
+  mirror: KernelMirror,
+  desired: DesiredState,
+  capacity: Capacity,
+  now: number,
+): Steps<FullPlan> {
   if (!desired.complete) return NOTHING;
-  const { admitted, refused, demand } = admit(desired.services, capacity);
-  const ids = serviceIds(admitted);
-  const assigned = assignSelections(mirror, admitted, ids, capacity.selections);
+  const { admitted, refused, demand } = yield* admit(desired.services, capacity);
+  const ids = yield* serviceIds(admitted);
+  const assigned = yield* assignSelections(mirror, admitted, ids, capacity.selections);
   const writer = new SelectionWriter(mirror, capacity);
   const deferred: string[] = [];
 
   const ranges = new RangeWriter(mirror, admitted, ids);
-  const gone = deleteFrontends(mirror, admitted);
+  yield;
+  const gone = yield* deleteFrontends(mirror, admitted);
   const operations: Operation[] = [...gone, ...ranges.deleteUnasked(new Set(gone.map(({ key }) => frontendId(key))))];
-  for (const service of admitted) {
+  for (const [index, service] of admitted.entries()) {
+    if (index % SERVICES_OF_A_STEP === 0) yield;
     operations.push(...ranges.write(service, ids));
     const usable = new Set<string>();
     for (const selection of service.selections) {
@@ -126,8 +140,13 @@ const stuckProblem = (selection: string): Problem => ({
 
 type FrontendDeletion = Extract<Operation, { kind: "delete-frontend" }>;
 
-function deleteFrontends(mirror: KernelMirror, services: readonly DesiredService[]): FrontendDeletion[] {
-  const wanted = new Set(services.flatMap((service) => service.frontends.map((frontend) => frontendId(frontend.key))));
+function* deleteFrontends(mirror: KernelMirror, services: readonly DesiredService[]): Steps<FrontendDeletion[]> {
+  if (mirror.frontends.size === 0) return [];
+  const wanted = new Set<string>();
+  for (const [index, { frontends }] of services.entries()) {
+    if (index % SERVICES_OF_A_STEP === 0) yield;
+    for (const { key } of frontends) wanted.add(frontendId(key));
+  }
   return [...mirror.frontends]
     .filter(([id]) => !wanted.has(id))
     .map(([, { key }]) => ({ kind: "delete-frontend", key }) as const);

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the core reports about one Service that it cannot serve as asked; every other Service is served all the same.
+// What the core reports about one Service, Pod or node that it cannot serve as asked; all others are served all the same.
 
 export type ProblemReason =
   | "AddressFamily"
   | "AddressNotAllowed"
+  | "AffinitiesFull"
   | "ArenaFull"
   | "BackendsFull"
+  | "FlowsFull"
   | "FrontendConflict"
   | "FrontendsFull"
   | "HealthCheckPort"
   | "HostPortConflict"
   | "LoadBalancerAlgorithm"
+  | "NetworksFull"
+  | "NodeAddressesFull"
   | "SelectionsFull"
+  | "SocketFlowsFull"
   | "SocketLbBypass"
   | "SourceRangesFull"
   | "SourceRangesInvalid"
@@ -23,7 +28,7 @@ export const titleOf = (name: string): string =>
   name.startsWith("pod/") ? `Pod ${name.slice("pod/".length)}` : `Service ${name}`;
 
 export interface Problem {
-  /** `namespace/name`, or `pod/namespace/name` when it is about a Pod's host ports. */
+  /** `namespace/name`, `pod/namespace/name` when it is about a Pod, or `node/name` when it is about all of a node. */
   readonly service: string;
   readonly reason: ProblemReason;
   /** One sentence: what, why, the remedy. */

@@ -5,24 +5,28 @@ import { FreeIndices } from "./arena.ts";
 import type { DesiredFrontend, DesiredSelection, DesiredService } from "./desired-state.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import { frontendId } from "./operation.ts";
+import type { Steps } from "./steps.ts";
+
+const SERVICES_OF_A_STEP = 128;
 
 /**
  * Indices by selection key; a key without one did not fit. An index is kept when it already offers the right endpoints,
  * or when only frontends of the same selection (or former ones of the same Service port) use it: flipping it then
  * changes nobody else. Otherwise the selection moves to a fresh index, and its frontends follow one by one.
  */
-export function assignSelections(
+export function* assignSelections(
   mirror: KernelMirror,
   services: readonly DesiredService[],
   ids: ReadonlyMap<string, number>,
   size: number,
-): Map<string, number> {
-  const users = usersOfIndices(mirror, services);
+): Steps<Map<string, number>> {
+  const users = yield* usersOfIndices(mirror, services);
   const assigned = new Map<string, number>();
   const taken = new Set<number>();
   const homeless: DesiredSelection[] = [];
 
-  for (const service of services) {
+  for (const [position, service] of services.entries()) {
+    if (position % SERVICES_OF_A_STEP === 0) yield;
     const candidates = new Map<string, Set<number>>();
     for (const frontend of service.frontends) {
       const held = mirror.frontends.get(frontendId(frontend.key))?.entry;
@@ -56,11 +60,20 @@ export function assignSelections(
 }
 
 /** Per index the selection keys its frontends want, or for a frontend that nobody wants the id of the port it was for. */
-function usersOfIndices(mirror: KernelMirror, services: readonly DesiredService[]): Map<number, Set<string | number>> {
-  const wanted = new Map<string, DesiredFrontend>();
-  for (const { frontends } of services) for (const f of frontends) wanted.set(frontendId(f.key), f);
+function* usersOfIndices(
+  mirror: KernelMirror,
+  services: readonly DesiredService[],
+): Steps<Map<number, Set<string | number>>> {
   const users = new Map<number, Set<string | number>>();
+  if (mirror.frontends.size === 0) return users;
+  const wanted = new Map<string, DesiredFrontend>();
+  for (const [position, { frontends }] of services.entries()) {
+    if (position % SERVICES_OF_A_STEP === 0) yield;
+    for (const f of frontends) wanted.set(frontendId(f.key), f);
+  }
+  let seen = 0;
   for (const [id, { entry }] of mirror.frontends) {
+    if (++seen % SERVICES_OF_A_STEP === 0) yield;
     const frontend = wanted.get(id);
     addTo(users, entry.selection, frontend?.selection ?? entry.service);
     addTo(users, entry.externalSelection, frontend?.externalSelection ?? entry.service);

@@ -2,11 +2,15 @@
 // Gives each Service port its 32-bit id: a hash of its name, so that restarts and nodes agree; collisions move up by one.
 
 import type { DesiredService } from "./desired-state.ts";
+import type { Steps } from "./steps.ts";
 
-export function serviceIds(services: readonly DesiredService[]): Map<string, number> {
+const SERVICES_OF_A_STEP = 256;
+
+export function* serviceIds(services: readonly DesiredService[]): Steps<Map<string, number>> {
   const ids = new Map<string, number>();
   const taken = new Set<number>([0]);
-  for (const { frontends } of services) {
+  for (const [index, { frontends }] of services.entries()) {
+    if (index % SERVICES_OF_A_STEP === 0) yield;
     for (const { servicePort } of frontends) {
       if (ids.has(servicePort)) continue;
       let id = hash(servicePort);

@@ -8,8 +8,9 @@ import type { KernelMirror } from "./kernel-mirror.ts";
 import type { EndpointSlice, Snapshot } from "./kubernetes-objects.ts";
 import type { LoadBalancing } from "./load-balancing.ts";
 import type { Capacity } from "./operation.ts";
-import { type Plan, plan } from "./plan.ts";
+import { type Plan, planInSteps } from "./plan.ts";
 import type { ObjectChange } from "./relevance.ts";
+import type { Steps } from "./steps.ts";
 
 export interface SyncInput {
   readonly snapshot: Snapshot;
@@ -41,14 +42,14 @@ export class SyncPlanner {
     return this.#state.askedAddresses;
   }
 
-  /** Must be followed by `carriedOut`. */
-  plan(mirror: KernelMirror, input: SyncInput, now: number): Plan & { readonly whole: boolean } {
+  /** Must be followed by `carriedOut`; the mirror must stay as it is meanwhile. */
+  *plan(mirror: KernelMirror, input: SyncInput, now: number): Steps<Plan & { readonly whole: boolean }> {
     mirror.releaseExtents(now);
     const follower = input.everything ? undefined : this.#follower;
     const small = follower?.plan(mirror, this.#state.changeSlices(input.slices), now);
     if (small) return { ...small, whole: false };
-    const desired = this.#state.rebuild(input.snapshot, input.deviceAddresses);
-    const full = plan(mirror, desired, input.capacity, now);
+    const desired = yield* this.#state.rebuild(input.snapshot, input.deviceAddresses);
+    const full = yield* planInSteps(mirror, desired, input.capacity, now);
     this.#follower = new EndpointPlanner(full, input.capacity);
     return { ...full, whole: true };
   }

@@ -80,19 +80,14 @@ export function parseCidr(text: string): Cidr {
   if (address === undefined) throw new RangeError(`"${text}" is not a CIDR such as 10.244.0.0/16`);
   const prefixBits = isMappedV4(address) ? bits + 96 : bits;
   if (prefixBits > 128) throw new RangeError(`the prefix length of "${text}" is longer than its address`);
-  for (let bit = prefixBits; bit < 128; bit++) {
-    const at = bit >> 3;
-    address[at] = (address[at] ?? 0) & ~(0x80 >> (bit & 7));
-  }
-  return { address, prefixBits };
+  return shortened({ address, prefixBits }, prefixBits);
 }
 
-/** Whether `inner` lies in `outer`, or is the same. */
-export function cidrContains(outer: Cidr, inner: Cidr): boolean {
-  if (outer.prefixBits > inner.prefixBits) return false;
-  for (let bit = 0; bit < outer.prefixBits; bit++) {
-    const mask = 0x80 >> (bit & 7);
-    if (((outer.address[bit >> 3] ?? 0) & mask) !== ((inner.address[bit >> 3] ?? 0) & mask)) return false;
-  }
-  return true;
+/** The network of that length around a CIDR. */
+export function shortened(cidr: Cidr, prefixBits: number): Cidr {
+  const address = Buffer.from(cidr.address);
+  address.fill(0, Math.ceil(prefixBits / 8));
+  const [at, kept] = [prefixBits >> 3, prefixBits & 7];
+  if (kept > 0) address[at] = (address[at] ?? 0) & (0xff << (8 - kept));
+  return { address, prefixBits };
 }

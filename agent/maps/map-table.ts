@@ -46,6 +46,10 @@ export interface MapEntries {
   readonly affinities: number;
   readonly flows: number;
   readonly socketFlows: number;
+  readonly nodeAddresses: number;
+  readonly networks: number;
+  /** Cgroups whose sockets are left alone. */
+  readonly socketBypass: number;
 }
 
 export const defaultEntries: MapEntries = {
@@ -57,6 +61,9 @@ export const defaultEntries: MapEntries = {
   affinities: 65_536,
   flows: 262_144,
   socketFlows: 131_072,
+  nodeAddresses: 65_536,
+  networks: 65_536,
+  socketBypass: 4096,
 };
 
 export type MapName =
@@ -91,56 +98,60 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     source_ranges: shape(LPM_TRIE, SOURCE_RANGE_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.sourceRanges),
     affinities: shape(LRU_HASH, 24, 16, 0, sizes.affinities),
     node_config: shape(ARRAY, 4, NODE_CONFIG_BYTES, 0, 1),
-    node_addresses: shape(HASH, ADDRESS_BYTES, FLAGS_BYTES, NO_PREALLOC, 65_536),
-    networks: shape(LPM_TRIE, NETWORK_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, 65_536),
-    socket_bypass: shape(HASH, 8, FLAGS_BYTES, NO_PREALLOC, 4096),
+    node_addresses: shape(HASH, ADDRESS_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.nodeAddresses),
+    networks: shape(LPM_TRIE, NETWORK_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.networks),
+    socket_bypass: shape(HASH, 8, FLAGS_BYTES, NO_PREALLOC, sizes.socketBypass),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
     flows: shape(LRU_HASH, 40, 52, 0, sizes.flows),
     counters: shape(PERCPU_ARRAY, 4, 8, 0, counterNames.length),
   };
 }
 
-const SERVICES = ["frontends", "selections", "arena", "backends", "sourceRanges", "affinities"] as const;
+/**
+ * Maps that only make sense together share a folder below ours: were one of them to get a new size alone, its ids would
+ * contradict what the others say. A folder's name says the sizes; one of another name stays as it is until the switch.
+ */
+const GROUPS = {
+  services: {
+    maps: ["frontends", "selections", "arena", "backends", "source_ranges", "affinities"],
+    sizes: ["frontends", "selections", "arena", "backends", "sourceRanges", "affinities"],
+  },
+  node: {
+    maps: ["node_config", "node_addresses", "networks", "socket_bypass"],
+    sizes: ["nodeAddresses", "networks", "socketBypass"],
+  },
+  sockets: { maps: ["socket_flows"], sizes: ["socketFlows"] },
+  flows: { maps: ["flows"], sizes: ["flows"] },
+} as const satisfies Record<string, { maps: readonly MapName[]; sizes: readonly (keyof MapEntries)[] }>;
 
-/** The sizes that a folder of maps of Services has in its name; undefined for any other folder, and of another version. */
-export function sizesOfFolder(name: string): Pick<MapEntries, (typeof SERVICES)[number]> | undefined {
-  const sizes = name.startsWith(`services_v${ABI}_`) ? name.split("_").slice(2).map(Number) : [];
-  if (sizes.length !== SERVICES.length || !sizes.every(Number.isInteger)) return undefined;
-  return Object.fromEntries(SERVICES.map((map, index) => [map, sizes[index]])) as Record<
-    (typeof SERVICES)[number],
-    number
-  >;
+export type MapGroup = keyof typeof GROUPS;
+export const MAP_GROUPS = Object.keys(GROUPS) as MapGroup[];
+
+const folderOf = (group: MapGroup, sizes: MapEntries): string =>
+  `${group}_v${ABI}_${GROUPS[group].sizes.map((name) => sizes[name]).join("_")}`;
+
+/** The folder of each map. */
+export function mapFolders(sizes: MapEntries): Readonly<Record<MapName, string>> {
+  const folders = MAP_GROUPS.flatMap((group) => GROUPS[group].maps.map((map) => [map, folderOf(group, sizes)]));
+  return { ...Object.fromEntries(folders), counters: `counters_v${ABI}_${counterNames.length}` };
 }
 
-/** What maps of these sizes take of the machine's memory when they are full, in bytes. */
-export function memoryOf(sizes: MapEntries): number {
+/** The group and the sizes that a folder has in its name; undefined for any other folder, and of another version. */
+export function sizesOfFolder(name: string): { group: MapGroup; sizes: Partial<MapEntries> } | undefined {
+  for (const group of MAP_GROUPS) {
+    const prefix = `${group}_v${ABI}_`;
+    const numbers = name.startsWith(prefix) ? name.slice(prefix.length).split("_").map(Number) : [];
+    if (numbers.length !== GROUPS[group].sizes.length || !numbers.every(Number.isInteger)) continue;
+    return { group, sizes: Object.fromEntries(GROUPS[group].sizes.map((size, index) => [size, numbers[index]])) };
+  }
+  return undefined;
+}
+
+/** What the maps of these groups take of the machine's memory when they are full, in bytes. */
+export function memoryOf(sizes: MapEntries, groups: readonly MapGroup[]): number {
   const shapes = mapShapes(sizes);
   const ofEntry = (shape: MapShape) =>
     (shape.flags & MMAPABLE) !== 0 ? arrayStride(shape) : shape.keyBytes + shape.valueBytes + HASH_ENTRY_OVERHEAD;
-  const names = ["frontends", "selections", "arena", "backends", "source_ranges", "affinities"] as const;
+  const names: readonly MapName[] = groups.flatMap((group) => [...GROUPS[group].maps]);
   return names.reduce((sum, name) => sum + shapes[name].entries * ofEntry(shapes[name]), 0);
-}
-
-/**
- * The folder, below ours, of each map. Maps that only make sense together share one: were one of them to get a new size
- * alone, its ids would contradict what the others say. A folder of another name stays as it is until the switch.
- */
-export function mapFolders(sizes: MapEntries): Readonly<Record<MapName, string>> {
-  const services = `services_v${ABI}_${SERVICES.map((map) => sizes[map]).join("_")}`;
-  const node = `node_v${ABI}`;
-  return {
-    frontends: services,
-    selections: services,
-    arena: services,
-    backends: services,
-    source_ranges: services,
-    affinities: services,
-    node_config: node,
-    node_addresses: node,
-    networks: node,
-    socket_bypass: node,
-    socket_flows: `sockets_v${ABI}_${sizes.socketFlows}`,
-    flows: `flows_v${ABI}_${sizes.flows}`,
-    counters: `counters_v${ABI}_${counterNames.length}`,
-  };
 }

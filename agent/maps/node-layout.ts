@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of the node's own facts: its configuration, the nodes' addresses, and the networks around it.
 import type { NodeNetwork } from "../core/operation.ts";
-import { ADDRESS_BYTES, cidrContains, isMappedV4, parseAddress, parseCidr } from "./address.ts";
+import { ADDRESS_BYTES, type Cidr, isMappedV4, parseAddress, parseCidr, shortened } from "./address.ts";
 
 export const NODE_CONFIG_BYTES = 48;
 export const NETWORK_KEY_BYTES = 20;
@@ -67,13 +67,23 @@ export function networkEntries(network: NodeNetwork): Entries {
       flag: NETWORK_NO_MASQUERADE,
     })),
   ];
-  const entries = new Map<string, Buffer>();
-  for (const { cidr } of given) {
-    const key = Buffer.alloc(NETWORK_KEY_BYTES);
-    key.writeUInt32LE(cidr.prefixBits, 0);
-    cidr.address.copy(key, 4);
-    const flags = given.reduce((sum, other) => (cidrContains(other.cidr, cidr) ? sum | other.flag : sum), 0);
-    entries.set(key.toString("hex"), flagsValue(flags));
+  const flags = new Map<string, number>();
+  for (const { cidr, flag } of given) {
+    const key = networkKey(cidr);
+    flags.set(key, (flags.get(key) ?? 0) | flag);
   }
-  return entries;
+  // Each is looked up at every length that there is: comparing all with all is too slow for thousands of nodes.
+  const lengths = [...new Set(given.map(({ cidr }) => cidr.prefixBits))];
+  const around = (cidr: Cidr): number =>
+    lengths
+      .filter((prefixBits) => prefixBits <= cidr.prefixBits)
+      .reduce((sum, prefixBits) => sum | (flags.get(networkKey(shortened(cidr, prefixBits))) ?? 0), 0);
+  return new Map(given.map(({ cidr }) => [networkKey(cidr), flagsValue(around(cidr))]));
+}
+
+function networkKey({ prefixBits, address }: Cidr): string {
+  const key = Buffer.alloc(NETWORK_KEY_BYTES);
+  key.writeUInt32LE(prefixBits, 0);
+  address.copy(key, 4);
+  return key.toString("hex");
 }

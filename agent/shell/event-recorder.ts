@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells a Service or a Pod, by an Event, why it is not served as asked: once per change of the object, in the whole cluster.
+// Tells a Service, a Pod or a Node, by an Event, why it is not served as asked: once per change of the object, in the whole cluster.
 
 import { createHash } from "node:crypto";
 import type { Snapshot } from "../core/kubernetes-objects.ts";
@@ -20,9 +20,12 @@ const LONGEST_NOTE = 1_000;
 /** More than this at once is an outage of its own: the rest is in the log and in the metrics. */
 const MOST_WAITING = 100;
 const CONFLICT = 409;
+/** An Event lies in a namespace, which a Node does not. */
+const NAMESPACE_OF_NODES = "default";
 
 interface Regarding {
-  readonly kind: "Service" | "Pod";
+  readonly kind: "Service" | "Pod" | "Node";
+  /** Empty for a Node. */
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -46,9 +49,9 @@ export class EventRecorder {
       this.#options.log.warn("too many Events at once, leaving this one out", { service: problem.service });
       return;
     }
-    const { namespace } = regarding;
+    const namespace = regarding.namespace || NAMESPACE_OF_NODES;
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
-    this.#waiting.push({ path, body: eventOf(problem, regarding, this.#options.nodeName) });
+    this.#waiting.push({ path, body: eventOf(problem, regarding, namespace, this.#options.nodeName) });
     this.#sending ??= this.#send().finally(() => {
       this.#sending = undefined;
     });
@@ -60,10 +63,14 @@ export class EventRecorder {
   }
 
   #find(service: string): Regarding | undefined {
-    const { services, pods } = this.#options.snapshot();
-    const kind = service.startsWith("pod/") ? "Pod" : "Service";
-    const object = kind === "Pod" ? pods?.objects.get(service.slice("pod/".length)) : services.objects.get(service);
-    return object && { kind, ...object };
+    const { services, pods, nodes } = this.#options.snapshot();
+    const [, prefix, name = service] = /^(pod|node)\/(.+)$/.exec(service) ?? [];
+    const pod = prefix === "pod" ? pods?.objects.get(name) : undefined;
+    const node = prefix === "node" ? [...nodes.objects.values()].find((each) => each.name === name) : undefined;
+    if (pod) return { kind: "Pod", ...pod };
+    if (node) return { kind: "Node", ...node };
+    const object = services.objects.get(service);
+    return object && { kind: "Service", ...object };
   }
 
   /** An Event that cannot be sent is not tried again: what it says is in the log and in the metrics, too. */
@@ -81,14 +88,14 @@ export class EventRecorder {
 }
 
 /** The name is the same on every node for one problem with one version of the object, so only the first is created. */
-function eventOf(problem: Problem, regarding: Regarding, nodeName: string): unknown {
+function eventOf(problem: Problem, regarding: Regarding, eventNamespace: string, nodeName: string): unknown {
   const { kind, namespace, name, uid, resourceVersion } = regarding;
   const identity = [uid, resourceVersion, problem.reason, problem.message].join("\n");
   const hash = createHash("sha256").update(identity).digest("hex").slice(0, 16);
   return {
     apiVersion: "events.k8s.io/v1",
     kind: "Event",
-    metadata: { namespace, name: `${name}.${hash}` },
+    metadata: { namespace: eventNamespace, name: `${name}.${hash}` },
     eventTime: new Date().toISOString().replace("Z", "000Z"),
     reportingController: CONTROLLER,
     reportingInstance: nodeName,
@@ -96,6 +103,6 @@ function eventOf(problem: Problem, regarding: Regarding, nodeName: string): unkn
     type: "Warning",
     reason: problem.reason,
     note: problem.message.slice(0, LONGEST_NOTE),
-    regarding: { apiVersion: "v1", kind, namespace, name, uid, resourceVersion },
+    regarding: { apiVersion: "v1", kind, ...(namespace === "" ? {} : { namespace }), name, uid, resourceVersion },
   };
 }

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// A datapath whose maps of Services grow while they serve: larger ones are filled beside them, and the programs change over in one step each.
+// A datapath whose maps grow while they serve: larger ones are filled beside them, and the programs change over in one step each.
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as yieldToEvents } from "node:timers/promises";
-import { grownCapacity } from "../core/growth.ts";
+import { grownCapacity, grownEntries } from "../core/growth.ts";
+import type { NodeCapacity } from "../core/node-capacity.ts";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../core/operation.ts";
-import { defaultEntries, type MapEntries, memoryOf, sizesOfFolder } from "../maps/map-table.ts";
+import type { Steps } from "../core/steps.ts";
+import { defaultEntries, type MapEntries, type MapGroup, memoryOf, sizesOfFolder } from "../maps/map-table.ts";
+import { inSlices } from "./in-slices.ts";
 import { Datapath, type DatapathOptions } from "./kernel/datapath.ts";
 import { errorText, type Log } from "./log.ts";
 
 type Used = Pick<Datapath, "attach" | "bypassSockets" | "releaseSockets" | "counters" | "close">;
 
+/** Either half of the maps may take the whole limit: what the agent writes, and what the programs do. */
+const HALVES: readonly (readonly MapGroup[])[] = [
+  ["services", "node"],
+  ["sockets", "flows"],
+];
+/** The least recently used entries of so full a map give way, and some of them may still be in use. */
+const FULL = 0.95;
+
 export class GrowingDatapath implements Kernel, Used {
   readonly #options: DatapathOptions;
-  /** Bytes that the maps of Services may take when they are full. */
   readonly #limitBytes: number;
   readonly #log: Log;
   readonly #open: (options: DatapathOptions) => Datapath;
-  #sizes: MapEntries;
   #current: Datapath;
   #attachedTo: Parameters<Datapath["attach"]> | undefined;
 
@@ -34,8 +42,7 @@ export class GrowingDatapath implements Kernel, Used {
     this.#log = log;
     this.#open = open;
     const configured = { ...defaultEntries, ...options.sizes };
-    const [first = configured, ...smaller] = pinnedSizes(options.bpfRoot).map((sizes) => ({ ...configured, ...sizes }));
-    [this.#sizes, this.#current] = this.#openFirst([first, ...smaller]);
+    this.#current = this.#openFirst(pinnedSizes(options.bpfRoot).map((sizes) => ({ ...configured, ...sizes })));
   }
 
   get capacity(): Capacity {
@@ -43,38 +50,89 @@ export class GrowingDatapath implements Kernel, Used {
   }
 
   /**
-   * Makes the maps larger when these needs fill them too much, and may be called only while nothing else is written. True
-   * when they are larger now, and hold what they held. Throws when it cannot be done; the smaller ones serve on then.
+   * Makes the maps of Services larger when these needs fill them too much. True when they are larger now, and hold what they
+   * held. This and the other ways to make room throw when it cannot be done (the smaller maps serve on then), and may be
+   * called only while nothing else is written.
    */
   async makeRoom(needs: Capacity): Promise<boolean> {
-    const memory = {
-      bytesOf: (capacity: Capacity) => memoryOf({ ...this.#sizes, ...capacity }),
-      limitBytes: this.#limitBytes,
-    };
-    const wanted = grownCapacity(needs, this.#current.capacity, memory);
-    if (!wanted) return false;
-    const { frontends, selections, arena, backends, sourceRanges } = wanted;
-    const sizes = { ...this.#sizes, frontends, selections, arena, backends, sourceRanges };
+    const grown = grownCapacity(needs, this.#current.capacity, this.#memory());
+    if (!grown) return false;
+    const { frontends, selections, arena, backends, sourceRanges } = grown;
+    await this.#grow({ frontends, selections, arena, backends, sourceRanges });
+    return true;
+  }
+
+  /** The same for facts about nodes; returns what fits now. */
+  async makeRoomForNode(needs: NodeCapacity): Promise<NodeCapacity> {
+    const { nodeAddresses, networks } = this.#current.sizes;
+    const grown = grownEntries(needs, { nodeAddresses, networks }, this.#memory());
+    if (grown) await this.#grow(grown);
+    return this.#current.sizes;
+  }
+
+  /** The same for cgroups whose sockets are left alone; returns how many fit now. */
+  async makeRoomForBypass(cgroups: number): Promise<number> {
+    const { socketBypass } = this.#current.sizes;
+    // One entry says that there are others.
+    const grown = grownEntries({ socketBypass: cgroups + 1 }, { socketBypass }, this.#memory());
+    if (grown) await this.#grow(grown);
+    return this.#current.sizes.socketBypass - 1;
+  }
+
+  /** Counts connections, and makes their maps larger when they fill up. Returns those that are full and may not grow. */
+  async makeRoomForConnections(): Promise<readonly string[]> {
+    const needs = await inSlices(this.#current.countConnections());
+    const { affinities, socketFlows, flows } = this.#current.sizes;
+    const grown = grownEntries(needs, { affinities, socketFlows, flows }, this.#memory());
+    if (grown) await this.#grow(grown);
+    const { sizes } = this.#current;
+    return (["affinities", "socketFlows", "flows"] as const).filter((map) => needs[map] > FULL * sizes[map]);
+  }
+
+  async #grow(entries: Partial<MapEntries>): Promise<void> {
+    const sizes = { ...this.#current.sizes, ...entries };
+    const smaller = this.#current;
     let larger: Datapath | undefined;
     try {
       larger = this.#open({ ...this.#options, sizes });
-      for (const _ of larger.copyServices(this.#current)) await yieldToEvents();
+      await inSlices(larger.copyFrom(smaller));
       if (this.#attachedTo) larger.attach(...this.#attachedTo);
     } catch (error) {
       larger?.close();
       // Some programs may have changed over; this also lets the larger maps go.
-      if (this.#attachedTo) this.#current.attach(...this.#attachedTo);
+      if (this.#attachedTo) smaller.attach(...this.#attachedTo);
       throw error;
     }
-    this.#current.close();
     this.#current = larger;
-    this.#sizes = sizes;
-    this.#log.info("made the maps larger", { ...wanted, bytes: memory.bytesOf(wanted) });
-    return true;
+    try {
+      await inSlices(larger.copyLate(smaller));
+    } finally {
+      smaller.close();
+    }
+    this.#log.info("made maps larger", entries);
+  }
+
+  /** Only what grows is held to the limit: maps that were given more are no reason that others may not grow. */
+  #memory() {
+    const now = this.#current.sizes;
+    return {
+      limitBytes: this.#limitBytes,
+      bytesOf: (entries: Partial<MapEntries>) => {
+        const halves = HALVES.map((half) => ({
+          before: memoryOf(now, half),
+          after: memoryOf({ ...now, ...entries }, half),
+        }));
+        return Math.max(...halves.map(({ before, after }) => (after > before ? after : 0)));
+      },
+    };
   }
 
   read(): KernelState {
     return this.#current.read();
+  }
+
+  holds(state: KernelState): Steps<boolean> {
+    return this.#current.holds(state);
   }
 
   apply(operation: Operation): void {
@@ -107,23 +165,25 @@ export class GrowingDatapath implements Kernel, Used {
     this.#current.close();
   }
 
-  /** A larger one that could not be made whole must not keep the agent from the one that serves. */
-  #openFirst([sizes, ...others]: [MapEntries, ...MapEntries[]]): [MapEntries, Datapath] {
+  /** Larger ones that could not be made whole must not keep the agent from those that serve. */
+  #openFirst([sizes, ...others]: readonly MapEntries[]): Datapath {
     try {
-      return [sizes, this.#open({ ...this.#options, sizes })];
+      return this.#open({ ...this.#options, ...(sizes && { sizes }) });
     } catch (error) {
-      const [next, ...rest] = others;
-      if (!next) throw error;
+      if (others.length === 0) throw error;
       this.#log.warn("cannot go on with the largest maps, trying the next", { ...sizes, error: errorText(error) });
-      return this.#openFirst([next, ...rest]);
+      return this.#openFirst(others);
     }
   }
 }
 
-/** The maps only ever grow, so of two folders the larger is what an earlier run was changing over to, or had. Largest first. */
+/** The maps only ever grow, so of two folders the larger is what an earlier run was changing over to, or had. The largest of all first. */
 function pinnedSizes(bpfRoot: string): Partial<MapEntries>[] {
   const root = join(bpfRoot, "sansproxy");
   const found = existsSync(root) ? readdirSync(root).flatMap((name) => sizesOfFolder(name) ?? []) : [];
-  const bytes = (sizes: Partial<MapEntries>) => memoryOf({ ...defaultEntries, ...sizes });
-  return found.sort((a, b) => bytes(b) - bytes(a));
+  const bytes = ({ group, sizes }: (typeof found)[number]) => memoryOf({ ...defaultEntries, ...sizes }, [group]);
+  const smallestFirst = found.sort((a, b) => bytes(a) - bytes(b)).map(({ sizes }) => sizes);
+  const largest: Partial<MapEntries> = Object.assign({}, ...smallestFirst);
+  const smallest: Partial<MapEntries> = Object.assign({}, ...smallestFirst.reverse());
+  return found.length === 0 ? [{}] : [largest, smallest];
 }

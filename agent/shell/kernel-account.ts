@@ -4,6 +4,7 @@
 import { driftOf, driftTotal } from "../core/drift.ts";
 import { KernelMirror } from "../core/kernel-mirror.ts";
 import type { Kernel, NodeNetwork } from "../core/operation.ts";
+import { inSlices } from "./in-slices.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -35,11 +36,12 @@ export class KernelAccount {
     return this.#driftRepaired;
   }
 
-  /** Reads the maps; the next plan repairs what others have changed in them. */
-  read(): KernelMirror {
+  /** Looks at the maps; the next plan repairs what others have changed in them. */
+  async check(): Promise<KernelMirror> {
+    this.#network = undefined;
+    if (this.#mirror && (await inSlices(this.#kernel.holds(this.#mirror)))) return this.#mirror;
     const now = performance.now();
     const read = this.#kernel.read();
-    this.#network = undefined;
     if (!this.#mirror) {
       this.#mirror = new KernelMirror(read, now);
       this.#log.info("read the maps", { frontends: read.frontends.size, backends: read.backends.size });

@@ -5,11 +5,10 @@ import { setImmediate as yieldToEvents } from "node:timers/promises";
 import { getSystemErrorName } from "node:util";
 import type { KernelMirror } from "../core/kernel-mirror.ts";
 import type { Kernel, Operation } from "../core/operation.ts";
+import { LONGEST_SLICE_MS } from "./in-slices.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** The event loop gets its turn after so long. */
-const LONGEST_SLICE_MS = 2;
 const LOGGED_FAILURES = 5;
 const UDP = 17;
 

@@ -17,6 +17,8 @@ export interface AttachmentOptions {
   readonly presentDevices: () => ReadonlySet<string>;
   /** RuntimeClasses whose Pods have their sockets left alone. */
   readonly bypassRuntimeClasses: readonly string[];
+  /** How many cgroups can be left alone, once the map of them has been made larger if it may; throws when it cannot be. */
+  readonly makeRoom: (cgroups: number) => Promise<number>;
   /** Throws with what is missing. */
   readonly find: (pod: BypassingPod) => Promise<Sandbox>;
   /** Says what of the devices may keep the programs from working. */
@@ -56,7 +58,8 @@ export class ProgramAttachment implements Attachment {
       const problem = await this.#locate(pod);
       if (problem) problems.push(problem);
     }
-    return { attached: this.#apply(wanted, again), problems };
+    const served = await this.#withRoom(wanted, problems);
+    return { attached: this.#apply(served, again), problems };
   }
 
   #forgetGone(pods: readonly Pod[]): void {
@@ -77,6 +80,23 @@ export class ProgramAttachment implements Attachment {
       const message = `Pod ${pod.name}: its sockets are served like any other's, because ${errorText(error)}; the agent tries again.`;
       return { service: `pod/${pod.name}`, reason: "SocketLbBypass", message };
     }
+  }
+
+  /** As many as fit, and those that were first. */
+  async #withRoom(wanted: readonly BypassingPod[], problems: Problem[]): Promise<readonly BypassingPod[]> {
+    let room = this.#bypassed.size;
+    try {
+      if (wanted.length > room) room = await this.#options.makeRoom(wanted.length);
+    } catch (error) {
+      this.#options.log.error("the map of Pods whose sockets are left alone cannot be made larger", {
+        error: errorText(error),
+      });
+    }
+    for (const { name } of wanted.slice(room)) {
+      const message = `Pod ${name}: its sockets are served like any other's, because the map of those that are left alone is full; raise bpf.mapDynamicSizeRatio.`;
+      problems.push({ service: `pod/${name}`, reason: "SocketLbBypass", message });
+    }
+    return wanted.slice(0, room);
   }
 
   /** Its packets are served before its sockets are left alone, and the other way round: no Pod is ever without both. */

@@ -5,6 +5,7 @@ import type { HealthCheck } from "../core/health-checks.ts";
 import type { KernelMirror } from "../core/kernel-mirror.ts";
 import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
 import type { LoadBalancing } from "../core/load-balancing.ts";
+import { fitNetwork, fullConnectionMaps, type NodeCapacity, nodeNeeds } from "../core/node-capacity.ts";
 import type { Capacity, Kernel, NodeNetwork } from "../core/operation.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Problem } from "../core/problem.ts";
@@ -12,6 +13,7 @@ import { SyncPlanner } from "../core/sync-planner.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { ChangeLog, type Changes } from "./change-log.ts";
 import type { ClusterChange } from "./cluster-view.ts";
+import { inSlices } from "./in-slices.ts";
 import { KernelAccount } from "./kernel-account.ts";
 import { KubeProxyMetrics } from "./kube-proxy-metrics.ts";
 import { errorText, type Log } from "./log.ts";
@@ -31,8 +33,7 @@ export interface ReconcilerOptions {
   readonly resourceVersions: () => Readonly<Record<string, string>>;
   /** Node-wide facts for the programs; undefined while they are not known. */
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
-  /** Makes the maps larger where these needs fill them too much, with all that they hold; true when it did. */
-  readonly makeRoom: (needs: Capacity) => Promise<boolean>;
+  readonly room: Room;
   /** Attaches the programs once the first sync has been through. */
   readonly attachment: Attachment;
   readonly staleSockets: Pick<StaleSockets, "note" | "release">;
@@ -43,6 +44,16 @@ export interface ReconcilerOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly timing?: Partial<ReconcilerTiming>;
+}
+
+/** Makes maps larger where they are too full, with all that they hold; throws when it cannot. */
+export interface Room {
+  /** True when it did. */
+  forServices(needs: Capacity): Promise<boolean>;
+  /** Returns what fits now. */
+  forNode(needs: NodeCapacity): Promise<NodeCapacity>;
+  /** Returns the maps of connections that are full and may not grow. */
+  forConnections(): Promise<readonly string[]>;
 }
 
 export interface ReconcilerTiming {
@@ -80,6 +91,11 @@ export class Reconciler {
   #changedSince: number | undefined;
   #resyncAt = 0;
   #growthAt = 0;
+  /** What does not fit into the maps of nodes and connections. */
+  #ofNode: readonly Problem[] = [];
+  #ofConnections: readonly Problem[] = [];
+  /** Unknown until it is asked for, which is before it matters. */
+  #nodeCapacity: NodeCapacity = { nodeAddresses: Number.POSITIVE_INFINITY, networks: Number.POSITIVE_INFINITY };
   #attached = false;
   #unmet: readonly Problem[] = [];
   #ready = false;
@@ -145,11 +161,13 @@ export class Reconciler {
     let [whole, ok] = [true, false];
     try {
       const isResync = startedAt >= this.#resyncAt;
-      let next = this.#plan(snapshot, changes, isResync);
-      if (await this.#grow(next.needs)) next = this.#plan(snapshot, { ...changes, everything: true }, false);
+      const mirror = await this.#look(snapshot, changes, isResync);
+      let next = await this.#plan(mirror, snapshot, changes, isResync);
+      if (await this.#grow(() => this.#options.room.forServices(next.needs), false))
+        next = await this.#plan(mirror, snapshot, changes, true);
       whole = next.whole;
       const { failed, lostUdpBackends } = await this.#executor.execute(
-        next.mirror,
+        mirror,
         next.operations,
         () => this.#timer.isStopped,
       );
@@ -162,9 +180,9 @@ export class Reconciler {
       if (ok) this.#becomeReady();
       // After the writes: a load balancer that is told of endpoints sends traffic at once.
       const unopened = this.#options.checkHealth(this.#planner.healthChecks);
-      const problems = [...next.problems, ...this.#unmet, ...unopened];
-      this.#report(next.mirror, { ...next, problems }, failed, resourceVersions);
-      return this.#nextPassAt(next.mirror, ok);
+      const problems = [...next.problems, ...this.#unmet, ...unopened, ...this.#ofNode, ...this.#ofConnections];
+      this.#report(mirror, { ...next, problems }, failed, resourceVersions);
+      return this.#nextPassAt(mirror, ok);
     } catch (error) {
       this.#changes.putBack();
       this.#planner.carriedOut(false);
@@ -176,38 +194,51 @@ export class Reconciler {
     }
   }
 
-  #plan(snapshot: Snapshot, { everything, nodes, slices }: Changes, isResync: boolean) {
+  /** What the kernel holds, with the node's facts in it as they are now. */
+  async #look(snapshot: Snapshot, { nodes }: Changes, isResync: boolean): Promise<KernelMirror> {
     const known = isResync ? undefined : this.#account.mirror;
-    const mirror = known ?? this.#account.read();
-    if (isResync) this.#resyncAt = now() + this.#timing.resyncMs;
-    if (nodes || isResync || !this.#account.network) this.#configure(snapshot);
+    const mirror = known ?? (await this.#account.check());
+    if (isResync) {
+      this.#resyncAt = now() + this.#timing.resyncMs;
+      const full = await this.#grow(() => this.#options.room.forConnections(), []);
+      this.#ofConnections = fullConnectionMaps(full, this.#options.nodeName);
+    }
+    if (nodes || isResync || !this.#account.network) await this.#configure(snapshot);
+    return mirror;
+  }
+
+  #plan(mirror: KernelMirror, snapshot: Snapshot, { everything, slices }: Changes, isWhole: boolean) {
     const input = {
       ...{ snapshot, capacity: this.#options.kernel.capacity, slices: slices.values() },
       deviceAddresses: this.#account.network?.nodeAddresses ?? [],
-      everything: everything || isResync,
+      everything: everything || isWhole,
     };
-    return { mirror, ...this.#planner.plan(mirror, input, now()) };
+    return inSlices(this.#planner.plan(mirror, input, now()));
   }
 
   /** Maps that cannot grow are no reason to stop: what does not fit is refused alone, and it is tried again later. */
-  async #grow(needs: Capacity): Promise<boolean> {
-    if (now() < this.#growthAt) return false;
+  async #grow<T>(growth: () => Promise<T>, otherwise: T): Promise<T> {
+    if (now() < this.#growthAt) return otherwise;
     try {
-      return await this.#options.makeRoom(needs);
+      return await growth();
     } catch (error) {
       this.#growthAt = now() + this.#timing.resyncMs;
       this.#options.metrics.failedGrowths.inc();
       this.#options.log.error("the maps cannot be made larger", { error: errorText(error) });
       // Some programs may have changed over.
       this.#attached = false;
-      return false;
+      return otherwise;
     }
   }
 
-  #configure(snapshot: Snapshot): void {
-    const network = this.#options.network(snapshot);
-    if (!network) throw new Error(`Node ${this.#options.nodeName} is not known with an IPv4 InternalIP yet`);
-    this.#account.configure(network);
+  async #configure(snapshot: Snapshot): Promise<void> {
+    const { network, nodeName, room } = this.#options;
+    const facts = network(snapshot);
+    if (!facts) throw new Error(`Node ${nodeName} is not known with an IPv4 InternalIP yet`);
+    this.#nodeCapacity = await this.#grow(() => room.forNode(nodeNeeds(facts)), this.#nodeCapacity);
+    const fitted = fitNetwork(facts, this.#nodeCapacity, nodeName);
+    this.#ofNode = fitted.problems;
+    this.#account.configure(fitted.network);
   }
 
   #nextPassAt(mirror: KernelMirror, ok: boolean): number {

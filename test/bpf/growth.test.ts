@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Maps that grow while traffic flows: nothing that was served is lost, flows keep their backend, and a crash on the way is made good.
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { fitNetwork, nodeNeeds } from "../../agent/core/node-capacity.ts";
 import type { Capacity } from "../../agent/core/operation.ts";
-import { defaultEntries } from "../../agent/maps/map-table.ts";
+import { parseAddress } from "../../agent/maps/address.ts";
+import { defaultEntries, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
 import { GrowingDatapath } from "../../agent/shell/growing-datapath.ts";
-import { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { Datapath, type MapSizes } from "../../agent/shell/kernel/datapath.ts";
+import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
+import { close, openPinned } from "../../agent/shell/kernel/syscall.ts";
 import { createLog } from "../../agent/shell/log.ts";
 import { NODE, network, objectsDir, POD, serve, TCP, testSizes, World } from "./world.ts";
 
@@ -17,16 +21,24 @@ const FRONTEND = { address: "*4", port: 30_001, protocol: TCP } as const;
 let world: World;
 beforeEach(() => {
   world = new World();
+  atChange = { before: () => undefined, after: () => undefined };
 });
 afterEach(() => world.cleanup.run());
 
-function open(limitBytes = 2 ** 30): GrowingDatapath {
-  const options = { bpfRoot: world.bpfRoot, cgroupRoot: world.cgroup, objectsDir: objectsDir(), sizes: testSizes };
+function open(limitBytes = 2 ** 30, special: Partial<MapSizes> = {}): GrowingDatapath {
+  const sizes = { ...testSizes, ...special };
+  const options = { bpfRoot: world.bpfRoot, cgroupRoot: world.cgroup, objectsDir: objectsDir(), sizes };
   const silent = createLog("error", () => undefined);
   const datapath = new GrowingDatapath(options, limitBytes, silent, (sized) => {
     const opened = new Datapath(sized);
     const attach = opened.attach.bind(opened);
-    opened.attach = (...to) => (failing ? fail() : world.node.inside(() => attach(...to)));
+    opened.attach = (...to) => {
+      if (failing) fail();
+      atChange.before();
+      const result = world.node.inside(() => attach(...to));
+      atChange.after();
+      return result;
+    };
     return opened;
   });
   world.cleanup.add(() => datapath.close());
@@ -39,7 +51,33 @@ function fail(): never {
   throw new Error("no more links");
 }
 
-const folders = () => readdirSync(join(world.bpfRoot, "sansproxy")).filter((name) => name.startsWith("services_"));
+/** Called when programs are attached. */
+let atChange: { before: () => void; after: () => void };
+
+const folders = (group = "services") =>
+  readdirSync(join(world.bpfRoot, "sansproxy")).filter((name) => name.startsWith(`${group}_`));
+
+/** A pinned map of the programs, of this size. */
+function pinned(name: "flows" | "socket_flows" | "node_addresses", special: Partial<MapSizes> = {}): HashMap {
+  const sizes = { ...SIZES, ...special };
+  const fd = openPinned(join(world.bpfRoot, "sansproxy", mapFolders(sizes)[name], name));
+  if (fd === undefined) throw new Error(`${name} of these sizes is not pinned`);
+  world.cleanup.add(() => close(fd));
+  return new HashMap(name, fd, mapShapes(sizes)[name]);
+}
+
+/** An entry of `flows` that no packet has. */
+const flowKey = (number: number): Buffer => {
+  const key = Buffer.alloc(mapShapes(SIZES).flows.keyBytes);
+  key.writeUInt32LE(number + 1, 0);
+  return key;
+};
+const flowValue = (mark: number): Buffer => Buffer.alloc(mapShapes(SIZES).flows.valueBytes, mark);
+
+function fillFlows(map: HashMap): void {
+  const entries = Math.ceil(0.85 * SIZES.flows);
+  for (let number = 0; number < entries; number++) map.set(flowKey(number), flowValue(1));
+}
 
 test("larger maps hold what the smaller held, and connections go on through the change", async () => {
   const datapath = open();
@@ -91,4 +129,112 @@ test("a change that fails leaves the smaller maps serving, and can be tried agai
   expect(await world.talker(world.client).tcp(NODE, 30_001)).toMatchObject({ name: "pod" });
   expect(await datapath.makeRoom(needs)).toBe(true);
   expect(await world.talker(world.client).tcp(NODE, 30_001)).toMatchObject({ name: "pod" });
+});
+
+describe("maps of connections", () => {
+  test("grow when they fill up, and an open connection goes on as if nothing had happened", async () => {
+    const datapath = open();
+    datapath.configure(network);
+    serve(datapath, FRONTEND, [{ address: POD, port: 8080 }]);
+    datapath.attach(["eth0"]);
+    await world.talker(world.pod).listen("tcp", POD, 8080, "pod");
+    const client = world.talker(world.client);
+    const { sees } = await client.tcp(NODE, 30_001, { key: "long" });
+    expect(await datapath.makeRoomForConnections()).toEqual([]);
+    expect(folders("flows")).toEqual([expect.stringMatching(/_4096$/)]);
+
+    fillFlows(pinned("flows"));
+    expect(await datapath.makeRoomForConnections()).toEqual([]);
+    expect(folders("flows")).toEqual([expect.stringMatching(/_8192$/)]);
+    const grown = pinned("flows", { flows: 8192 });
+    expect(grown.get(flowKey(0))).toEqual(flowValue(1));
+    expect(grown.get(flowKey(3000))).toEqual(flowValue(1));
+    expect(await client.tcp(NODE, 30_001, { key: "long" })).toMatchObject({ name: "pod", sees });
+    expect(await client.tcp(NODE, 30_001)).toMatchObject({ name: "pod" });
+    expect(folders("services")).toHaveLength(1);
+  });
+
+  test("get what programs entered while the maps changed over, and keep what they were given since", async () => {
+    const datapath = open();
+    datapath.configure(network);
+    datapath.attach(["eth0"]);
+    const smaller = pinned("flows");
+    fillFlows(smaller);
+    atChange = {
+      before: () => {
+        smaller.set(flowKey(10_000), flowValue(2));
+        smaller.set(flowKey(10_001), flowValue(2));
+      },
+      after: () => pinned("flows", { flows: 8192 }).set(flowKey(10_001), flowValue(3)),
+    };
+    await datapath.makeRoomForConnections();
+    const grown = pinned("flows", { flows: 8192 });
+    expect(grown.get(flowKey(10_000))).toEqual(flowValue(2));
+    expect(grown.get(flowKey(10_001))).toEqual(flowValue(3));
+  });
+
+  test("that may take no more memory stay, and it is said which are full", async () => {
+    const datapath = open(1);
+    datapath.attach(["eth0"]);
+    const map = pinned("flows");
+    for (let number = 0; number < SIZES.flows; number++) map.set(flowKey(number), flowValue(1));
+    expect(await datapath.makeRoomForConnections()).toEqual(["flows"]);
+    expect(folders("flows")).toEqual([expect.stringMatching(/_4096$/)]);
+  });
+
+  test("are the larger ones after a start, also when Services' maps have stayed as they were", async () => {
+    const first = open();
+    first.attach(["eth0"]);
+    fillFlows(pinned("flows"));
+    await first.makeRoomForConnections();
+    first.close();
+    open();
+    expect(folders("flows")).toEqual([expect.stringMatching(/_8192$/)]);
+  });
+});
+
+describe("maps of nodes", () => {
+  const others = Array.from({ length: 40 }, (_, index) => `10.78.0.${index + 1}`);
+  const large = { ...network, clusterNodeAddresses: [NODE, ...others] };
+
+  test("grow before more is written than they hold, and what they held serves on", async () => {
+    const datapath = open(2 ** 30, { nodeAddresses: 8, networks: 8 });
+    datapath.configure(network);
+    serve(datapath, FRONTEND, [{ address: POD, port: 8080 }]);
+    datapath.attach(["eth0"]);
+    await world.talker(world.pod).listen("tcp", POD, 8080, "pod");
+    const client = world.talker(world.client);
+    await client.tcp(NODE, 30_001, { key: "long" });
+    expect(() => datapath.configure(large)).toThrow(/full/);
+    const capacity = await datapath.makeRoomForNode(nodeNeeds(large));
+    expect(fitNetwork(large, capacity, "n1")).toEqual({ network: large, problems: [] });
+    datapath.configure(large);
+    const map = pinned("node_addresses", { nodeAddresses: capacity.nodeAddresses, networks: capacity.networks });
+    expect([...map.walk()]).toHaveLength(41);
+    expect(await client.tcp(NODE, 30_001, { key: "long" })).toMatchObject({ name: "pod" });
+    expect(datapath.configure(large)).toBe(0);
+  });
+
+  test("that may take no more memory are given what fits, this node's own first", async () => {
+    const datapath = open(1, { nodeAddresses: 8, networks: 8 });
+    const capacity = await datapath.makeRoomForNode(nodeNeeds(large));
+    const fitted = fitNetwork(large, capacity, "n1");
+    expect(fitted.problems.map(({ reason }) => reason)).toEqual(["NodeAddressesFull"]);
+    datapath.configure(fitted.network);
+    const map = pinned("node_addresses", { nodeAddresses: 8, networks: 8 });
+    expect([...map.walk()]).toHaveLength(8);
+    expect(map.get(parseAddress(NODE))).toBeDefined();
+  });
+
+  test("take as many Pods whose sockets are left alone as there are", async () => {
+    const datapath = open(2 ** 30, { socketBypass: 4 });
+    const cgroups = Array.from({ length: 10 }, (_, index) => join(world.cgroup, `pod-${index}`));
+    for (const cgroup of cgroups) {
+      mkdirSync(cgroup);
+      world.cleanup.add(() => rmdirSync(cgroup));
+    }
+    expect(await datapath.makeRoomForBypass(cgroups.length)).toBeGreaterThanOrEqual(cgroups.length);
+    expect(datapath.bypassSockets(cgroups)).toBe(cgroups.length + 1);
+    expect(datapath.bypassSockets(cgroups)).toBe(0);
+  });
 });

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../../core/operation.ts";
+import type { Steps } from "../../core/steps.ts";
 import { counterNames } from "../../maps/counters.ts";
 import { defaultEntries, type MapEntries, type MapName } from "../../maps/map-table.ts";
 import { attachAll } from "./attach.ts";
@@ -10,7 +11,7 @@ import { cgroupId, findCgroup2 } from "./cgroup.ts";
 import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import { BpfObject } from "./libbpf.ts";
-import { copyArray, copyHash } from "./map-copy.ts";
+import { copyArray, copyEntries, copyHash, copyMissing, countEntries } from "./map-copy.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { networkNamespaceCookie } from "./network-namespace.ts";
 import { configureBypass, configureNode } from "./node-tables.ts";
@@ -35,6 +36,11 @@ export interface DatapathOptions {
   readonly sizes?: Partial<MapSizes>;
 }
 
+/** Maps that the programs write: the least recently used entry gives way when they are full. */
+const CONNECTION_MAPS = ["affinities", "socket_flows", "flows"] as const;
+
+export type ConnectionCounts = Readonly<Record<"affinities" | "socketFlows" | "flows", number>>;
+
 const objectFiles = ["socket_lb.bpf.o", "socket_guard.bpf.o", "tc.bpf.o"];
 
 /** How many per-CPU values a map has: the highest possible CPU and all below it. */
@@ -51,6 +57,7 @@ function possibleCpus(): number {
  */
 export class Datapath implements Kernel {
   readonly capacity: Capacity;
+  readonly sizes: MapSizes;
   readonly #cgroup: string;
   readonly #objectsDir: string;
   readonly #pins: Pins;
@@ -66,6 +73,7 @@ export class Datapath implements Kernel {
     requirePreconditions(options);
     const sizes = { ...defaultEntries, ...options.sizes };
     this.capacity = sizes;
+    this.sizes = sizes;
     this.#objectsDir = options.objectsDir;
     this.#cgroup = findCgroup2(options.cgroupRoot);
     this.#pins = new Pins(options.bpfRoot, sizes);
@@ -134,6 +142,10 @@ export class Datapath implements Kernel {
     return this.#tables.read();
   }
 
+  holds(state: KernelState): Steps<boolean> {
+    return this.#tables.holds(state);
+  }
+
   apply(operation: Operation): void {
     this.#tables.apply(operation);
   }
@@ -165,15 +177,36 @@ export class Datapath implements Kernel {
   }
 
   /**
-   * Takes over what a datapath of smaller maps holds of Services, before anything is written here; yields after each
-   * slice. Cut off anywhere, no frontend leads to what is not there. `from` must not be written meanwhile.
+   * Takes over what the other datapath holds in maps that the two do not share, before anything is written here; yields after
+   * each slice. Cut off anywhere, no frontend leads to what is not there. `from` must not be written by its owner meanwhile.
    */
-  *copyServices(from: Datapath): Generator<void> {
+  *copyFrom(from: Datapath): Generator<void> {
     for (const name of ["backends", "arena", "selections"] as const)
-      yield* copyArray(from.#arrayOf(name), this.#arrayOf(name));
-    yield* copyHash(from.#hash("source_ranges").walk(), this.#hash("source_ranges"));
-    yield* copyHash(from.#hash("affinities").entries(), this.#hash("affinities"));
-    yield* copyHash(from.#hash("frontends").entries(), this.#hash("frontends"));
+      if (!this.#shares(name, from)) yield* copyArray(from.#arrayOf(name), this.#arrayOf(name));
+    for (const name of ["source_ranges", "networks", "node_config"] as const)
+      if (!this.#shares(name, from)) yield* copyEntries(from.#hash(name), this.#hash(name));
+    for (const name of ["node_addresses", "socket_bypass", ...CONNECTION_MAPS, "frontends"] as const)
+      if (!this.#shares(name, from)) yield* copyHash(from.#hash(name), this.#hash(name));
+  }
+
+  /**
+   * Takes over connections that the programs of the other datapath have entered since `copyFrom`, once they have been
+   * replaced; yields after each slice.
+   */
+  *copyLate(from: Datapath): Generator<void> {
+    for (const name of CONNECTION_MAPS)
+      if (!this.#shares(name, from)) yield* copyMissing(from.#hash(name), this.#hash(name));
+  }
+
+  /** Entries of the maps that the programs fill; yields now and then. */
+  *countConnections(): Generator<void, ConnectionCounts> {
+    const affinities = yield* countEntries(this.#hash("affinities"));
+    const socketFlows = yield* countEntries(this.#hash("socket_flows"));
+    return { affinities, socketFlows, flows: yield* countEntries(this.#hash("flows")) };
+  }
+
+  #shares(name: MapName, other: Datapath): boolean {
+    return this.#pins.shares(name, other.#pins);
   }
 
   counters(): Readonly<Record<string, bigint>> {

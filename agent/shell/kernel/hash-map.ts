@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A map that is reached by system calls: hash, LPM trie, or a small array.
 import type { MapShape } from "../../maps/map-table.ts";
-import { mapDelete, mapLookup, mapLookupBatch, mapNextKey, mapUpdate } from "./syscall.ts";
+import {
+  type Batch,
+  mapDelete,
+  mapInsert,
+  mapLookup,
+  mapLookupBatch,
+  mapNextKey,
+  mapUpdate,
+  mapUpdateBatch,
+} from "./syscall.ts";
 
 const BATCH = 4096;
 
@@ -26,6 +35,15 @@ export class HashMap {
     mapUpdate(this.#name, this.#fd, key, value);
   }
 
+  /** False when there is such a key already, which is left as it is. */
+  insert(key: Buffer, value: Buffer): boolean {
+    return mapInsert(this.#name, this.#fd, key, value);
+  }
+
+  setBatch(batch: Batch): void {
+    if (batch.count > 0) mapUpdateBatch(this.#name, this.#fd, batch);
+  }
+
   /** False when there was no such key. */
   delete(key: Buffer): boolean {
     return mapDelete(this.#name, this.#fd, key);
@@ -45,6 +63,19 @@ export class HashMap {
   /** Every entry of a hash map, thousands for each system call. */
   *entries(): Iterable<[Buffer, Buffer]> {
     const { keyBytes, valueBytes } = this.#shape;
+    for (const { keys, values, count } of this.batches()) {
+      for (let index = 0; index < count; index++) {
+        yield [
+          keys.subarray(index * keyBytes, (index + 1) * keyBytes),
+          values.subarray(index * valueBytes, (index + 1) * valueBytes),
+        ];
+      }
+    }
+  }
+
+  /** The same, as the kernel gives them. */
+  *batches(): Iterable<Batch> {
+    const { keyBytes, valueBytes } = this.#shape;
     let from: Buffer | undefined;
     let limit = BATCH;
     while (true) {
@@ -53,12 +84,7 @@ export class HashMap {
         limit *= 2;
         continue;
       }
-      for (let index = 0; index < batch.count; index++) {
-        yield [
-          batch.keys.subarray(index * keyBytes, (index + 1) * keyBytes),
-          batch.values.subarray(index * valueBytes, (index + 1) * valueBytes),
-        ];
-      }
+      yield batch;
       if (batch.next === undefined) return;
       from = batch.next;
     }

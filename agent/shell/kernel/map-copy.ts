@@ -19,11 +19,38 @@ export function* copyArray(from: MappedArray, to: MappedArray): Generator<void> 
   }
 }
 
-/** Yields after each slice. */
-export function* copyHash(from: Iterable<[Buffer, Buffer]>, to: HashMap): Generator<void> {
+/** Of a map that cannot be read in batches: an LPM trie, or a small array. Yields after each slice. */
+export function* copyEntries(from: HashMap, to: HashMap): Generator<void> {
   let entries = 0;
-  for (const [key, value] of from) {
+  for (const [key, value] of from.walk()) {
     to.set(key, value);
     if (++entries % ENTRIES_OF_A_SLICE === 0) yield;
   }
+}
+
+/** Yields after each slice. */
+export function* copyHash(from: HashMap, to: HashMap): Generator<void> {
+  for (const batch of from.batches()) {
+    to.setBatch(batch);
+    yield;
+  }
+}
+
+/** What has come into `from` since it was copied; what `to` has been given since stays. Yields after each slice. */
+export function* copyMissing(from: HashMap, to: HashMap): Generator<void> {
+  let entries = 0;
+  for (const [key, value] of from.entries()) {
+    to.insert(key, value);
+    if (++entries % ENTRIES_OF_A_SLICE === 0) yield;
+  }
+}
+
+/** How many entries it has. Yields after each slice. */
+export function* countEntries(map: HashMap): Generator<void, number> {
+  let count = 0;
+  for (const batch of map.batches()) {
+    count += batch.count;
+    yield;
+  }
+  return count;
 }

@@ -34,6 +34,11 @@ export class Pins {
     return this.#shapes;
   }
 
+  /** Whether both have this map in the same place, so that it is one and the same. */
+  shares(name: MapName, other: Pins): boolean {
+    return this.#mapPath(name) === other.#mapPath(name);
+  }
+
   #mapPath(name: MapName): string {
     return join(this.#root, this.#folders[name], name);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frontends, selections, arena, backends and source ranges in the kernel: read back whole, written one operation at a time.
+import { sameEntry } from "../../core/frontend-entry.ts";
 import type {
   Backend,
   FrontendEntry,
@@ -9,7 +10,8 @@ import type {
   Selection,
   SourceRange,
 } from "../../core/operation.ts";
-import { frontendId, sourceRangeId } from "../../core/operation.ts";
+import { frontendId, sameBackend, sourceRangeId } from "../../core/operation.ts";
+import type { Steps } from "../../core/steps.ts";
 import {
   BACKEND_BYTES,
   BACKEND_PROTOCOL_OFFSET,
@@ -28,6 +30,7 @@ import type { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import type { MappedArray } from "./mapped-array.ts";
 
+const ENTRIES_OF_A_STEP = 500;
 const sourceRangeValue = Buffer.from([1, 0, 0, 0]);
 
 /** The maps that hold Services. */
@@ -63,7 +66,7 @@ export class ServiceTables {
       frontends,
       selections,
       extents: this.#readExtents(selections),
-      backends: this.#readBackends(),
+      backends: new Map(this.#presentBackends()),
       sourceRanges: this.#readSourceRanges(),
     };
   }
@@ -88,34 +91,96 @@ export class ServiceTables {
     const extents = new Map<number, readonly number[]>();
     for (const { offset, count } of selections.values()) {
       if (count === 0 || (extents.get(offset)?.length ?? 0) >= count) continue;
-      const end = Math.min(offset + count, this.#arena.length);
-      const ids: number[] = [];
-      for (let cell = offset; cell < end; ) {
-        const { bytes, first, end: windowEnd } = this.#arena.window(cell);
-        for (; cell < Math.min(end, windowEnd); cell++)
-          ids.push(bytes.readUInt32LE((cell - first) * this.#arena.stride));
-      }
-      extents.set(offset, ids.slice());
+      extents.set(offset, this.#cellsAt(offset, count));
     }
     return extents;
   }
 
-  #readBackends(): Map<number, Backend> {
-    const backends = new Map<number, Backend>();
+  #cellsAt(offset: number, count: number): readonly number[] {
+    const { stride, length } = this.#arena;
+    const end = Math.min(offset + count, length);
+    const ids = new Array<number>(Math.max(0, end - offset));
+    for (let cell = offset; cell < end; ) {
+      const { bytes, first, end: windowEnd } = this.#arena.window(cell);
+      for (; cell < Math.min(end, windowEnd); cell++) ids[cell - offset] = bytes.readUInt32LE((cell - first) * stride);
+    }
+    return ids;
+  }
+
+  *#presentBackends(): Iterable<[id: number, backend: Backend]> {
     const { stride } = this.#backends;
     for (const { bytes, first } of this.#backends.scan()) {
       for (let at = 0; at < bytes.length; at += stride) {
         if (bytes[at + BACKEND_PROTOCOL_OFFSET] === 0) continue;
         const [id, backend] = [first + at / stride, decodeBackend(bytes.subarray(at, at + BACKEND_BYTES))];
-        if (id > 0 && backend !== undefined) backends.set(id, backend);
+        if (id > 0 && backend !== undefined) yield [id, backend];
       }
     }
-    return backends;
   }
 
   #readSourceRanges(): Map<string, SourceRange> {
     const ranges = [...this.#sourceRanges.walk()].map(([key]) => decodeSourceRange(key));
     return new Map(ranges.map((range) => [sourceRangeId(range), range]));
+  }
+
+  *holds(state: KernelState): Steps<boolean> {
+    return (
+      (yield* this.#holdsFrontends(state)) &&
+      (yield* this.#holdsSelections(state)) &&
+      (yield* this.#holdsExtents(state)) &&
+      (yield* this.#holdsBackends(state)) &&
+      this.#holdsSourceRanges(state)
+    );
+  }
+
+  *#holdsFrontends({ frontends }: KernelState): Steps<boolean> {
+    let found = 0;
+    for (const [keyBytes, value] of this.#frontends.entries()) {
+      const known = frontends.get(frontendId(decodeFrontendKey(keyBytes)));
+      if (!known || !sameEntry(known.entry, decodeFrontend(value))) return false;
+      if (++found % ENTRIES_OF_A_STEP === 0) yield;
+    }
+    return found === frontends.size;
+  }
+
+  *#holdsSelections({ selections }: KernelState): Steps<boolean> {
+    for (const { words, first } of this.#selections.scan()) {
+      for (let index = 0; index < words.length; index++) {
+        const known = selections.get(first + index);
+        if (words[index] !== (known ? encodeSelection(known) : 0n)) return false;
+      }
+      yield;
+    }
+    return true;
+  }
+
+  *#holdsExtents({ selections, extents }: KernelState): Steps<boolean> {
+    let cells = 0;
+    for (const { offset, count } of selections.values()) {
+      if (count === 0) continue;
+      const ids = extents.get(offset);
+      if (!ids || !this.#cellsAt(offset, count).every((id, index) => id === ids[index])) return false;
+      cells += count;
+      if (cells < ENTRIES_OF_A_STEP) continue;
+      cells = 0;
+      yield;
+    }
+    return true;
+  }
+
+  *#holdsBackends({ backends }: KernelState): Steps<boolean> {
+    let found = 0;
+    for (const [id, backend] of this.#presentBackends()) {
+      const known = backends.get(id);
+      if (!known || !sameBackend(known, backend)) return false;
+      if (++found % ENTRIES_OF_A_STEP === 0) yield;
+    }
+    return found === backends.size;
+  }
+
+  #holdsSourceRanges({ sourceRanges }: KernelState): boolean {
+    const found = this.#readSourceRanges();
+    return found.size === sourceRanges.size && [...found.keys()].every((id) => sourceRanges.has(id));
   }
 
   apply(operation: Operation): void {

@@ -19,13 +19,17 @@ const OBJECT_GET = 7;
 const PROGRAM_TEST_RUN = 10;
 const OBJECT_INFO = 15;
 const MAP_LOOKUP_BATCH = 24;
+const MAP_UPDATE_BATCH = 26;
 const LINK_CREATE = 28;
 const LINK_UPDATE = 29;
 const ITERATOR_CREATE = 33;
 
 export const ENOENT = 2;
-const E2BIG = 7;
+export const E2BIG = 7;
+const EEXIST = 17;
 const ENOSPC = 28;
+/** `BPF_NOEXIST`. */
+const NO_EXIST = 1n;
 
 /** Runs one command; returns its result, or minus errno. */
 function bpf(command: number, attributes: Buffer): number {
@@ -68,6 +72,26 @@ export function mapUpdate(what: string, fd: number, key: Buffer, value: Buffer):
   const result = bpf(MAP_UPDATE, element(fd, key, value));
   const remedy = result === -E2BIG ? "the map is full: raise its size" : undefined;
   checked(`writing ${what} at key ${key.toString("hex")}`, result, remedy);
+}
+
+/** False when there is such a key already, which is left as it is. */
+export function mapInsert(what: string, fd: number, key: Buffer, value: Buffer): boolean {
+  const attr = element(fd, key, value);
+  attr.writeBigUInt64LE(NO_EXIST, 24);
+  const result = bpf(MAP_UPDATE, attr);
+  if (result === -EEXIST) return false;
+  checked(`adding to ${what} key ${key.toString("hex")}`, result);
+  return true;
+}
+
+/** Writes the first `count` of these keys, whether or not they are there. */
+export function mapUpdateBatch(what: string, fd: number, { keys, values, count }: Batch): void {
+  const attr = attributes();
+  attr.writeBigUInt64LE(pointer(keys), 16);
+  attr.writeBigUInt64LE(pointer(values), 24);
+  attr.writeUInt32LE(count, 32);
+  attr.writeUInt32LE(fd, 36);
+  checked(`writing ${count} entries of ${what} in one batch`, bpf(MAP_UPDATE_BATCH, attr));
 }
 
 /** False when there was no such key. */

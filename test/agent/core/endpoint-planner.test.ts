@@ -18,6 +18,7 @@ import {
 import type { Capacity } from "../../../agent/core/operation.ts";
 import { type FullPlan, type Plan, plan } from "../../../agent/core/plan.ts";
 import type { ObjectChange } from "../../../agent/core/relevance.ts";
+import { finish } from "../../../agent/core/steps.ts";
 import { collection, NODE, service, slice, snapshot } from "./arbitrary-objects.ts";
 import { ModelKernel } from "./model-kernel.ts";
 
@@ -44,7 +45,7 @@ class Follower {
   rebuild(next: Snapshot): void {
     this.#snapshot = next;
     this.mirror.releaseExtents(this.now);
-    const full = plan(this.mirror, this.state.rebuild(next, NODE_ADDRESSES), this.kernel.capacity, this.now);
+    const full = plan(this.mirror, finish(this.state.rebuild(next, NODE_ADDRESSES)), this.kernel.capacity, this.now);
     this.#planner = this.#execute(full) ? new EndpointPlanner(full as FullPlan, this.kernel.capacity) : undefined;
   }
 
@@ -54,7 +55,7 @@ class Follower {
     for (const each of services) objects.set(objectKey(each), each);
     this.rebuild({ ...this.#snapshot, services: { synced: true, objects } });
     // Resolved anew, and from what was known of the others: both are one.
-    const { services: known } = this.state.rebuild(this.#snapshot, NODE_ADDRESSES);
+    const { services: known } = finish(this.state.rebuild(this.#snapshot, NODE_ADDRESSES));
     expect(known).toEqual(desiredState(this.#snapshot, NODE, NODE_ADDRESSES).services);
   }
 
@@ -84,7 +85,7 @@ class Follower {
     const rest = plan(this.mirror, desired, this.kernel.capacity, this.now);
     expect(rest.operations.filter(({ kind }) => !kind.startsWith("clear-"))).toEqual([]);
     const anew = new ClusterState(NODE);
-    anew.rebuild(this.#snapshot, NODE_ADDRESSES);
+    finish(anew.rebuild(this.#snapshot, NODE_ADDRESSES));
     expect(this.state.healthChecks).toEqual(anew.healthChecks);
   }
 

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { indexSlices, isServed } from "../../../agent/core/desired-state.ts";
 import { healthChecks } from "../../../agent/core/health-checks.ts";
 import { readEndpointSlice, readService } from "../../../agent/core/kubernetes-objects.ts";
+import { finish } from "../../../agent/core/steps.ts";
 import { NODE } from "./arbitrary-objects.ts";
 
 const lb = {
@@ -24,7 +25,7 @@ function checks(spec: object, endpoints: object[] = []) {
       endpoints,
     });
   const services = [readService({ metadata: { namespace: "ns", name: "web" }, spec })].filter(isServed);
-  return healthChecks(services, indexSlices([slice("a", 80), slice("b", 81)]), NODE);
+  return healthChecks(services, finish(indexSlices([slice("a", 80), slice("b", 81)])), NODE);
 }
 
 test("counts the ready endpoints of this node, each address once", () => {

@@ -75,7 +75,7 @@ beforeEach(async () => {
     snapshot: () => snapshot,
     resourceVersions: () => ({}),
     network: () => NETWORK,
-    makeRoom: async () => false,
+    room: { forServices: async () => false, forNode: async (needs) => needs, forConnections: async () => [] },
     attachment: { sync: async (_, again) => ({ attached: again ? kernel.attach().attached : [], problems: [] }) },
     staleSockets: { note: () => undefined, release: () => undefined },
     announce: () => undefined,

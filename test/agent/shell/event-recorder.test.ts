@@ -90,3 +90,15 @@ test("a Service that has gone meanwhile is told nothing", () => {
   recorder("node-1", "7").record({ ...PROBLEM, service: "ns/gone" });
   expect(sent).toEqual([]);
 });
+
+test("what is about all of a node is said at the Node, in a namespace that every cluster has", async () => {
+  const message = "Node node-1: connections that have been silent longest lose their backend.";
+  await record({ service: "node/node-1", reason: "FlowsFull", message }, "node-1", "7");
+  expect(sent[0]?.path).toBe("/apis/events.k8s.io/v1/namespaces/default/events");
+  expect(sent[0]?.body).toMatchObject({
+    metadata: { namespace: "default" },
+    reason: "FlowsFull",
+    regarding: { apiVersion: "v1", kind: "Node", name: "node-1" },
+  });
+  expect(sent[0]?.body["regarding"]).not.toHaveProperty("namespace");
+});

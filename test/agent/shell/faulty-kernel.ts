@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model kernel behind the agent's kernel interface, with failures and tampering at the test's command.
 
+import { driftOf, driftTotal } from "../../../agent/core/drift.ts";
+import type { KernelMirror } from "../../../agent/core/kernel-mirror.ts";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../../../agent/core/operation.ts";
+import type { Steps } from "../../../agent/core/steps.ts";
 import { ModelKernel } from "../core/model-kernel.ts";
 
 export class KernelFailure extends Error {
@@ -28,6 +31,11 @@ export class FaultyKernel implements Kernel {
   read(): KernelState {
     if (this.readsFail) throw new KernelFailure("frontends: cannot be read");
     return this.model.read();
+  }
+
+  *holds(state: KernelState): Steps<boolean> {
+    yield;
+    return driftTotal(driftOf(state as KernelMirror, this.read())) === 0;
   }
 
   apply(operation: Operation): void {

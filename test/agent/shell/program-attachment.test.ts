@@ -22,8 +22,11 @@ beforeEach(() => {
   calls = [];
   present = new Set(["eth0", "veth-a", "veth-b"]);
   missing = new Set();
+  room = 100;
   restart();
 });
+/** Pods that can have their sockets left alone. */
+let room: number;
 afterEach(() => rmSync(root, { recursive: true }));
 
 function restart(): void {
@@ -46,6 +49,7 @@ function restart(): void {
       if (missing.has(uid) || !present.has(`veth-${uid}`)) throw new Error("it is not there yet");
       return { device: `veth-${uid}`, cgroup: join(root, name.slice("ns/".length)) };
     },
+    makeRoom: async (cgroups) => Math.min(cgroups, room),
     advise: () => undefined,
     log: createLog("error", (line) => calls.push(line)),
   });
@@ -105,4 +109,13 @@ test("a Pod that cannot be found yet is served at its sockets, told so, and foun
   expect(said).toMatch(/^Pod ns\/a: its sockets are served like any other's, because it is not there yet/);
   missing.clear();
   expect(await sync([pod("a")])).toEqual(["bypass", "attach eth0 veth-a", "bypass a"]);
+});
+
+test("a Pod that there is no room for is served at its sockets, and told so; those before it are left alone", async () => {
+  room = 1;
+  const [first, second, said, ...others] = await sync([pod("a"), pod("b")], true);
+  expect([first, second, ...others]).toEqual(["attach eth0 veth-a veth-b", "bypass a"]);
+  expect(said).toMatch(/^Pod ns\/b: its sockets are served like any other's, because the map .* is full/);
+  room = 2;
+  expect(await sync([pod("a"), pod("b")])).toEqual(["bypass a", "attach eth0 veth-a veth-b", "bypass a b"]);
 });

@@ -10,6 +10,7 @@ import {
   type Service,
   type Snapshot,
 } from "../../../agent/core/kubernetes-objects.ts";
+import type { NodeCapacity } from "../../../agent/core/node-capacity.ts";
 import type { Capacity, NodeNetwork } from "../../../agent/core/operation.ts";
 import { createLog } from "../../../agent/shell/log.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
@@ -50,6 +51,8 @@ let lines: string[];
 let announced: string[];
 let checked: string[];
 let releases: string[];
+let fullMaps: string[];
+let nodeRoom: NodeCapacity | undefined;
 let makeRoom: (needs: Capacity) => boolean;
 
 beforeEach(() => {
@@ -59,6 +62,8 @@ beforeEach(() => {
   checked = [];
   releases = [];
   makeRoom = () => false;
+  fullMaps = [];
+  nodeRoom = undefined;
   state = {
     services: collection([service("a", 1), service("b", 2)]),
     endpointSlices: collection([slice("a", [1, 2]), slice("b", [3])]),
@@ -75,7 +80,11 @@ function start(timing: Partial<ReconcilerTiming> = {}, network: () => NodeNetwor
     snapshot: () => state,
     resourceVersions: () => ({ services: "7" }),
     network,
-    makeRoom: async (needs) => makeRoom(needs),
+    room: {
+      forServices: async (needs) => makeRoom(needs),
+      forNode: async (needs) => nodeRoom ?? needs,
+      forConnections: async () => fullMaps,
+    },
     attachment: { sync: async (_, again) => ({ attached: again ? kernel.attach().attached : [], problems: [] }) },
     staleSockets: { note: () => releases.push("note"), release: () => releases.push("release") },
     announce: (problem) => announced.push(`${problem.service} ${problem.reason}`),
@@ -341,6 +350,27 @@ test("asks for larger maps before it refuses a Service, and then serves it", asy
   await ready();
   expect(kernel.model.lookup(B, "selection")).toHaveLength(1);
   expect(announced).toEqual([]);
+});
+
+test("says of a map of connections that is full and may not grow what it does to this node, once", async () => {
+  fullMaps = ["flows"];
+  start({ resyncMs: 20 });
+  await ready();
+  await expect.poll(() => kernel.attachments).toBeGreaterThan(2);
+  expect(announced).toEqual(["node/node-1 FlowsFull"]);
+  expect(await value("sansproxy_service_problems")).toMatchObject([{ labels: { reason: "FlowsFull" }, value: 1 }]);
+  expect(lines.filter((line) => line.includes("silent longest"))).toHaveLength(1);
+  fullMaps = [];
+  await expect.poll(() => lines.join()).toContain("solved");
+});
+
+test("gives the kernel as many nodes' addresses as fit, and says how many are left out", async () => {
+  const clusterNodeAddresses = ["192.168.0.1", "192.168.0.2", "192.168.0.3"];
+  nodeRoom = { nodeAddresses: 2, networks: 100 };
+  start({}, () => ({ ...NETWORK, nodeAddresses: ["192.168.0.1"], clusterNodeAddresses }));
+  await ready();
+  expect(kernel.configured.at(-1)?.clusterNodeAddresses).toEqual(["192.168.0.1", "192.168.0.2"]);
+  expect(announced).toEqual(["node/node-1 NodeAddressesFull"]);
 });
 
 test("refuses a Service alone when the maps cannot be made larger, and says so", async () => {
