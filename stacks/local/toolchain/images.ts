@@ -57,7 +57,9 @@ const programImages: readonly ProgramImage[] = [
 const pauseImage = `${registry}/pause:3.10.2`;
 const agnhostImage = `${registry}/e2e-test-images/agnhost:2.63.0`;
 /** What the Kubernetes tests call inside an agnhost container, beside agnhost itself. */
-const agnhostPackages = ["netcat-openbsd", "curl", "wget", "dnsutils", "iputils-ping", "iperf", "iproute2"];
+const agnhostPackages = ["netcat-openbsd", "curl", "busybox", "dnsutils", "iputils-ping", "iperf", "iproute2"];
+/** Programs that are busybox's in the published image: its wget asks once, where GNU's asks twenty times. */
+const agnhostApplets = ["wget"];
 /** The first Debian with iperf 2.2, whose columns the suite reads. */
 const agnhostRelease = "trixie";
 /** Files of agnhost's own sources that its published image carries: the certificate of its TLS servers. */
@@ -92,12 +94,16 @@ async function makePause(): Promise<string> {
 async function makeAgnhost(programs: ReadonlyMap<ProgramName, Found>): Promise<string> {
   const agnhost = required(programs, "agnhost").path;
   const coredns = required(programs, "coredns").path;
-  const key = await keyOf([agnhost, coredns], [agnhostImage, agnhostRelease, ...agnhostPackages, ...agnhostFiles]);
+  const key = await keyOf(
+    [agnhost, coredns],
+    [...[agnhostImage, agnhostRelease, ...agnhostPackages], ...agnhostApplets, ...agnhostFiles],
+  );
   return await cachedArchive(agnhostImage, key, async (tree, target, note) => {
     await rm(tree, { recursive: true });
     await debianTree(tree, agnhostPackages, note, agnhostRelease);
     await place(agnhost, join(tree, "agnhost"));
     await symlink("agnhost", join(tree, "agnhost-2"));
+    for (const applet of agnhostApplets) await symlink("busybox", join(tree, "usr/bin", applet));
     await place(coredns, join(tree, "coredns"));
     await mkdir(join(tree, "uploads"), { mode: 0o777 });
     const sources = join(await moduleFolder("kubernetes", "k8s.io/kubernetes"), "test/images/agnhost");
