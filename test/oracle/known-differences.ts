@@ -17,6 +17,8 @@ export interface KnownDifference {
   readonly what: string;
   readonly why: string;
   covers(difference: Difference): boolean;
+  /** What such a proxy is held to in place of what the reference asks; where it is left out, nothing is. */
+  readonly instead?: (expected: Expected) => Expected | undefined;
 }
 
 const wholly = (observed: Observed, ...kinds: readonly string[]): boolean =>
@@ -47,10 +49,8 @@ export const knownDifferences: readonly KnownDifference[] = [
     proxies: ["iptables", "nftables"],
     what: "a ClusterIP is served to packets from outside as well",
     why: "kube-proxy looks at no packet's origin; a ClusterIP is meant for the cluster, and ours is served to nobody else",
-    covers: ({ probe: { from, address }, expected }) =>
-      from === "outside" &&
-      SERVICE_CIDRS.some((cidr) => isIn(address, cidr)) &&
-      expected.verdicts.includes("untouched"),
+    covers: ({ expected }) => expected.ifServed !== undefined,
+    instead: ({ ifServed }) => ifServed,
   },
   {
     proxies: ["nftables"],

@@ -28,9 +28,11 @@ export function expected(cluster: Cluster, probe: Probe): Expected {
   const hit = find(cluster, probe);
   if (hit === undefined) return only("untouched", "no Service has this address, port and protocol");
   const { service, frontend } = hit;
-  if (frontend === "ClusterIP" && probe.from === "outside")
-    return only("untouched", "a ClusterIP is reachable from within the cluster only");
   const endpoints = usableEndpoints(cluster, service, hit.port, familyOf(probe.address));
+  if (frontend === "ClusterIP" && probe.from === "outside") {
+    const ifServed = { ...choose(hit, probe, endpoints), keepsSource: false };
+    return { ...only("untouched", "a ClusterIP is reachable from within the cluster only"), ifServed };
+  }
   // The node itself is no client of the balancer: it may always reach what it serves.
   const admitted = frontend !== "load balancer" || probe.from === "host" || admits(service, clientOf(probe));
   const ranged = frontend === "load balancer" && rangesOf(service, probe.address).length > 0;

@@ -40,6 +40,8 @@ export interface Expected {
   readonly sticky: boolean;
   /** The address is a load balancer's and has source ranges of its family. */
   readonly ranged: boolean;
+  /** What holds for a proxy that serves the probe although it need not. */
+  readonly ifServed?: Expected;
   /** The rule that led here, for people. */
   readonly because: string;
 }

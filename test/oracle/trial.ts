@@ -17,11 +17,19 @@ export interface Finding {
   readonly known: KnownDifference | undefined;
 }
 
-function question(proxy: ProxyName, probe: Probe, wanted: Expected, observed: Observed): Finding | undefined {
+/** Asks a probe of a proxy until it can be judged. */
+function question(proxy: ProxyName, probe: Probe, wanted: Expected, ask: (wanted: Expected) => Observed) {
+  const observed = ask(wanted);
   const problem = judge(wanted, observed);
   if (problem === undefined) return undefined;
   const known = knownDifference({ proxy, probe, expected: wanted, observed });
-  return { proxy, probe, expected: wanted, problem, observed: summarize(observed), known };
+  const finding: Finding = { proxy, probe, expected: wanted, problem, observed: summarize(observed), known };
+  const instead = known?.instead?.(wanted);
+  if (instead === undefined) return finding;
+  const seen = ask(instead);
+  const broken = judge(instead, seen);
+  if (broken === undefined) return finding;
+  return { ...finding, expected: instead, problem: broken, observed: summarize(seen), known: undefined };
 }
 
 export interface Trial {
@@ -41,9 +49,12 @@ export async function trial(
   const findings = proxies.flatMap((proxy) =>
     proxy.probing((prober) =>
       asked.flatMap(({ probe, wanted }) => {
-        const observed = prober.ask(probe, MOST_PACKETS, (fates) => enough(wanted, fates));
-        packets += observed.length;
-        return question(proxy.name, probe, wanted, observed) ?? [];
+        const ask = (until: Expected): Observed => {
+          const observed = prober.ask(probe, MOST_PACKETS, (fates) => enough(until, fates));
+          packets += observed.length;
+          return observed;
+        };
+        return question(proxy.name, probe, wanted, ask) ?? [];
       }),
     ),
   );
