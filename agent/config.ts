@@ -2,7 +2,7 @@
 // Reads and checks the agent's configuration: flat keys in the words of Cilium's Helm values, no unknown ones.
 
 import { readFileSync } from "node:fs";
-import { familyOf } from "./core/ip-address.ts";
+import { familyOf, type IpFamily, parseCidr } from "./core/ip-address.ts";
 import { isAlgorithm, type LoadBalancing } from "./core/load-balancing.ts";
 import { MAGLEV_TABLE_SIZES } from "./core/maglev.ts";
 
@@ -14,9 +14,12 @@ export interface Config {
   readonly bypassRuntimeClasses: readonly string[];
   /** Also Pods' sockets are let go of backends that went; needs CAP_SYS_ADMIN. */
   readonly terminatePodConnections: boolean;
-  readonly masquerade: boolean;
+  /** Families that are masqueraded. */
+  readonly masquerade: readonly IpFamily[];
   readonly autoDirectNodeRoutes: boolean;
   readonly nativeRoutingCidrs: readonly string[];
+  /** Where pods are seen with their own addresses, beside the cluster. */
+  readonly nonMasqueradeCidrs: readonly string[];
   /** Empty: found out. */
   readonly devices: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
@@ -52,10 +55,13 @@ const DEFAULTS = {
   "socketLB.terminatePodConnections": false,
   "bpf.masquerade": true,
   enableIPv4Masquerade: true,
+  enableIPv6Masquerade: true,
+  "ipMasqAgent.config.nonMasqueradeCIDRs": "",
   "ipam.mode": "kubernetes",
   autoDirectNodeRoutes: false,
   routingMode: "native",
   ipv4NativeRoutingCIDR: "",
+  ipv6NativeRoutingCIDR: "",
   devices: "",
   "nodePort.range": "30000,32767",
   "nodePort.bindProtection": true,
@@ -104,9 +110,16 @@ export function parseConfig(json: unknown, { nodeName, apiServerHost = "" }: Sur
     socketLb: values["socketLB.enabled"],
     bypassRuntimeClasses: wordsOf(values["socketLB.bypassRuntimeClasses"]),
     terminatePodConnections: values["socketLB.terminatePodConnections"],
-    masquerade: values["bpf.masquerade"] && values.enableIPv4Masquerade,
+    masquerade: masqueradeFamilies(values),
     autoDirectNodeRoutes: values.autoDirectNodeRoutes,
-    nativeRoutingCidrs: values.ipv4NativeRoutingCIDR === "" ? [] : [values.ipv4NativeRoutingCIDR],
+    nativeRoutingCidrs: [
+      ...networks("ipv4NativeRoutingCIDR", values.ipv4NativeRoutingCIDR, 4),
+      ...networks("ipv6NativeRoutingCIDR", values.ipv6NativeRoutingCIDR, 6),
+    ],
+    nonMasqueradeCidrs: networks(
+      "ipMasqAgent.config.nonMasqueradeCIDRs",
+      values["ipMasqAgent.config.nonMasqueradeCIDRs"],
+    ),
     devices: wordsOf(values.devices),
     bindProtection: values["nodePort.bindProtection"],
     nodePortRange: portRange(values["nodePort.range"]),
@@ -159,18 +172,38 @@ function refuseImpossible(values: Values): void {
     );
   if (values.routingMode !== "native")
     throw new ConfigError("routingMode", values.routingMode, 'must be "native": this agent builds no tunnels');
-  if (values["bpf.masquerade"] && values.enableIPv4Masquerade && familyOf(values.ipv4NativeRoutingCIDR) !== 4)
+  if (masqueradeFamilies(values).includes(4) && values.ipv4NativeRoutingCIDR === "")
     throw new ConfigError(
       "ipv4NativeRoutingCIDR",
       values.ipv4NativeRoutingCIDR,
       "must be the IPv4 network of the pods, so that traffic between pods is not masqueraded; or set enableIPv4Masquerade to false",
     );
-  if (values.enableIPv4Masquerade && !values["bpf.masquerade"])
+  const enabled = (["enableIPv4Masquerade", "enableIPv6Masquerade"] as const).find((key) => values[key]);
+  if (enabled && !values["bpf.masquerade"])
     throw new ConfigError(
       "bpf.masquerade",
       false,
-      "must be true with enableIPv4Masquerade: this agent has no iptables masquerade; or set enableIPv4Masquerade to false",
+      `must be true with ${enabled}: this agent has no iptables masquerade; or set ${enabled} to false`,
     );
+}
+
+function masqueradeFamilies(values: Values): IpFamily[] {
+  if (!values["bpf.masquerade"]) return [];
+  return [...(values.enableIPv4Masquerade ? [4 as const] : []), ...(values.enableIPv6Masquerade ? [6 as const] : [])];
+}
+
+/** Of one family, when that is given. */
+function networks(property: string, text: string, family?: IpFamily): string[] {
+  return wordsOf(text).map((word) => {
+    const cidr = parseCidr(word);
+    if (!cidr || (family !== undefined && cidr.family !== family))
+      throw new ConfigError(
+        property,
+        word,
+        `must be an IP${family === undefined ? "" : `v${family}`} network such as ${family === 6 ? "fd00::/48" : "10.0.0.0/8"}`,
+      );
+    return cidr.text;
+  });
 }
 
 const wordsOf = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== "");

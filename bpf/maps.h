@@ -117,9 +117,10 @@ static_assert(sizeof(struct backend) == 24, "backend");
 
 enum node_flags {
 	NODE_SOCKET_LB = 1 << 0,
-	NODE_MASQUERADE = 1 << 1,
+	NODE_MASQUERADE_V4 = 1 << 1,
 	/* No socket of the node may bind to a port that a NodePort has. */
 	NODE_BIND_PROTECTION = 1 << 2,
+	NODE_MASQUERADE_V6 = 1 << 3,
 };
 
 /* Facts about this node. Ports are in host order, both inclusive. */
@@ -155,6 +156,8 @@ enum network_flags {
 	NETWORK_LOCAL_PODS = 1 << 0,
 	/* Destinations that see the pods' own addresses. */
 	NETWORK_NO_MASQUERADE = 1 << 1,
+	/* Pods of any node: sources that are clients inside the cluster. */
+	NETWORK_CLUSTER_PODS = 1 << 2,
 };
 
 enum socket_flow_direction {

@@ -51,7 +51,7 @@ static __always_inline void note_direct_datagram(const struct node_config *confi
 	struct flow flow = {.action = FLOW_UNTOUCHED, .seen = clock_seconds()};
 	long error;
 
-	if (packet->protocol != IPPROTO_UDP || !(config->flags & NODE_MASQUERADE))
+	if (packet->protocol != IPPROTO_UDP || !node_masquerades(config, !packet->v6))
 		return;
 	if (!(network_flags(&packet->tuple.destination) & NETWORK_LOCAL_PODS))
 		return;
@@ -137,7 +137,7 @@ static __noinline int needs_source(const struct node_config *config, const struc
 		return owner != NULL;
 	}
 	*kept = packet->tuple.source_port;
-	return (config->flags & NODE_MASQUERADE) &&
+	return node_masquerades(config, !packet->v6) &&
 	       (network_flags(&packet->tuple.source) & NETWORK_LOCAL_PODS) &&
 	       !(network_flags(&packet->tuple.destination) & NETWORK_NO_MASQUERADE);
 }

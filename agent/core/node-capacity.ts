@@ -14,7 +14,8 @@ const addressesOf = ({ nodeAddresses, clusterNodeAddresses }: NodeNetwork) => [
   ...nodeAddresses,
   ...clusterNodeAddresses,
 ];
-const networksOf = ({ podCidrs, nonMasqueradeCidrs }: NodeNetwork) => [...podCidrs, ...nonMasqueradeCidrs];
+const exemptOf = (network: NodeNetwork) => [...network.clusterPodCidrs, ...network.nonMasqueradeCidrs];
+const networksOf = (network: NodeNetwork) => [...network.podCidrs, ...exemptOf(network)];
 
 /** An eighth more than there are: what is new is written before what it replaces is deleted. */
 export const nodeNeeds = (network: NodeNetwork): NodeCapacity => ({
@@ -33,6 +34,7 @@ export function fitNetwork(
   const fitted = {
     ...network,
     clusterNodeAddresses: network.clusterNodeAddresses.filter((address) => addresses.has(address)),
+    clusterPodCidrs: network.clusterPodCidrs.filter((cidr) => networks.has(cidr)),
     nonMasqueradeCidrs: network.nonMasqueradeCidrs.filter((cidr) => networks.has(cidr)),
   };
   const service = `node/${nodeName}`;
@@ -45,7 +47,7 @@ export function fitNetwork(
       reason: "NodeAddressesFull",
       message: `Node ${nodeName}: sockets here do not reach NodePorts at ${unknown} addresses of other nodes by the short way, because the map of nodes' addresses is full; ${remedy}`,
     });
-  const masqueraded = network.nonMasqueradeCidrs.length - fitted.nonMasqueradeCidrs.length;
+  const masqueraded = exemptOf(network).length - exemptOf(fitted).length;
   if (masqueraded > 0)
     problems.push({
       service,

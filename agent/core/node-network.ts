@@ -9,10 +9,12 @@ export interface NodeSettings {
   readonly nodeName: string;
   /** Addresses that this node's devices carry. */
   readonly deviceAddresses: readonly string[];
-  /** Networks that are reached without masquerade: the cluster's pods. */
+  /** Networks of the cluster's pods, beside those that the Nodes name. */
   readonly nativeRoutingCidrs: readonly string[];
+  /** Networks outside the cluster to which pods go with their own addresses. */
+  readonly nonMasqueradeCidrs: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
-  readonly masquerade: boolean;
+  readonly masquerade: readonly IpFamily[];
   readonly socketLb: boolean;
   readonly bindProtection: boolean;
 }
@@ -40,13 +42,11 @@ export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): Nod
     clusterNodeAddresses,
     masqueradeAddress,
     podCidrs: [...own.podCidrs].sort(),
-    nonMasqueradeCidrs: [
-      ...new Set([
-        ...settings.nativeRoutingCidrs,
-        ...nodes.flatMap((node) => node.podCidrs),
-        ...clusterNodeAddresses.map((address) => (familyOf(address) === 4 ? `${address}/32` : `${address}/128`)),
-      ]),
-    ].sort(),
+    clusterPodCidrs: distinct([...settings.nativeRoutingCidrs, ...nodes.flatMap((node) => node.podCidrs)]),
+    nonMasqueradeCidrs: distinct([
+      ...settings.nonMasqueradeCidrs,
+      ...clusterNodeAddresses.map((address) => (familyOf(address) === 4 ? `${address}/32` : `${address}/128`)),
+    ]),
     nodePortRange: settings.nodePortRange,
     masquerade: settings.masquerade,
     socketLb: settings.socketLb,
@@ -71,6 +71,8 @@ export function podRoutes(nodes: Iterable<Node>, nodeName: string): PodRoute[] {
 const firstOf = (addresses: readonly string[], family: IpFamily): string | undefined =>
   addresses.flatMap((address) => parseIp(address) ?? []).find((address) => address.family === family)?.text;
 
+const distinct = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
+
 /** Canonical, without duplicates and what is no address; sorted. */
 const canonical = (addresses: readonly string[]): string[] =>
-  [...new Set(addresses.flatMap((address) => parseIp(address)?.text ?? []))].sort();
+  distinct(addresses.flatMap((address) => parseIp(address)?.text ?? []));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vocabulary between the pure core and the kernel: what the maps hold, and the single writes that change them.
 
+import type { IpFamily } from "./ip-address.ts";
 import type { Steps } from "./steps.ts";
 
 /** IP protocol numbers of the Services we serve. */
@@ -116,10 +117,13 @@ export interface NodeNetwork {
   readonly masqueradeAddress: string;
   /** This node's pod CIDRs: sources that are masqueraded. */
   readonly podCidrs: readonly string[];
-  /** Destinations that are never masqueraded: the cluster's pod CIDRs and all node addresses. */
+  /** Pods of all nodes: clients inside the cluster, to which other pods go with their own addresses. */
+  readonly clusterPodCidrs: readonly string[];
+  /** Other destinations that see the pods' own addresses. */
   readonly nonMasqueradeCidrs: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
-  readonly masquerade: boolean;
+  /** Families of which the pods' packets leave the cluster with an address of the node. */
+  readonly masquerade: readonly IpFamily[];
   readonly socketLb: boolean;
   /**
    * No socket in the node's network namespace may bind to a port that a NodePort has, on an address where that answers.

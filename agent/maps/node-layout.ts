@@ -8,12 +8,14 @@ export const NETWORK_KEY_BYTES = 20;
 export const FLAGS_BYTES = 4;
 
 const NODE_SOCKET_LB = 1;
-const NODE_MASQUERADE = 2;
+const NODE_MASQUERADE_V4 = 2;
 const NODE_BIND_PROTECTION = 4;
+const NODE_MASQUERADE_V6 = 8;
 const ADDRESS_OWN = 1;
 const ADDRESS_CLUSTER = 2;
 const NETWORK_LOCAL_PODS = 1;
 const NETWORK_NO_MASQUERADE = 2;
+const NETWORK_CLUSTER_PODS = 4;
 
 /** The entries of one map: key bytes in hexadecimal to value bytes. */
 export type Entries = ReadonlyMap<string, Buffer>;
@@ -39,7 +41,8 @@ export function encodeNodeConfig(network: NodeNetwork, namespace: bigint): Buffe
   bytes.writeUInt16LE(network.nodePortRange.last, 34);
   const flags =
     (network.socketLb ? NODE_SOCKET_LB : 0) |
-    (network.masquerade ? NODE_MASQUERADE : 0) |
+    (network.masquerade.includes(4) ? NODE_MASQUERADE_V4 : 0) |
+    (network.masquerade.includes(6) ? NODE_MASQUERADE_V6 : 0) |
     (network.bindProtection === false ? 0 : NODE_BIND_PROTECTION);
   bytes.writeUInt32LE(flags, 36);
   bytes.writeBigUInt64LE(namespace, 40);
@@ -62,6 +65,10 @@ export function nodeAddressEntries(network: NodeNetwork): Entries {
 export function networkEntries(network: NodeNetwork): Entries {
   const given = [
     ...network.podCidrs.map((text) => ({ cidr: parseCidr(text), flag: NETWORK_LOCAL_PODS })),
+    ...network.clusterPodCidrs.map((text) => ({
+      cidr: parseCidr(text),
+      flag: NETWORK_CLUSTER_PODS | NETWORK_NO_MASQUERADE,
+    })),
     ...network.nonMasqueradeCidrs.map((text) => ({
       cidr: parseCidr(text.includes("/") ? text : `${text}/${isMappedV4(parseAddress(text)) ? 32 : 128}`),
       flag: NETWORK_NO_MASQUERADE,

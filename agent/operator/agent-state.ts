@@ -17,7 +17,8 @@ export interface AgentState {
   readonly lastSync?: string;
   readonly network?: {
     readonly socketLb: boolean;
-    readonly masquerade: boolean;
+    /** Families. */
+    readonly masquerade: readonly number[];
     readonly masqueradeAddress: string;
     readonly nodeAddresses: readonly string[];
     readonly nodePortRange: { readonly first: number; readonly last: number };

@@ -28,7 +28,7 @@ export function renderStatus(state: AgentState): string[] {
       ],
       ["kube-proxy replacement:", "on"],
       ["Socket LB:", onOff(network?.socketLb)],
-      ["Masquerade:", network?.masquerade ? `on, from ${network.masqueradeAddress}` : onOff(network?.masquerade)],
+      ["Masquerade:", masqueradeText(network)],
       ["Devices:", network?.devices.join(", ") || "not known yet"],
       ["Node addresses:", network?.nodeAddresses.join(", ") || "not known yet"],
       ["NodePort range:", range ?? "not known yet"],
@@ -48,6 +48,12 @@ export function renderStatus(state: AgentState): string[] {
       ...state.maps.map(({ map, used, capacity }) => [map, String(used), String(capacity), percent(used, capacity)]),
     ]),
   ];
+}
+
+function masqueradeText(network: AgentState["network"]): string {
+  if (network === undefined) return "not known yet";
+  const families = network.masquerade.map((family) => `IPv${family}`);
+  return families.length === 0 ? "off" : `${families.join(" and ")}, from ${network.masqueradeAddress}`;
 }
 
 export function renderServices(services: readonly ListedService[]): string[] {

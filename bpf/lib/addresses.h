@@ -50,6 +50,12 @@ static __always_inline bool node_source(const struct node_config *config, bool v
 	return source->word[0] || source->word[1] || source->word[2] || source->word[3];
 }
 
+/* Whether pods' packets of a family that leave the cluster get an address of the node. */
+static __always_inline bool node_masquerades(const struct node_config *config, bool v4)
+{
+	return config->flags & (v4 ? NODE_MASQUERADE_V4 : NODE_MASQUERADE_V6);
+}
+
 /* enum address_flags, 0 for an address of no node. */
 static __always_inline __u32 node_address_flags(const struct address *address)
 {

@@ -79,7 +79,7 @@ static __always_inline bool is_pod_elsewhere(const struct address *source,
 {
 	__u32 flags = network_flags(source);
 
-	return (flags & NETWORK_NO_MASQUERADE) && !(flags & NETWORK_LOCAL_PODS) &&
+	return (flags & NETWORK_CLUSTER_PODS) && !(flags & NETWORK_LOCAL_PODS) &&
 	       !node_address_flags(source) && !(node_address_flags(destination) & ADDRESS_OWN);
 }
 

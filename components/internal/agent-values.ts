@@ -25,16 +25,20 @@ export const distributionCniPlugins = "/usr/lib/cni";
 /** The values that the cluster determines. */
 function clusterValues(cluster: DatapathCluster, imageTag: string): Values {
   const { capabilities } = cluster;
-  const ipv4PodCidr = cluster.podCidrs.find((podCidr) => parseCidr(podCidr)?.family === 4);
+  const [ipv4PodCidr, ipv6PodCidr] = [4, 6].map((family) =>
+    cluster.podCidrs.find((podCidr) => parseCidr(podCidr)?.family === family),
+  );
   return {
     kubeProxyReplacement: true,
     socketLB: { enabled: true },
     bpf: { masquerade: true },
     enableIPv4Masquerade: true,
+    enableIPv6Masquerade: ipv6PodCidr !== undefined,
     ipam: { mode: "kubernetes" },
     routingMode: "native",
     autoDirectNodeRoutes: capabilities.nativeRouting,
     ...(ipv4PodCidr === undefined ? {} : { ipv4NativeRoutingCIDR: ipv4PodCidr }),
+    ...(ipv6PodCidr === undefined ? {} : { ipv6NativeRoutingCIDR: ipv6PodCidr }),
     nodePort: { range: "30000,32767" },
     kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
     cni: {

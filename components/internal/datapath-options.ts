@@ -207,10 +207,20 @@ export interface DatapathOptions {
    */
   ipv4NativeRoutingCIDR?: pulumi.Input<string>;
   /**
+   * Network to which pods' IPv6 traffic is not masqueraded.
+   * @default the cluster's IPv6 pod CIDR
+   */
+  ipv6NativeRoutingCIDR?: pulumi.Input<string>;
+  /**
    * Masquerade IPv4 traffic of pods that leaves the cluster.
    * @default true, but false in Cilium's modes `eni` and `chaining`
    */
   enableIPv4Masquerade?: pulumi.Input<boolean>;
+  /**
+   * Masquerade IPv6 traffic of pods that leaves the cluster.
+   * @default true where pods have IPv6 addresses
+   */
+  enableIPv6Masquerade?: pulumi.Input<boolean>;
   /**
    * Network devices that face the outside, separated by blanks (Cilium: by commas).
    * @default the device of the default route and of the Node's address

@@ -54,17 +54,17 @@ export function socketLbRule(values: Values): InputProblem[] {
 
 export function masqueradeRule(values: Values): InputProblem[] {
   const bpf = valueAt(values, "bpf.masquerade") === true;
-  const enabled = values["enableIPv4Masquerade"] === true;
-  if (bpf === enabled) return [];
+  const enabled = ["enableIPv4Masquerade", "enableIPv6Masquerade"].find((key) => values[key] === true);
+  if (bpf === (enabled !== undefined)) return [];
   if (bpf) {
     return problem(
       "bpf.masquerade",
-      "is true while enableIPv4Masquerade is false, which turns masquerading off; set enableIPv4Masquerade to true, or bpf.masquerade to false as well.",
+      "is true while enableIPv4Masquerade and enableIPv6Masquerade are false, which turns masquerading off; set enableIPv4Masquerade to true, or bpf.masquerade to false as well.",
     );
   }
   return problem(
     "bpf.masquerade",
-    "is false while enableIPv4Masquerade is true, and the agent masquerades by BPF only; set bpf.masquerade to true, or enableIPv4Masquerade to false as well.",
+    `is false while ${enabled} is true, and the agent masquerades by BPF only; set bpf.masquerade to true, or ${enabled} to false as well.`,
   );
 }
 
@@ -109,22 +109,25 @@ export function ipamRule(values: Values, cluster: DatapathCluster): InputProblem
   );
 }
 
-export function nativeRoutingCidrRule(values: Values, cluster: DatapathCluster): InputProblem[] {
-  const text = values["ipv4NativeRoutingCIDR"];
+export function nativeRoutingCidrRule(values: Values, cluster: DatapathCluster, family: 4 | 6): InputProblem[] {
+  const property = `ipv${family}NativeRoutingCIDR`;
+  const text = values[property];
+  // The agent asks for the IPv4 network only.
+  if (family === 6 && (text === undefined || text === "")) return [];
   const network = typeof text === "string" ? parseCidr(text) : undefined;
-  if (network === undefined || network.family !== 4) {
+  if (network === undefined || network.family !== family) {
     return problem(
-      "ipv4NativeRoutingCIDR",
-      `is ${JSON.stringify(text)}, which is not an IPv4 network; write the network in which pods reach each other unchanged, or leave it out for the pod CIDR.`,
+      property,
+      `is ${JSON.stringify(text)}, which is not an IPv${family} network; write the network in which pods reach each other unchanged, or leave it out for the pod CIDR.`,
     );
   }
   const outside = cluster.podCidrs.find((podCidr) => {
     const pods = parseCidr(podCidr);
-    return pods?.family === 4 && !(overlaps(pods, network) && network.prefixLength <= pods.prefixLength);
+    return pods?.family === family && !(overlaps(pods, network) && network.prefixLength <= pods.prefixLength);
   });
   if (outside === undefined) return [];
   return problem(
-    "ipv4NativeRoutingCIDR",
+    property,
     `is "${text}", which does not contain the pod CIDR "${outside}", so traffic between pods would be masqueraded; widen it, or leave it out.`,
   );
 }
@@ -177,7 +180,8 @@ export function combinationProblems(values: Values, cluster: DatapathCluster): I
     ...routingModeRule(values),
     ...directRoutesRule(values, cluster),
     ...ipamRule(values, cluster),
-    ...nativeRoutingCidrRule(values, cluster),
+    ...nativeRoutingCidrRule(values, cluster, 4),
+    ...nativeRoutingCidrRule(values, cluster, 6),
     ...nodePortRangeRule(values),
     ...healthAddressRule(values),
     ...imageTagRule(values),

@@ -83,6 +83,16 @@ const rows: readonly Row[] = [
     "connections to addresses that enter or leave the network begin or cease to be translated",
   ],
   [
+    "ipv6NativeRoutingCIDR",
+    "flows-reset",
+    "connections to addresses that enter or leave the network begin or cease to be translated",
+  ],
+  [
+    "ipMasqAgent",
+    "flows-reset",
+    "connections to addresses that enter or leave the networks begin or cease to be translated",
+  ],
+  [
     "routingMode",
     "flows-reset",
     "while the rollout lasts, nodes of the one kind do not reach pods on nodes of the other",

@@ -18,7 +18,7 @@ const file = (path: string): string => readFileSync(path, "utf8");
 const values = parse(file(join(CHART, "values.yaml"))) as Record<string, unknown>;
 
 const leaves = (value: unknown, path = ""): string[] =>
-  typeof value === "object" && value !== null && !path.startsWith("resources")
+  typeof value === "object" && value !== null && !Array.isArray(value) && !path.startsWith("resources")
     ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key))
     : [path];
 
@@ -82,7 +82,13 @@ test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs
     return true;
   };
   // Cilium's chart takes these, but lists no default.
-  const unlisted = ["nodePort.range", "socketLB.terminatePodConnections", "loadBalancer.algorithm", "maglev.tableSize"];
+  const unlisted = [
+    "nodePort.range",
+    "socketLB.terminatePodConnections",
+    "loadBalancer.algorithm",
+    "maglev.tableSize",
+    "ipMasqAgent.config.nonMasqueradeCIDRs",
+  ];
   // Cilium has nothing of the kind; the address is kube-proxy's own.
   const additions = ["socketLB.bypassRuntimeClasses", "metricsBindAddress"];
   const ours = leaves(values).filter((path) => !path.startsWith("resources"));
@@ -176,6 +182,8 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     ["k8sServiceHost=,k8sServiceHostRef.name=api", /k8sServiceHostRef.key is empty/],
     ["ipv4NativeRoutingCIDR=", /ipv4NativeRoutingCIDR is empty: set it to the pods' network/],
     ["bpf.masquerade=false", /bpf.masquerade = false with enableIPv4Masquerade = true/],
+    ["bpf.masquerade=false,enableIPv4Masquerade=false", /bpf.masquerade = false with enableIPv6Masquerade = true/],
+    ["ipMasqAgent.config.nonMasqueradeCIDRs={10.0.0.1}", /nonMasqueradeCIDRs\/0.*does not match pattern/],
     ["routingMode=tunnel", /routingMode.*must be 'native'/],
     ["ipam.mode=cluster-pool", /ipam\/mode.*must be 'kubernetes'/],
     ["loadBalancer.mode=dsr", /additional properties 'mode' not allowed/],

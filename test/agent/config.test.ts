@@ -14,6 +14,8 @@ test("understands the values of the chart", () => {
     "nodePort.range": "20000-21000",
     "bpf.root": "/bpf",
     "socketLB.bypassRuntimeClasses": "kata gvisor",
+    ipv6NativeRoutingCIDR: "fd00:244::/48",
+    "ipMasqAgent.config.nonMasqueradeCIDRs": "192.168.0.0/16 2001:DB8::/32",
     "loadBalancer.algorithm": "maglev",
   };
   expect(parseConfig({ ...values, kubeProxyReplacementHealthzBindAddr: "[::]:9999" }, { nodeName: "node-1" })).toEqual({
@@ -22,9 +24,10 @@ test("understands the values of the chart", () => {
     socketLb: true,
     bypassRuntimeClasses: ["kata", "gvisor"],
     terminatePodConnections: false,
-    masquerade: true,
+    masquerade: [4, 6],
     autoDirectNodeRoutes: false,
-    nativeRoutingCidrs: ["10.244.0.0/16"],
+    nativeRoutingCidrs: ["10.244.0.0/16", "fd00:244::/48"],
+    nonMasqueradeCidrs: ["192.168.0.0/16", "2001:db8::/32"],
     devices: ["eth0", "eth1"],
     nodePortRange: { first: 20_000, last: 21_000 },
     bindProtection: true,
@@ -48,7 +51,15 @@ const bad: [property: string, values: Record<string, unknown>, said: string][] =
   ["ipam.mode", { "ipam.mode": "cluster-pool" }, 'must be "kubernetes"'],
   ["routingMode", { routingMode: "tunnel" }, 'must be "native"'],
   ["ipv4NativeRoutingCIDR", { ipv4NativeRoutingCIDR: "" }, "so that traffic between pods is not masqueraded"],
+  ["ipv4NativeRoutingCIDR", { ipv4NativeRoutingCIDR: "10.244.0.0/33" }, "must be an IPv4 network"],
+  ["ipv6NativeRoutingCIDR", { ipv6NativeRoutingCIDR: "10.244.0.0/16" }, "must be an IPv6 network"],
+  [
+    "ipMasqAgent.config.nonMasqueradeCIDRs",
+    { "ipMasqAgent.config.nonMasqueradeCIDRs": "10.0.0.0/8 192.168.0.0" },
+    "must be an IP network",
+  ],
   ["bpf.masquerade", { "bpf.masquerade": false }, "no iptables masquerade"],
+  ["bpf.masquerade", { "bpf.masquerade": false, enableIPv4Masquerade: false }, "with enableIPv6Masquerade"],
   ["nodePort.range", { "nodePort.range": "32767,30000" }, "the lower one first"],
   ["nodePort.range", { "nodePort.range": "30000" }, "two ports"],
   ["kubeProxyReplacementHealthzBindAddr", { kubeProxyReplacementHealthzBindAddr: "10256" }, "address and port"],
@@ -66,9 +77,12 @@ test.each(bad)("refuses a bad %s, naming it: %j", (property, values, said) => {
   expect(parse).toThrow(said);
 });
 
-test("masquerades nothing when both switches are off, and then needs no CIDR", () => {
-  const values = { k8sServiceHost: "h", "bpf.masquerade": false, enableIPv4Masquerade: false };
-  expect(parseConfig(values, { nodeName: "node-1" }).masquerade).toBe(false);
+test("masquerades each family by its own switch, and needs no CIDR where IPv4 is not", () => {
+  const only6 = { k8sServiceHost: "h", enableIPv4Masquerade: false };
+  expect(parseConfig(only6, { nodeName: "node-1" }).masquerade).toEqual([6]);
+  expect(parseConfig({ ...good, enableIPv6Masquerade: false }, { nodeName: "node-1" }).masquerade).toEqual([4]);
+  const none = { ...only6, enableIPv6Masquerade: false, "bpf.masquerade": false };
+  expect(parseConfig(none, { nodeName: "node-1" }).masquerade).toEqual([]);
 });
 
 test("takes the API server's host from its surroundings only when the configuration has none", () => {

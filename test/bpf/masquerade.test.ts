@@ -79,8 +79,14 @@ test("much data leaves a pod whole", async () => {
   expect(await pod.tcp(CLIENT, 9000, { bytes: 1_000_000 })).toMatchObject({ bytes: 1_000_000, name: "outside" });
 });
 
+test.each(each)("a pod goes with its own address by %s to a network that wants to see it", async (protocol) => {
+  datapath.configure({ ...network, nonMasqueradeCidrs: ["10.77.0.0/24"] });
+  expect(await pod[protocol](CLIENT, 9000, { localPort: 41_006 })).toMatchObject({ sees: `${POD}:41006` });
+  datapath.configure(network);
+});
+
 test("with masquerade off, a pod is seen with its own address", async () => {
-  datapath.configure({ ...network, masquerade: false });
+  datapath.configure({ ...network, masquerade: [6] });
   expect(await pod.udp(CLIENT, 9000, { localPort: 41_005 })).toMatchObject({ sees: `${POD}:41005` });
   datapath.configure(network);
 });

@@ -17,6 +17,15 @@ let datapath: Datapath;
 let client: Talker;
 let pod: Talker;
 
+const facts = {
+  ...network,
+  nodeAddresses: [NODE, NODE6],
+  clusterNodeAddresses: [NODE, NODE6, OTHER_NODE6],
+  podCidrs: ["10.244.1.0/24", "fd44:1::/64"],
+  clusterPodCidrs: ["10.244.0.0/16", "fd44::/16"],
+  nonMasqueradeCidrs: [NODE6, OTHER_NODE6],
+};
+
 beforeAll(async () => {
   world = new World();
   for (const [netns, address] of [
@@ -38,13 +47,7 @@ beforeAll(async () => {
   world.client.ip("route", "add", "default", "via", NODE6);
 
   datapath = world.datapath();
-  datapath.configure({
-    ...network,
-    nodeAddresses: [NODE, NODE6],
-    clusterNodeAddresses: [NODE, NODE6, OTHER_NODE6],
-    podCidrs: ["10.244.1.0/24", "fd44:1::/64"],
-    nonMasqueradeCidrs: ["fd44::/16", NODE6, OTHER_NODE6],
-  });
+  datapath.configure(facts);
   const cgroup = makeCgroup(world.cleanup, world.cgroup);
   world.attach(datapath, ["eth0"], ["pod0"]);
   datapath.bypassSockets([cgroup]);
@@ -112,6 +115,14 @@ test("a client outside the source ranges is not served", async () => {
 test.each(each)("a pod that leaves the cluster by %s comes from the node", async (protocol) => {
   const reply = await pod[protocol](CLIENT6, 8080, { localPort: 40_010 });
   expect(reply).toMatchObject({ name: "outside", sees: `${NODE6}:40010` });
+});
+
+test("each family has its own masquerade", async () => {
+  datapath.configure({ ...facts, masquerade: [4] });
+  expect(await pod.udp(CLIENT6, 8080, { localPort: 40_011 })).toMatchObject({ sees: `${POD6}:40011` });
+  datapath.configure({ ...facts, masquerade: [6] });
+  expect(await pod.udp(CLIENT6, 8080, { localPort: 40_012 })).toMatchObject({ sees: `${NODE6}:40012` });
+  datapath.configure(facts);
 });
 
 test.each(each)("a pod that opted out reaches Services by %s, itself among them", async (protocol) => {

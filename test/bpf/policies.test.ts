@@ -58,6 +58,14 @@ describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
     expect(table.ingress(packet(protocol, port, { source }))).toMatchObject({ to });
   });
 
+  test("of a network that sees pods with their own addresses is outside all the same", () => {
+    datapath.configure({ ...network, nonMasqueradeCidrs: ["198.51.100.0/24"] });
+    const source = "198.51.100.9";
+    expect(table.ingress(packet(protocol, 80, { source }))).toMatchObject({ to: `${POD}:8080` });
+    expect(table.ingress(packet(protocol, 82, { source }))).toMatchObject({ verdict: DROP });
+    datapath.configure(network);
+  });
+
   test("of another node itself is given what is selected for the outside", () => {
     expect(table.ingress(packet(protocol, 80, { source: OTHER_NODE }))).toMatchObject({ to: `${POD}:8080` });
     expect(table.ingress(packet(protocol, 82, { source: OTHER_NODE }))).toMatchObject({ verdict: DROP });

@@ -104,7 +104,7 @@ test("configuration writes only what differs", () => {
   expect(datapath.configure(network)).toBe(7);
   expect(datapath.configure(network)).toBe(0);
   expect(datapath.configure({ ...network, clusterNodeAddresses: [NODE, "10.77.0.4"] })).toBe(2);
-  expect(datapath.configure({ ...network, clusterNodeAddresses: [NODE, "10.77.0.4"], masquerade: false })).toBe(1);
+  expect(datapath.configure({ ...network, clusterNodeAddresses: [NODE, "10.77.0.4"], masquerade: [] })).toBe(1);
 });
 
 test("a frontend that does not fit is refused alone, with the remedy", () => {

@@ -20,9 +20,10 @@ export const network: NodeNetwork = {
   clusterNodeAddresses: [NODE, OTHER_NODE],
   masqueradeAddress: NODE,
   podCidrs: ["10.244.1.0/24"],
-  nonMasqueradeCidrs: ["10.244.0.0/16", NODE, OTHER_NODE],
+  clusterPodCidrs: ["10.244.0.0/16"],
+  nonMasqueradeCidrs: [NODE, OTHER_NODE],
   nodePortRange: { first: 30_000, last: 32_767 },
-  masquerade: true,
+  masquerade: [4, 6],
   socketLb: true,
 };
 

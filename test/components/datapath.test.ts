@@ -52,6 +52,12 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     "bpf.masquerade",
     /enableIPv4Masquerade to true/,
   ],
+  [
+    "IPv6 masquerade by netfilter",
+    { bpf: { masquerade: false }, enableIPv4Masquerade: false, enableIPv6Masquerade: true },
+    "bpf.masquerade",
+    /enableIPv6Masquerade to false/,
+  ],
   ["masquerade by netfilter", { bpf: { masquerade: false } }, "bpf.masquerade", /bpf\.masquerade to true/],
   ["a tunnel", { routingMode: "tunnel" }, "routingMode", /set it to "native"/],
   [
@@ -96,6 +102,12 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     { ipv4NativeRoutingCIDR: "10.244.0.0" },
     "ipv4NativeRoutingCIDR",
     /leave it out/,
+  ],
+  [
+    "a native routing network of the other family",
+    { ipv6NativeRoutingCIDR: "10.244.0.0/16" },
+    "ipv6NativeRoutingCIDR",
+    /not an IPv6 network/,
   ],
   ["a NodePort range backwards", { nodePort: { range: "32767,30000" } }, "nodePort.range", /30000,32767/],
   [
@@ -161,6 +173,23 @@ describe("the inputs of Datapath", () => {
   it("accept no masquerading at all", async () => {
     expect(await problemsOf({ enableIPv4Masquerade: false, bpf: { masquerade: false } })).toEqual([]);
   });
+
+  const dualStack = { ...cluster, podCidrs: ["10.244.0.0/16", "fd00:244::/56"] };
+
+  it.each([
+    ["one family", { enableIPv6Masquerade: false }],
+    ["the other family", { enableIPv4Masquerade: false }],
+    ["neither", { enableIPv4Masquerade: false, enableIPv6Masquerade: false, bpf: { masquerade: false } }],
+  ])("accept masquerading %s of a dual-stack cluster", async (_what, choice) => {
+    expect(await problemsOf({ cluster: dualStack, ...choice })).toEqual([]);
+  });
+
+  it("refuse an IPv6 network that leaves pods out", async () => {
+    const [problem, ...others] = await problemsOf({ cluster: dualStack, ipv6NativeRoutingCIDR: "fd00:245::/56" });
+    expect(problem?.propertyPath).toBe("ipv6NativeRoutingCIDR");
+    expect(problem?.reason).toContain("fd00:244::/56");
+    expect(others).toEqual([]);
+  });
 });
 
 describe("Datapath", () => {
@@ -180,6 +209,7 @@ describe("Datapath", () => {
       routingMode: "native",
       autoDirectNodeRoutes: true,
       ipv4NativeRoutingCIDR: "10.244.0.0/16",
+      enableIPv6Masquerade: false,
       devices: "eth0",
       cni: { install: true, binPath: "/opt/cni/bin" },
     });

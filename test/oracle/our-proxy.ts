@@ -86,8 +86,9 @@ export class OurProxy implements ServiceProxy {
       nodeName: HERE.name,
       deviceAddresses: HERE.addresses,
       nativeRoutingCidrs: CLUSTER_CIDRS,
+      nonMasqueradeCidrs: [],
       nodePortRange: NODE_PORTS,
-      masquerade: true,
+      masquerade: [4, 6],
       socketLb: true,
       bindProtection: true,
     });

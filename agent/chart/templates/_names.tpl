@@ -26,7 +26,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "bpf.mapDynamicSizeRatio" (float64 .Values.bpf.mapDynamicSizeRatio)
   "bpf.root" .Values.bpf.root
   "enableIPv4Masquerade" .Values.enableIPv4Masquerade
+  "enableIPv6Masquerade" .Values.enableIPv6Masquerade
   "ipv4NativeRoutingCIDR" .Values.ipv4NativeRoutingCIDR
+  "ipv6NativeRoutingCIDR" .Values.ipv6NativeRoutingCIDR
+  "ipMasqAgent.config.nonMasqueradeCIDRs" (join " " .Values.ipMasqAgent.config.nonMasqueradeCIDRs)
   "routingMode" .Values.routingMode
   "autoDirectNodeRoutes" .Values.autoDirectNodeRoutes
   "ipam.mode" .Values.ipam.mode
@@ -63,10 +66,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if contains "://" .Values.k8sServiceHost -}}
 {{- fail (printf "k8sServiceHost = %q: give the host alone, without scheme and port" .Values.k8sServiceHost) -}}
 {{- end -}}
-{{- if and .Values.enableIPv4Masquerade (not .Values.bpf.masquerade) -}}
-{{- fail "bpf.masquerade = false with enableIPv4Masquerade = true: the agent has no iptables masquerade; set both alike" -}}
+{{- range $key := list "enableIPv4Masquerade" "enableIPv6Masquerade" -}}
+{{- if and (get $.Values $key) (not $.Values.bpf.masquerade) -}}
+{{- fail (printf "bpf.masquerade = false with %s = true: the agent has no iptables masquerade; set both alike" $key) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.enableIPv4Masquerade (not .Values.ipv4NativeRoutingCIDR) -}}
-{{- fail "ipv4NativeRoutingCIDR is empty: set it to the pods' network, so that traffic between pods is not masqueraded, or set enableIPv4Masquerade and bpf.masquerade to false" -}}
+{{- fail "ipv4NativeRoutingCIDR is empty: set it to the pods' network, so that traffic between pods is not masqueraded, or set enableIPv4Masquerade to false" -}}
 {{- end -}}
 {{- end }}

@@ -13,9 +13,10 @@ const networkOf = (nodes: number): NodeNetwork => ({
   clusterNodeAddresses: addresses(nodes),
   masqueradeAddress: "192.168.0.1",
   podCidrs: cidrs(1),
-  nonMasqueradeCidrs: cidrs(nodes),
+  clusterPodCidrs: cidrs(nodes),
+  nonMasqueradeCidrs: [],
   nodePortRange: { first: 30_000, last: 32_767 },
-  masquerade: true,
+  masquerade: [4],
   socketLb: true,
 });
 
@@ -33,7 +34,7 @@ test("where there is less room, this node's own come first, and a problem says h
   expect(network.nodeAddresses).toEqual(addresses(1));
   expect(network.clusterNodeAddresses).toEqual(addresses(2));
   expect(network.podCidrs).toEqual(cidrs(1));
-  expect(network.nonMasqueradeCidrs).toEqual(cidrs(3));
+  expect(network.clusterPodCidrs).toEqual(cidrs(3));
   expect(problems.map(({ service, reason }) => `${service} ${reason}`)).toEqual([
     "node/n1 NodeAddressesFull",
     "node/n1 NetworksFull",

@@ -20,9 +20,10 @@ const NETWORK: NodeNetwork = {
   clusterNodeAddresses: ["192.0.2.1"],
   masqueradeAddress: "192.0.2.1",
   podCidrs: [],
+  clusterPodCidrs: [],
   nonMasqueradeCidrs: [],
   nodePortRange: { first: 30_000, last: 32_767 },
-  masquerade: true,
+  masquerade: [4],
   socketLb: true,
 };
 
@@ -110,7 +111,7 @@ afterEach(async () => {
 test("status says what is served and how full the maps are", async () => {
   expect(await runStatus({ port, output: "table" }, write)).toBe(0);
   expect(text).toMatch(/^Agent: +ready$/m);
-  expect(text).toMatch(/^Masquerade: +on, from 192\.0\.2\.1$/m);
+  expect(text).toMatch(/^Masquerade: +IPv4, from 192\.0\.2\.1$/m);
   expect(text).toMatch(/^Devices: +eth0$/m);
   expect(text).toMatch(/^Services: +1, 3 frontends, 2 endpoints, 0 Pods with host ports$/m);
   expect(text).toMatch(/^frontends +3 +100 +3\.0 %$/m);

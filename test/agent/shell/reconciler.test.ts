@@ -23,9 +23,10 @@ const NETWORK: NodeNetwork = {
   clusterNodeAddresses: ["192.0.2.1"],
   masqueradeAddress: "192.0.2.1",
   podCidrs: [],
+  clusterPodCidrs: [],
   nonMasqueradeCidrs: [],
   nodePortRange: { first: 30_000, last: 32_767 },
-  masquerade: true,
+  masquerade: [4],
   socketLb: true,
 };
 

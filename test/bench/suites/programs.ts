@@ -106,9 +106,10 @@ class ProgramBench {
       clusterNodeAddresses: [NODE],
       masqueradeAddress: NODE,
       podCidrs: place === "here" ? ["10.128.0.0/9"] : ["10.244.1.0/24"],
-      nonMasqueradeCidrs: ["10.0.0.0/8"],
+      clusterPodCidrs: ["10.0.0.0/8"],
+      nonMasqueradeCidrs: [],
       nodePortRange: { first: 30_000, last: 32_767 },
-      masquerade: true,
+      masquerade: [4, 6],
       socketLb: true,
     });
   }
