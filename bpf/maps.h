@@ -11,7 +11,7 @@
 
 /* Part of the pinned name of every map, so that a changed layout never meets an old program. */
 enum abi {
-	SANSPROXY_ABI = 3,
+	SANSPROXY_ABI = 4,
 };
 
 /* An IPv6 address, or an IPv4 address mapped to ::ffff:a.b.c.d. */
@@ -160,6 +160,26 @@ enum network_flags {
 	NETWORK_CLUSTER_PODS = 1 << 2,
 };
 
+enum socket_peer_flags {
+	/* The frontend has source ranges, and what it sends has to show that one of them has its source. */
+	SOCKET_PEER_RANGES = 1 << 0,
+};
+
+/*
+ * What a socket was told it talks to, and what it really talks to. Of a connected socket; also of one that is not, for its
+ * last datagram to a frontend with source ranges.
+ */
+struct socket_peer {
+	struct address frontend;
+	struct address backend;
+	__be16 frontend_port;
+	__be16 backend_port;
+	__u32 backend_id;
+	__u32 flags;
+};
+
+static_assert(sizeof(struct socket_peer) == 44, "socket_peer");
+
 enum socket_flow_direction {
 	/* address and port are a frontend's: which backend an unconnected UDP socket keeps. */
 	SOCKET_TO_BACKEND = 0,
@@ -178,15 +198,10 @@ struct socket_flow_key {
 
 static_assert(sizeof(struct socket_flow_key) == 32, "socket_flow_key");
 
-enum socket_flow_flags {
-	/* The frontend has source ranges, and nobody has looked yet what source the socket's packets have. */
-	SOCKET_FLOW_RANGES = 1 << 0,
-};
-
 struct socket_flow {
 	struct address address;
 	__be16 port;
-	__u16 flags;
+	__u16 reserved;
 	/* The backend that SOCKET_TO_BACKEND leads to. */
 	__u32 backend;
 };
@@ -361,6 +376,15 @@ struct {
 	__type(value, __u32);
 } socket_bypass SEC(".maps");
 
+/* Lives and goes with its socket: no number of others can push it out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct socket_peer);
+} socket_peers SEC(".maps");
+
+/* Of UDP sockets that are not connected. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 131072);

@@ -67,8 +67,7 @@ SEC("iter/udp")
 int release_udp(struct bpf_iter__udp *ctx)
 {
 	struct sock_common *socket = (struct sock_common *)ctx->udp_sk;
-	const struct socket_flow *flow;
-	struct socket_flow_key key;
+	const struct socket_peer *known;
 	struct endpoint peer;
 	char one = '1';
 
@@ -77,9 +76,9 @@ int release_udp(struct bpf_iter__udp *ctx)
 	if (socket->skc_family != FAMILY_V4 && socket->skc_family != FAMILY_V6)
 		return ITERATION_NEXT;
 	peer = peer_of(socket);
-	key = socket_flow_key(bpf_get_socket_cookie(socket), &peer, SOCKET_TO_FRONTEND);
-	flow = bpf_map_lookup_elem(&socket_flows, &key);
-	if (!flow || backend_is(flow->backend, &peer.address, peer.port, peer.protocol))
+	known = bpf_sk_storage_get(&socket_peers, socket, NULL, 0);
+	if (!known || !socket_peer_is(known, &peer) ||
+	    backend_is(known->backend_id, &peer.address, peer.port, peer.protocol))
 		return ITERATION_NEXT;
 	if (bpf_sock_destroy(socket))
 		return ITERATION_NEXT;

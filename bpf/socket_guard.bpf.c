@@ -4,7 +4,6 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/tcp.h>
 #include "lib/counters.h"
 #include "lib/frontend.h"
 #include "lib/socket_flow.h"
@@ -14,94 +13,69 @@ enum guard_verdict {
 	GUARD_PROCEED = 1,
 };
 
-#define TCP_FLAGS_OFFSET 13
-#define TCP_SYN_ACK_MASK 0x12
-#define TCP_SYN 0x02
-
-/* A packet as a socket sends it, with no link header. */
+/* Who sends a packet to whom. */
 struct sent {
 	struct address source;
-	struct endpoint destination;
-	__u32 l4_offset;
+	struct address destination;
 };
 
-static __always_inline bool sent_parse_v4(struct __sk_buff *skb, struct sent *sent)
+/* A socket's packet has no link header yet. */
+static __always_inline bool sent_read(struct __sk_buff *skb, struct sent *sent)
 {
-	struct iphdr ip;
+	struct iphdr v4;
+	struct ipv6hdr v6;
 
-	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, 0, &v4, sizeof(v4)))
+			return false;
+		sent->source = address_from_v4(v4.saddr);
+		sent->destination = address_from_v4(v4.daddr);
+		return true;
+	}
+	if (bpf_skb_load_bytes(skb, 0, &v6, sizeof(v6)))
 		return false;
-	sent->source = address_from_v4(ip.saddr);
-	sent->destination.address = address_from_v4(ip.daddr);
-	sent->destination.protocol = ip.protocol;
-	sent->l4_offset = ip.ihl * 4;
+	__builtin_memcpy(&sent->source, &v6.saddr, sizeof(v6.saddr));
+	__builtin_memcpy(&sent->destination, &v6.daddr, sizeof(v6.daddr));
 	return true;
 }
 
-static __always_inline bool sent_parse_v6(struct __sk_buff *skb, struct sent *sent)
+static __noinline int admitted(const struct socket_peer *peer, __u8 protocol,
+			       const struct address *source)
 {
-	struct ipv6hdr ip;
+	struct frontend_key key = {
+		.address = peer->frontend,
+		.port = peer->frontend_port,
+		.protocol = protocol,
+	};
+	const struct frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
 
-	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
-		return false;
-	__builtin_memcpy(&sent->source, &ip.saddr, sizeof(ip.saddr));
-	__builtin_memcpy(&sent->destination.address, &ip.daddr, sizeof(ip.daddr));
-	sent->destination.protocol = ip.nexthdr;
-	sent->l4_offset = sizeof(ip);
-	return true;
-}
-
-/* Whether a packet may begin something that its Service has not admitted yet: a SYN, or any datagram. */
-static __always_inline bool sent_begins(struct __sk_buff *skb, struct sent *sent)
-{
-	__u8 flags;
-
-	if (sent->destination.protocol == IPPROTO_UDP)
-		return true;
-	if (sent->destination.protocol != IPPROTO_TCP)
-		return false;
-	if (bpf_skb_load_bytes(skb, sent->l4_offset + TCP_FLAGS_OFFSET, &flags, sizeof(flags)))
-		return false;
-	return (flags & TCP_SYN_ACK_MASK) == TCP_SYN;
-}
-
-static __noinline int admitted(struct sent *sent, __u64 cookie)
-{
-	struct socket_flow_key key =
-		socket_flow_key(cookie, &sent->destination, SOCKET_TO_FRONTEND);
-	const struct socket_flow *flow = bpf_map_lookup_elem(&socket_flows, &key);
-	struct frontend_key frontend_key = {.protocol = sent->destination.protocol};
-	const struct frontend *frontend;
-
-	if (!flow || !(flow->flags & SOCKET_FLOW_RANGES))
-		return true;
-	frontend_key.address = flow->address;
-	frontend_key.port = flow->port;
-	frontend = bpf_map_lookup_elem(&frontends, &frontend_key);
-	return !frontend || frontend_admits(frontend, &sent->source);
+	return !frontend || frontend_admits(frontend, source);
 }
 
 /*
  * A socket connects before it has a source, which only its packets show. A pod that no range admits is not answered, as
- * where its packets would be dropped on their way.
+ * where its packets would be dropped on their way. What a packet begins is known from its socket: its headers may be any.
+ * Nearly no socket has such a frontend for peer, and every packet of all passes here.
  */
 SEC("cgroup_skb/egress")
 int socket_egress(struct __sk_buff *skb)
 {
+	struct bpf_sock *socket = skb->sk;
+	const struct socket_peer *peer;
 	struct sent sent = {};
-	__be16 ports[2];
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (!sent_parse_v4(skb, &sent))
-			return GUARD_PROCEED;
-	} else if (skb->protocol != bpf_htons(ETH_P_IPV6) || !sent_parse_v6(skb, &sent)) {
+	if (socket)
+		socket = bpf_sk_fullsock(socket);
+	if (!socket)
 		return GUARD_PROCEED;
-	}
-	if (!sent_begins(skb, &sent) ||
-	    bpf_skb_load_bytes(skb, sent.l4_offset, ports, sizeof(ports)))
+	peer = bpf_sk_storage_get(&socket_peers, socket, NULL, 0);
+	if (!peer || !(peer->flags & SOCKET_PEER_RANGES))
 		return GUARD_PROCEED;
-	sent.destination.port = ports[1];
-	if (admitted(&sent, bpf_get_socket_cookie(skb)))
+	/* An established connection was admitted. */
+	if (socket->protocol == IPPROTO_TCP && socket->state != BPF_TCP_SYN_SENT)
+		return GUARD_PROCEED;
+	if (sent_read(skb, &sent) && (!address_equal(&sent.destination, &peer->backend) ||
+				      admitted(peer, socket->protocol, &sent.source)))
 		return GUARD_PROCEED;
 	count(COUNT_DROP_SOURCE_RANGE);
 	return GUARD_REFUSE;

@@ -38,24 +38,36 @@ static __always_inline bool bypassed(void)
 	return false;
 }
 
-/* How a translation is remembered. */
+/* How a peer is remembered. */
 enum {
-	BOTH_WAYS = 1 << 0,
-	RANGES = 1 << 1,
+	/* In any case; else only in the place of another. */
+	PEER_CREATED = 1 << 0,
+	PEER_RANGES = 1 << 1,
 };
 
 /* Functions of their own: the verifier without CAP_PERFMON refuses a stack slot that serves a pointer and a number. */
-static __noinline int remember(__u64 cookie, const struct endpoint *frontend,
-			       const struct endpoint *backend, __u32 id, __u32 how)
+static __noinline int remember_peer(struct bpf_sock *socket, const struct endpoint *frontend,
+				    const struct endpoint *backend, __u32 id, __u32 how)
 {
-	return socket_flow_remember(cookie, frontend, backend, id, how & BOTH_WAYS,
-				    how & RANGES ? SOCKET_FLOW_RANGES : 0);
+	return socket_peer_remember(socket, frontend, backend, id,
+				    how & PEER_RANGES ? SOCKET_PEER_RANGES : 0, how & PEER_CREATED);
+}
+
+static __noinline int remember_flow(__u64 cookie, const struct endpoint *frontend,
+				    const struct endpoint *backend, __u32 id)
+{
+	return socket_flow_remember(cookie, frontend, backend, id);
 }
 
 static __noinline int last_backend(__u64 cookie, const struct endpoint *frontend,
-				   struct endpoint *backend)
+				   struct endpoint *backend, __u32 *id)
 {
-	return socket_flow_backend(cookie, frontend, backend);
+	return socket_flow_backend(cookie, frontend, backend, id);
+}
+
+static __noinline int reverse(struct bpf_sock *socket, __u64 cookie, struct endpoint *peer)
+{
+	return socket_reverse(socket, cookie, peer);
 }
 
 static __noinline int goes_elsewhere(const struct frontend *frontend, const struct endpoint *asked)
@@ -83,11 +95,11 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 		.client = {.word = {(__u32) namespace, namespace >> 32}},
 		.kind = AFFINITY_NAMESPACE,
 	};
-	bool datagrams, of_host;
-	__u64 cookie;
+	struct bpf_sock *socket = ctx->sk;
+	bool of_host, known, ranges;
 	__u32 id = 0;
 
-	if (!config || !(config->flags & NODE_SOCKET_LB))
+	if (!socket || !config || !(config->flags & NODE_SOCKET_LB))
 		return UNTOUCHED;
 	if (asked.protocol != IPPROTO_TCP && asked.protocol != IPPROTO_UDP)
 		return UNTOUCHED;
@@ -101,35 +113,39 @@ static __always_inline enum translation to_backend(struct bpf_sock_addr *ctx, st
 		return UNTOUCHED;
 	if (goes_elsewhere(frontend, &asked))
 		return UNTOUCHED;
-	cookie = bpf_get_socket_cookie(ctx);
-	datagrams = !connecting;
-	if (datagrams && last_backend(cookie, &asked, peer))
-		return TRANSLATED;
-	client.client.word[0] = (__u32) namespace;
-	client.client.word[1] = namespace >> 32;
-	if (affinity_choose(frontend, frontend->selection, &client, bpf_get_prandom_u32(), &id) !=
-	    CHOICE_MADE)
-		id = 0;
-	/* Absent also when it went in this very moment. */
-	backend = backend_by_id(id);
-	if (!backend) {
-		count(COUNT_SOCKET_REFUSED);
-		return REFUSED;
+	known = !connecting && last_backend(bpf_get_socket_cookie(ctx), &asked, peer, &id);
+	if (!known) {
+		client.client.word[0] = (__u32) namespace;
+		client.client.word[1] = namespace >> 32;
+		if (affinity_choose(frontend, frontend->selection, &client, bpf_get_prandom_u32(),
+				    &id) != CHOICE_MADE)
+			id = 0;
+		/* Absent also when it went in this very moment. */
+		backend = backend_by_id(id);
+		if (!backend) {
+			count(COUNT_SOCKET_REFUSED);
+			return REFUSED;
+		}
+		peer->address = backend->address;
+		peer->port = backend->port;
+		count(COUNT_SOCKET_TRANSLATED);
+		if (!connecting && !remember_flow(bpf_get_socket_cookie(ctx), &asked, peer, id))
+			count(COUNT_STATE_FULL);
 	}
-	peer->address = backend->address;
-	peer->port = backend->port;
-	if (!remember(
-		    cookie, &asked, peer, id,
-		    (datagrams ? BOTH_WAYS : 0) |
-			    (!of_host && (frontend->flags & FRONTEND_SOURCE_RANGES) ? RANGES : 0)))
-		count(COUNT_STATE_FULL);
-	count(COUNT_SOCKET_TRANSLATED);
-	return TRANSLATED;
+	ranges = !of_host && (frontend->flags & FRONTEND_SOURCE_RANGES);
+	if (remember_peer(socket, &asked, peer, id,
+			  (connecting || ranges ? PEER_CREATED : 0) | (ranges ? PEER_RANGES : 0)))
+		return TRANSLATED;
+	count(COUNT_STATE_FULL);
+	/* Without its peer nobody would look whether a range has the source of what it sends. */
+	return ranges ? REFUSED : TRANSLATED;
 }
 
 static __always_inline bool to_frontend(struct bpf_sock_addr *ctx, struct endpoint *peer)
 {
-	if (!socket_flow_reverse(bpf_get_socket_cookie(ctx), peer))
+	struct bpf_sock *socket = ctx->sk;
+
+	if (!socket || !reverse(socket, bpf_get_socket_cookie(ctx), peer))
 		return false;
 	count(COUNT_SOCKET_REVERSED);
 	return true;

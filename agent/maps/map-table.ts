@@ -12,7 +12,7 @@ import {
 } from "./service-layout.ts";
 
 /** `SANSPROXY_ABI` in bpf/maps.h. */
-export const ABI = 3;
+export const ABI = 4;
 
 export interface MapShape {
   /** `enum bpf_map_type`. */
@@ -28,6 +28,7 @@ const ARRAY = 2;
 const PERCPU_ARRAY = 6;
 const LRU_HASH = 9;
 const LPM_TRIE = 11;
+const SK_STORAGE = 24;
 const NO_PREALLOC = 1 << 0;
 const MMAPABLE = 1 << 10;
 /** Bytes of an entry's own bookkeeping and its share of the buckets, rounded up. */
@@ -77,6 +78,7 @@ export type MapName =
   | "node_addresses"
   | "networks"
   | "socket_bypass"
+  | "socket_peers"
   | "socket_flows"
   | "flows"
   | "counters";
@@ -101,6 +103,7 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     node_addresses: shape(HASH, ADDRESS_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.nodeAddresses),
     networks: shape(LPM_TRIE, NETWORK_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.networks),
     socket_bypass: shape(HASH, 8, FLAGS_BYTES, NO_PREALLOC, sizes.socketBypass),
+    socket_peers: shape(SK_STORAGE, 4, 44, NO_PREALLOC, 0),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
     flows: shape(LRU_HASH, 40, 52, 0, sizes.flows),
     counters: shape(PERCPU_ARRAY, 4, 8, 0, counterNames.length),
@@ -133,7 +136,12 @@ const folderOf = (group: MapGroup, sizes: MapEntries): string =>
 /** The folder of each map. */
 export function mapFolders(sizes: MapEntries): Readonly<Record<MapName, string>> {
   const folders = MAP_GROUPS.flatMap((group) => GROUPS[group].maps.map((map) => [map, folderOf(group, sizes)]));
-  return { ...Object.fromEntries(folders), counters: `counters_v${ABI}_${counterNames.length}` };
+  return {
+    ...Object.fromEntries(folders),
+    // Sized by the sockets there are.
+    socket_peers: `peers_v${ABI}`,
+    counters: `counters_v${ABI}_${counterNames.length}`,
+  };
 }
 
 /** The group and the sizes that a folder has in its name; undefined for any other folder, and of another version. */

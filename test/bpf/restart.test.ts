@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { KernelState, Operation } from "../../agent/core/operation.ts";
-import { defaultEntries } from "../../agent/maps/map-table.ts";
+import { ABI, defaultEntries } from "../../agent/maps/map-table.ts";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { KernelError } from "../../agent/shell/kernel/kernel-error.ts";
 import { Pins } from "../../agent/shell/kernel/pins.ts";
@@ -76,7 +76,7 @@ test("maps of another size get another name, and the old ones serve until the sw
   expect(world.attach(grown).attached).toEqual(expect.arrayContaining(["connect4", "node_ingress@eth0"]));
   expect(await client.tcp(NODE, 30_001)).toMatchObject({ name: "pod" });
   const folders = readdirSync(join(world.bpfRoot, "sansproxy")).filter((name) => name.startsWith("services_"));
-  expect(folders).toEqual(["services_v3_512_256_1024_256_64_256"]);
+  expect(folders).toEqual([`services_v${ABI}_512_256_1024_256_64_256`]);
 });
 
 test("a device that was replaced by another of its name is attached to again", () => {

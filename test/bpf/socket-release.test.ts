@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import type { Talker } from "./talker.ts";
-import { network, POD, serve, TCP, UDP, World } from "./world.ts";
+import { network, POD, serve, TCP, testSizes, UDP, World } from "./world.ts";
 
 const VIP = "10.96.0.1";
+const SOCKET_FLOWS = 64;
 let world: World;
 let datapath: Datapath;
 let pod: Talker;
@@ -13,7 +14,7 @@ let host: Talker;
 
 beforeAll(async () => {
   world = new World();
-  datapath = world.datapath();
+  datapath = world.datapath({ ...testSizes, socketFlows: SOCKET_FLOWS });
   datapath.configure(network);
   world.attach(datapath, []);
   pod = world.talker(world.pod, true);
@@ -83,6 +84,14 @@ test("a host's socket is let go; sockets whose backends are there, other sockets
   expect(release()).toEqual({ sockets: 1, skipped: [] });
   expect(datapath.counters()["socket_released"]).toBe(before + 1n);
   for (const speak of kept) expect(await speak()).toMatchObject({ name: "one" });
+});
+
+test("a connected socket is let go, however many other sockets there were meanwhile", async () => {
+  const leaves = serve(datapath, { address: VIP, port: 63, protocol: UDP }, [{ address: POD, port: 8080 }]);
+  expect(await pod.udp(VIP, 63, { connected: true, key: "old" })).toMatchObject({ name: "one" });
+  for (let count = 0; count < 4 * SOCKET_FLOWS; count++) await host.udp(VIP, 61);
+  replace(leaves, 212, { address: POD, port: 8081 });
+  expect(release()).toEqual({ sockets: 1, skipped: [] });
 });
 
 test("an unconnected socket reaches a living backend with its next datagram, or is refused when there is none", async () => {

@@ -3,9 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import type { Talker } from "./talker.ts";
-import { NODE, network, OTHER_NODE, POD, serve, TCP, UDP, World } from "./world.ts";
+import { NODE, network, OTHER_NODE, POD, serve, TCP, testSizes, UDP, World } from "./world.ts";
 
 const VIP = "192.0.2.30";
+/** So few that a pod pushes them all out with sockets of its own. */
+const SOCKET_FLOWS = 64;
 let world: World;
 let datapath: Datapath;
 let host: Talker;
@@ -13,7 +15,7 @@ let pod: Talker;
 
 beforeAll(async () => {
   world = new World();
-  datapath = world.datapath();
+  datapath = world.datapath({ ...testSizes, socketFlows: SOCKET_FLOWS });
   datapath.configure(network);
   world.attach(datapath, []);
   host = world.talker(world.node, true);
@@ -29,6 +31,7 @@ beforeAll(async () => {
   for (const protocol of [TCP, UDP]) {
     serve(datapath, { address: VIP, port: 80, protocol, ranges: [`${POD}/32`] }, here);
     serve(datapath, { address: VIP, port: 81, protocol, ranges: ["203.0.113.0/24"] }, here);
+    serve(datapath, { address: VIP, port: 82, protocol }, here);
     serve(datapath, { address: "127.0.0.1", port: 8090, protocol }, here);
     serve(datapath, { address: "*4", port: 30_091, protocol, external: [], noEndpoint: "drop" }, here);
     serve(datapath, { address: "*4", port: 30_092, protocol }, here);
@@ -85,6 +88,24 @@ describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
     await pod.listen(protocol, "0.0.0.0", 30_092, "in a pod");
     expect(refused()).toBe(before + 4n);
   });
+});
+
+test("a pod in no source range stays out, however many other sockets it opens to have that forgotten", async () => {
+  const prisoner = { connected: true, key: "prisoner" };
+  const free = { key: "free" };
+  for (const socket of [prisoner, free]) expect((await pod.udp(VIP, 81, socket)).error).toBeDefined();
+  for (let count = 0; count < 4 * SOCKET_FLOWS; count++) expect(await pod.udp(VIP, 80)).toMatchObject({ name: "pod" });
+  for (const socket of [prisoner, free]) expect((await pod.udp(VIP, 81, socket)).error).toBeDefined();
+});
+
+test("a pod's socket that no source range admits reaches what it asks for by other addresses", async () => {
+  const socket = { key: "both" };
+  expect((await pod.udp(VIP, 81, socket)).error).toBeDefined();
+  expect(await pod.udp(OTHER_NODE, 30_091, socket)).toMatchObject({ name: "other node" });
+  for (const port of [80, 82]) {
+    expect(await pod.udp(VIP, port, socket)).toMatchObject({ name: "pod" });
+    expect((await pod.udp(VIP, 81, socket)).error).toBeDefined();
+  }
 });
 
 test("with the protection off a NodePort's port can be taken", async () => {

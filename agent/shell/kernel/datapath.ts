@@ -229,7 +229,7 @@ export class Datapath implements Kernel {
    * that were. Needs CAP_PERFMON, and CAP_SYS_ADMIN for other namespaces; throws `KernelError` when it cannot work here.
    */
   releaseSockets(namespaces: readonly string[] = []): Released {
-    const shared = ["socket_flows", "backends", "counters"] as const;
+    const shared = ["socket_peers", "backends", "counters"] as const;
     this.#releaser ??= new SocketReleaser(
       join(this.#objectsDir, "release.bpf.o"),
       this.#pins.shapes,
