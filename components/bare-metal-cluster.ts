@@ -31,7 +31,8 @@ export class BareMetalCluster extends pulumi.ComponentResource {
   readonly nodes: pulumi.Output<KubernetesNode[]>;
 
   constructor(name: string, args: BareMetalClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    const inputs = checkInputs(`BareMetalCluster "${name}"`, name, args);
+    const what = `BareMetalCluster "${name}"`;
+    const inputs = checkInputs(what, name, args);
     super("sansproxy:index:BareMetalCluster", name, {}, opts);
 
     const clusterId = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
@@ -60,20 +61,16 @@ export class BareMetalCluster extends pulumi.ComponentResource {
     const prepared = new Map(contexts.map((context) => [context, prepare(context, inputs, facts, preflights, this)]));
     const preparedStep = (context: HostContext): pulumi.Resource => prepared.get(context) as pulumi.Resource;
 
-    const control = controlPlane(name, first, kubeadmCluster, ignorePreflightErrors, preparedStep(first), this);
-    const join = (context: HostContext, after: readonly pulumi.Resource[]): JoinedNode =>
-      joinNode(
-        context,
-        control,
-        {
-          cluster: kubeadmCluster,
-          ignorePreflightErrors,
-          drainSeconds: args.drainTimeoutSeconds ?? 120,
-          prepared: preparedStep(context),
-          after,
-        },
-        this,
-      );
+    const upgrade = { what, inputs, ignorePreflightErrors, drainSeconds: args.drainTimeoutSeconds ?? 120 };
+    const control = controlPlane(name, first, kubeadmCluster, upgrade, preparedStep(first), this);
+    let last: pulumi.Resource = control.upgrade;
+    const join = (context: HostContext, after: readonly pulumi.Resource[]): JoinedNode => {
+      const prepared = preparedStep(context);
+      const joining = { cluster: kubeadmCluster, upgrade, prepared, after, upgradedBefore: [last] };
+      const node = joinNode(context, control, joining, this);
+      last = node.member;
+      return node;
+    };
     const others = contexts.filter((context) => context !== first);
     const joined = [
       // etcd takes its members one by one.
@@ -91,7 +88,7 @@ export class BareMetalCluster extends pulumi.ComponentResource {
 
     this.kubeconfig = control.kubeconfig;
     const addresses = pulumi.all(inputs.hosts.map((host) => host.address));
-    const allJoined = pulumi.all([control.init.id, ...joined.map(({ member }) => member.id)]);
+    const allJoined = pulumi.all([control.upgrade.id, ...joined.map(({ member }) => member.id)]);
     this.nodes = pulumi
       .all([addresses, allJoined])
       .apply(([known]) =>

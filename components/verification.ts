@@ -68,6 +68,7 @@ export class Verification extends pulumi.ComponentResource {
           cluster.nodes,
           values,
           packageVersion,
+          cluster.kubernetesVersion,
           ...(cluster.nodeGroups === undefined ? [] : [cluster.nodeGroups]),
         ],
         logging: local.Logging.Stderr,

@@ -40,3 +40,20 @@ export function supportedVersionRule(propertyPath: string, version: string): Inp
     },
   ];
 }
+
+const numbersOf = (version: string): number[] => canonicalVersion(version).slice(1).split(".").map(Number);
+
+/** A running cluster goes to a newer patch version, or to the next minor version, and never back. */
+export function upgradeRule(propertyPath: string, from: string, to: string): InputProblem[] {
+  const [[, minor = 0, patch = 0], [, wantedMinor = 0, wantedPatch = 0]] = [numbersOf(from), numbersOf(to)];
+  const [was, wanted] = [canonicalVersion(from), canonicalVersion(to)];
+  if (wantedMinor < minor || (wantedMinor === minor && wantedPatch < patch)) {
+    const reason = `is ${wanted} and the cluster runs ${was}, and kubeadm takes no cluster back; set it to ${was} or a newer version.`;
+    return [{ propertyPath, reason }];
+  }
+  if (wantedMinor > minor + 1) {
+    const reason = `is ${wanted} and the cluster runs ${was}, so a minor version would be skipped; set it to a version of 1.${minor + 1} first.`;
+    return [{ propertyPath, reason }];
+  }
+  return [];
+}

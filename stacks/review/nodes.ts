@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the clusters and the nodes of a stack, and what becomes of them.
 
+import { versionGiven } from "../../components/internal/bare-metal/step-version.ts";
 import type { Effect } from "../../components/internal/value-effects.ts";
 import { type Change, dependenciesOf, type Operation } from "./preview.ts";
 
@@ -86,12 +87,23 @@ function because({ reasons, operation }: Change): string {
     : "";
 }
 
+type Fate = Pick<Member, "operation" | "effect" | "what">;
+
+/** `CLUSTER-upgrade` and `CLUSTER-NODE-upgrade` take a node that stays to another version. */
+function upgradeOf({ type, name }: Change, changes: readonly Change[]): Fate | undefined {
+  const step = `${name.replace(/-(init|join)$/, "")}-upgrade`;
+  const found = changes.find((change) => change.type === type && change.name === step);
+  const [from, to] = [found?.before, found?.after].map((state) => versionGiven(state?.inputs?.["stdin"]));
+  if (from === undefined || to === undefined || from === to) return undefined;
+  return { operation: "update", effect: "node-restart", what: `is drained and goes from ${from} to ${to} in its turn` };
+}
+
 /** Every cluster, node and node group, in the order of the preview. */
 export function members(changes: readonly Change[]): Member[] {
   const byUrn = new Map(changes.map((change) => [change.urn, change]));
   return changes.flatMap((change): Member[] => {
     const { type, operation, name } = change;
-    const fate = { operation, effect: effectOn[operation], what: `${verbs[operation]}${because(change)}` };
+    const fate: Fate = { operation, effect: effectOn[operation], what: `${verbs[operation]}${because(change)}` };
     const platform = clusterTypes[type];
     if (platform !== undefined) return [{ kind: "cluster", cluster: name, name: `${name} (${platform})`, ...fate }];
     const owner = clusterOf(change, byUrn);
@@ -101,6 +113,7 @@ export function members(changes: readonly Change[]): Member[] {
     }
     if (groups.has(type)) return [{ kind: "node group", cluster, name, ...fate, ...groupFate(change) }];
     const node = owner?.type === "sansproxy:index:BareMetalCluster" ? nodeName(cluster, change) : undefined;
-    return node === undefined ? [] : [{ kind: "node", cluster, name: node, ...fate }];
+    if (node === undefined) return [];
+    return [{ kind: "node", cluster, name: node, ...fate, ...upgradeOf(change, changes) }];
   });
 }

@@ -43,13 +43,15 @@ describe("BareMetalCluster", () => {
       [
         "metal",
         "metal-init",
+        "metal-upgrade",
+        "metal-certificate",
         "metal-kubeconfig",
         ...["cp-1", "worker-1", "worker-2"].flatMap((name) =>
           ["preflight", "claim", "copy-bin", "copy-agent", "prepare"].map((step) => `metal-${name}-${step}`),
         ),
         "metal-cp-1-copy-etcd",
         ...["worker-1", "worker-2"].flatMap((name) =>
-          ["token", "admit", "join", "member"].map((step) => `metal-${name}-${step}`),
+          ["token", "admit", "join", "drain", "upgrade", "member"].map((step) => `metal-${name}-${step}`),
         ),
       ].sort(),
     );
@@ -80,9 +82,62 @@ describe("BareMetalCluster", () => {
     const { stdin } = await build();
     expect(stdin("metal-init")).toMatch(/proxy:\n {2}disabled: true/);
     expect(stdin("metal-init")).toMatch(/kind: InitConfiguration[\s\S]*skipPhases:\n {2}- addon\/kube-proxy/);
-    expect(stdin("metal-init")).toMatch(
-      /kind: UpgradeConfiguration\napply:\n {2}skipPhases:\n {4}- addon\/kube-proxy\nnode:\n {2}skipPhases:\n {4}- addon\/kube-proxy/,
+    for (const name of ["metal-upgrade", "metal-worker-1-upgrade"]) {
+      expect(stdin(name)).toMatch(
+        /kind: UpgradeConfiguration\napply:\n {2}skipPhases:\n {4}- addon\/kube-proxy\nnode:\n {2}skipPhases:\n {4}- addon\/kube-proxy/,
+      );
+    }
+  });
+
+  it("upgrades the control planes first, the one that made the cluster before the others, and then host by host", async () => {
+    const hosts = [worker, controlPlane, host("cp-2", 12), host("cp-3", 13), host("worker-2", 22)];
+    const { resources } = await build({ hosts });
+    const turns = ["metal", "metal-cp-2", "metal-cp-3", "metal-worker-1", "metal-worker-2"];
+    for (const [index, prefix] of turns.entries()) {
+      const before = turns.slice(0, index).map((earlier) => `${earlier}-upgrade`);
+      expect([...ancestors(resources, `${prefix}-upgrade`)]).toEqual(expect.arrayContaining(before));
+      if (index === 0) continue;
+      expect(ancestors(resources, `${prefix}-upgrade`)).toContain(`${prefix}-drain`);
+      // The one before is back in use before this one is drained.
+      if (index > 1) expect(ancestors(resources, `${prefix}-drain`)).toContain(`${turns[index - 1]}-member`);
+    }
+  });
+
+  it("has no datapath, join or proof begin before the first control plane was upgraded", async () => {
+    const { resources } = await build();
+    for (const name of ["metal-kubeconfig", "metal-worker-1-admit", "metal-worker-1-join"]) {
+      expect(ancestors(resources, name)).toContain("metal-upgrade");
+    }
+  });
+
+  it("lets another version change every step of an upgrade, and neither claims, tokens nor joins", async () => {
+    const versions = async (kubernetesVersion: string) => {
+      const { bundlePath: _none, ...rest } = args({ kubernetesVersion });
+      return (await recordProgram(() => new BareMetalCluster("metal", rest))).resources;
+    };
+    const [before, after] = [await versions("v1.36.2"), await versions("v1.36.3")];
+    const changed = [...after.values()].filter(
+      ({ name, inputs }) => JSON.stringify(inputs) !== JSON.stringify(before.get(name)?.inputs),
     );
+    expect(changed.map(({ name }) => name).sort()).toEqual(
+      [
+        ...["metal-init", "metal-upgrade", "metal-certificate"],
+        ...["cp-1", "worker-1", "worker-2"].flatMap((name) => [`metal-${name}-preflight`, `metal-${name}-prepare`]),
+        ...["worker-1", "worker-2"].flatMap((name) =>
+          ["drain", "upgrade", "member"].map((step) => `metal-${name}-${step}`),
+        ),
+      ].sort(),
+    );
+  });
+
+  it("asks every control plane for the names of certSans", async () => {
+    const hosts = [controlPlane, host("cp-2", 12), host("cp-3", 13), worker];
+    const { resources, stdin } = await build({ hosts, certSans: ["api.example"] });
+    for (const prefix of ["metal", "metal-cp-2", "metal-cp-3"]) {
+      expect(stdin(`${prefix}-certificate`)).toMatch(/certSANs:\n {4}- 10\.89\.0\.11\n {4}- api\.example/);
+      expect(ancestors(resources, `${prefix}-certificate`)).toContain(`${prefix}-upgrade`);
+    }
+    expect(resources.has("metal-worker-1-certificate")).toBe(false);
   });
 
   it("lets a host join while it is admitted, neither waiting for the other", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  type HostStep,
+  hostSteps,
   scriptBody,
   scriptCommand,
   scriptInput,
@@ -14,8 +14,6 @@ import {
 } from "../../components/internal/bare-metal/scripts.ts";
 import { openSeal, sealKey } from "../../components/internal/bare-metal/sealed.ts";
 import { settled } from "./recorded-program.ts";
-
-const steps: HostStep[] = ["preflight", "claim", "prepare", "init", "admit", "join", "member", "seal"];
 
 const sound = {
   HOST_NAME: "worker-1",
@@ -44,13 +42,13 @@ async function preflight(changes: Partial<Record<keyof typeof sound, string | nu
 }
 
 describe("the scripts of a host", () => {
-  it.each(steps)("are valid shell: %s", (step) => {
+  it.each(hostSteps)("are valid shell: %s", (step) => {
     const run = spawnSync("bash", ["-n"], { input: scriptBody(step), encoding: "utf8" });
     expect(run.stderr).toBe("");
     expect(run.status).toBe(0);
   });
 
-  it.each(steps)("have no fault that shellcheck knows: %s", (step) => {
+  it.each(hostSteps)("have no fault that shellcheck knows: %s", (step) => {
     const run = spawnSync("shellcheck", ["-s", "bash", "-e", "SC2034,SC2153,SC2154", "-"], {
       input: scriptBody(step),
       encoding: "utf8",

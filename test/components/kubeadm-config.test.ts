@@ -41,7 +41,15 @@ describe("kubeadm's configuration", () => {
   });
 
   it("for later upgrades is the one on record", async () => {
-    await expect(upgradeConfiguration()).toMatchFileSnapshot("golden/kubeadm-upgrade.yaml");
+    await expect(upgradeConfiguration([])).toMatchFileSnapshot("golden/kubeadm-upgrade.yaml");
+  });
+
+  it("ignores in an upgrade the same checks as at the beginning, in each of its commands", () => {
+    const upgrade = parseAllDocuments(upgradeConfiguration(["SystemVerification"]))[0]?.toJS();
+    for (const command of ["plan", "apply", "node"]) {
+      expect(upgrade[command].ignorePreflightErrors, command).toEqual(["SystemVerification"]);
+    }
+    for (const command of ["apply", "node"]) expect(upgrade[command].skipPhases).toEqual(["addon/kube-proxy"]);
   });
 
   it("for a worker is the one on record", async () => {
@@ -85,7 +93,7 @@ describe("kubeadm's configuration", () => {
   it("takes every part from one API version", () => {
     const texts = [
       initConfiguration(cluster, node, 6443),
-      upgradeConfiguration(),
+      upgradeConfiguration([]),
       uploadCertsConfiguration(cluster, "k"),
     ];
     const versions = texts.flatMap((text) => parseAllDocuments(text).map((document) => document.get("apiVersion")));

@@ -47,6 +47,15 @@ describe("Verification", () => {
     expect(await inputs(["cp-1", "worker-1"], { a: 2 })).not.toEqual(before);
   });
 
+  it("runs again when the cluster's version changes", async () => {
+    const triggers = async (kubernetesVersion: string) => {
+      const upgraded = { ...cluster(["cp-1"]), kubernetesVersion };
+      const program = () => new Verification("verification", { cluster: upgraded, effectiveValues: {} });
+      return (await recordProgram(program)).resources.get("verification-run")?.inputs["triggers"];
+    };
+    expect(await triggers("v1.36.4")).not.toEqual(await triggers("v1.36.3"));
+  });
+
   it("gives each check, and a table for a person, in the open", async () => {
     const { result } = await build(["cp-1"]);
     expect(await settled(result.result)).toEqual(verificationReport);

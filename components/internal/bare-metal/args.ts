@@ -99,7 +99,7 @@ export interface BareMetalClusterArgs {
   /** A host through which the others are reached. */
   bastion?: BastionArgs;
   /**
-   * Version of Kubernetes, complete.
+   * Version of Kubernetes, complete. A running cluster goes to a newer patch version or to the next minor one, host by host.
    * @default "v1.36.3"
    */
   kubernetesVersion?: string;
@@ -124,7 +124,7 @@ export interface BareMetalClusterArgs {
    * @default the first control plane's address, port 6443
    */
   controlPlaneEndpoint?: ControlPlaneEndpointArgs;
-  /** More names and addresses for the API server's certificate. */
+  /** More names and addresses for the API servers' certificates; a change makes new ones. */
   certSans?: string[];
   /**
    * Folder of an air-gapped bundle: programs and images are copied from there and hosts download nothing.

@@ -76,7 +76,7 @@ export function fileLabel(file: BundleFile): string {
 }
 
 /** The lists that the script `prepare` reads: every file, the archive of programs, and the archives of images. */
-export function bundleVariables(bundle: Bundle | undefined, role: string): Record<string, string> {
+export function bundleVariables(bundle: Bundle | undefined, role: string) {
   if (bundle === undefined) {
     return { PACKAGE_SOURCE: "apt", BUNDLE_FILES: "", BUNDLE_PROGRAMS: "", BUNDLE_IMAGES: "" };
   }

@@ -9,7 +9,7 @@ run_create() {
   [ -z "$owner" ] || [ "$owner" = "$CLUSTER_ID" ] || refuse "it belongs to the cluster $owner, not to $CLUSTER_ID; remove it from that cluster first, or use another host."
   init=$(claim_field init)
   install -d -m 0755 /etc/sansproxy
-  printf '%s\n' "cluster=$CLUSTER_ID" "name=$HOST_NAME" "role=$HOST_ROLE" "first=$HOST_FIRST" "version=$KUBERNETES_VERSION" \
+  printf '%s\n' "cluster=$CLUSTER_ID" "name=$HOST_NAME" "role=$HOST_ROLE" "first=$HOST_FIRST" \
     "control-plane=$CONTROL_PLANE" "endpoint=$ENDPOINT" "pods=$POD_CIDRS" "services=$SERVICE_CIDRS" "dns=$DNS_DOMAIN" >"$claim_file.new"
   mv "$claim_file.new" "$claim_file"
   claim_set init "$init"

@@ -68,7 +68,6 @@ export function hostContexts(
       HOST_ROLE: host.role,
       HOST_FIRST: host === first ? "yes" : "no",
       CLUSTER_ID: clusterId,
-      KUBERNETES_VERSION: inputs.kubernetesVersion,
     },
   }));
 }
@@ -103,6 +102,7 @@ export function preflight(
       variables: {
         ...context.variables,
         ...facts,
+        KUBERNETES_VERSION: inputs.kubernetesVersion,
         MINIMUM_KERNEL: minimumKernel,
         MINIMUM_MEMORY_MIB: minimumMemoryMib[role] ?? 0,
         MINIMUM_DISK_MIB: minimumDiskMib[role] ?? 0,
@@ -133,6 +133,18 @@ function contactFacts({ host }: HostContext, { bastion }: CheckedInputs) {
 /** Options of a step whose undoing has to reach the host. */
 export function undoneOnHost(host: CheckedHost): pulumi.CustomResourceOptions {
   return { retainOnDelete: host.resetOnRemove === false };
+}
+
+/** Which Kubernetes a host gets, and where from. */
+export function programVariables(inputs: CheckedInputs, role: string): ScriptVariables {
+  const { PACKAGE_SOURCE, BUNDLE_PROGRAMS } = bundleVariables(inputs.bundle, role);
+  return {
+    KUBERNETES_VERSION: inputs.kubernetesVersion,
+    PACKAGE_SOURCE,
+    BUNDLE_PROGRAMS,
+    APT_REPOSITORY: inputs.packageRepository.url.replace(/\/+$/, ""),
+    APT_KEY_FINGERPRINT: inputs.packageRepository.keyFingerprint.replaceAll(" ", "").toUpperCase(),
+  };
 }
 
 /** Claims the host, copies what it needs and prepares it; gives the last of these steps. */
@@ -173,10 +185,9 @@ export function prepare(
       seconds: 1800,
       variables: {
         ...variables,
+        ...programVariables(inputs, host.role),
         ...bundleVariables(bundle, host.role),
         HOST_IPV6: context.host.ipv6Address,
-        APT_REPOSITORY: inputs.packageRepository.url.replace(/\/+$/, ""),
-        APT_KEY_FINGERPRINT: inputs.packageRepository.keyFingerprint.replaceAll(" ", "").toUpperCase(),
       },
     },
     { parent, dependsOn: [claim, ...copies] },

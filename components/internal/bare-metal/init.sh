@@ -14,18 +14,12 @@ wait_for_api() {
 write_configuration() {
   install -d -m 0700 /etc/sansproxy/kubeadm
   printf '%s' "$KUBEADM_INIT" >/etc/sansproxy/kubeadm/init.yaml
-  printf '%s' "$KUBEADM_UPGRADE" >/etc/sansproxy/kubeadm/upgrade.yaml
 }
 
 # kubeadm makes a join token valid for a day: nobody has seen it, and nobody needs it.
 delete_bootstrap_tokens() {
   admin -n kube-system delete secrets --field-selector type=bootstrap.kubernetes.io/token --ignore-not-found >/dev/null ||
     refuse "the join token that kubeadm made could not be deleted; run the update again."
-}
-
-forbid_kube_proxy() {
-  [ -z "$(admin -n kube-system get daemonset,configmap kube-proxy --ignore-not-found -o name)" ] ||
-    refuse "kubeadm installed kube-proxy although it is disabled in the configuration; report this with the version of kubeadm ($(kubeadm version -o short))."
 }
 
 readonly initialized_marker=/var/lib/sansproxy/initialized
@@ -84,6 +78,5 @@ run_delete() {
   take_host_lock
   reset_host
   claim_set init ''
-  rm -rf /etc/sansproxy/kubeadm
   say "is no control plane any more"
 }

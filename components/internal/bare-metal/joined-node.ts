@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host's way into the cluster and out again: a token of its own, admitted only while it joins, then a member.
+// A host's way into the cluster, to its next version, and out again: a token of its own, admitted only while it joins.
 
 import type { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { ControlPlane } from "./control-plane.ts";
-import { apiBindPort } from "./control-plane.ts";
+import { apiBindPort, apiCertificate } from "./control-plane.ts";
 import { type HostContext, undoneOnHost } from "./host-steps.ts";
 import { authority, joinConfiguration, type KubeadmCluster, uploadCertsConfiguration } from "./kubeadm-config.ts";
 import { remoteStep, secretReader } from "./remote-step.ts";
+import { type UpgradeArgs, upgradeStep } from "./upgrade.ts";
 
 /** The steps by which others wait for a joined host. */
 export interface JoinedNode {
@@ -18,11 +19,12 @@ export interface JoinedNode {
 /** What a host needs to join beside itself and the control plane. */
 export interface JoinArgs {
   readonly cluster: pulumi.Output<KubeadmCluster>;
-  readonly ignorePreflightErrors: readonly string[];
-  readonly drainSeconds: number;
+  readonly upgrade: UpgradeArgs;
   readonly prepared: pulumi.Resource;
   /** Steps that must be over before this host is admitted. */
   readonly after: readonly pulumi.Resource[];
+  /** The hosts that are upgraded before this one. */
+  readonly upgradedBefore: readonly pulumi.Resource[];
 }
 
 const admitSeconds = 900;
@@ -39,6 +41,7 @@ export function joinNode(
   parent: pulumi.Resource,
 ): JoinedNode {
   const { host, prefix, connection, variables } = context;
+  const { ignorePreflightErrors, drainSeconds, inputs } = args.upgrade;
   // Another address is another machine: it leaves and joins as one.
   const identity = { parent, replacementTrigger: host.address };
   const onControlPlane = {
@@ -52,7 +55,7 @@ export function joinNode(
     onControlPlane.connection,
     onControlPlane.variables,
     context.privateKey,
-    { ...identity, dependsOn: [controlPlane.init] },
+    { ...identity, dependsOn: [controlPlane.upgrade] },
   ).apply((text) => {
     const [token = "", certificateKey = ""] = text.trim().split(/\s+/);
     return { token, certificateKey };
@@ -62,7 +65,7 @@ export function joinNode(
     .apply(([cluster, address, ipv6Address, secrets, caCertHash]) =>
       joinConfiguration(
         cluster,
-        { name: host.name, role: host.role, address, ipv6Address, ignorePreflightErrors: args.ignorePreflightErrors },
+        { name: host.name, role: host.role, address, ipv6Address, ignorePreflightErrors },
         apiBindPort,
         { ...secrets, caCertHash },
       ),
@@ -104,17 +107,38 @@ export function joinNode(
     },
     { ...identity, dependsOn: [args.prepared, ...args.after], ...undoneOnHost(host) },
   );
+  // With the version, so that another one runs all three steps of an upgrade.
+  const use = {
+    ...onControlPlane.variables,
+    DRAIN_SECONDS: drainSeconds,
+    KUBERNETES_VERSION: inputs.kubernetesVersion,
+  };
+  const drain = remoteStep(
+    `${prefix}-drain`,
+    {
+      step: "drain",
+      ...onControlPlane,
+      seconds: drainSeconds + 180,
+      variables: use,
+    },
+    { parent, dependsOn: [admit, join, ...args.upgradedBefore] },
+  );
+  const upgrade = upgradeStep(`${prefix}-upgrade`, context, args.upgrade, { parent, dependsOn: [drain] });
   const member = remoteStep(
     `${prefix}-member`,
     {
       step: "member",
       ...onControlPlane,
       seconds: 180,
-      deleteSeconds: args.drainSeconds + 180,
-      variables: { ...onControlPlane.variables, DRAIN_SECONDS: args.drainSeconds },
+      deleteSeconds: drainSeconds + 180,
+      variables: use,
     },
     // When the whole cluster goes there is nowhere to drain to.
-    { ...identity, dependsOn: [admit, join], deletedWith: controlPlane.init },
+    { ...identity, dependsOn: [upgrade], deletedWith: controlPlane.init },
   );
+  if (host.role === "control-plane") {
+    const dependsOn = [member];
+    apiCertificate(`${prefix}-certificate`, context, args.cluster, ignorePreflightErrors, { parent, dependsOn });
+  }
   return { join, member };
 }

@@ -102,12 +102,14 @@ export function initConfiguration(cluster: KubeadmCluster, node: KubeadmNode, bi
 }
 
 /** What every later `kubeadm upgrade` reads. */
-export function upgradeConfiguration(): string {
+export function upgradeConfiguration(ignorePreflightErrors: readonly string[]): string {
+  const ignored = ignorePreflightErrors.length === 0 ? {} : { ignorePreflightErrors: [...ignorePreflightErrors] };
   return documents({
     apiVersion,
     kind: "UpgradeConfiguration",
-    apply: { skipPhases: withoutKubeProxy },
-    node: { skipPhases: withoutKubeProxy },
+    apply: { skipPhases: withoutKubeProxy, ...ignored },
+    node: { skipPhases: withoutKubeProxy, ...ignored },
+    ...(ignorePreflightErrors.length === 0 ? {} : { plan: ignored }),
     timeouts,
   });
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Runs on the control plane for a host that has joined: its Node's labels, and its orderly departure.
+# Runs on the control plane for a host that has joined, or was upgraded: its Node's labels and use, and its orderly departure.
 
 run_create() {
   local second
@@ -13,6 +13,7 @@ run_create() {
     admin label node "$JOIN_NAME" node-role.kubernetes.io/worker= --overwrite >/dev/null ||
       refuse "the Node $JOIN_NAME could not be labelled; see the lines above."
   fi
+  give_back "$JOIN_NAME"
   say "$JOIN_NAME is a member"
 }
 run_update() { run_create; }
@@ -24,9 +25,8 @@ run_delete() {
     refuse "the API server does not answer, so $JOIN_NAME cannot be drained; bring the control plane back and run the update again."
   [ -n "$ready" ] || return 0
   if [ "$ready" = "$JOIN_NAME=True" ]; then
-    logged "drain-$JOIN_NAME" timeout -k 10 $((DRAIN_SECONDS + 30)) kubectl --kubeconfig "$admin_kubeconfig" drain "$JOIN_NAME" \
-      --ignore-daemonsets --delete-emptydir-data --force --timeout="${DRAIN_SECONDS}s" ||
-      refuse "$JOIN_NAME could not be drained within $DRAIN_SECONDS seconds and stays in the cluster, cordoned; the lines above name the pods: correct their PodDisruptionBudget or raise drainTimeoutSeconds, and run the update again."
+    # Pods without a controller cannot outlive their host.
+    drain "$JOIN_NAME" --force
   else
     say "$JOIN_NAME gives no sign of life, so its pods cannot be asked to leave"
   fi

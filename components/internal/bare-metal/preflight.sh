@@ -5,7 +5,8 @@
 problems=()
 problem() { problems+=("$1"); }
 
-as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+# Whether the first version comes before the second.
+older() { [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 check_privilege() {
   [ "$(id -u)" -eq 0 ] && return 0
@@ -28,7 +29,7 @@ check_kernel() {
   release=$(uname -r)
   [ "$(os_release ID) $(os_release VERSION_ID)" != "debian 12" ] ||
     remedy="Debian 12 itself has only 6.1: install linux-image-amd64 from bookworm-backports (apt-get install -t bookworm-backports linux-image-amd64) and reboot"
-  if [ "$(printf '%s\n%s\n' "$MINIMUM_KERNEL" "${release%%-*}" | sort -V | head -n 1)" != "$MINIMUM_KERNEL" ]; then
+  if older "${release%%-*}" "$MINIMUM_KERNEL"; then
     problem "kernel $release is older than $MINIMUM_KERNEL, the first with the BPF attachments the datapath needs; $remedy."
   fi
   [ -r /sys/kernel/btf/vmlinux ] || problem "the kernel $release has no BTF (/sys/kernel/btf/vmlinux); boot a kernel built with CONFIG_DEBUG_INFO_BTF=y."
@@ -114,10 +115,24 @@ check_fixed() {
   [ -z "$was" ] || [ "$was" = "$3" ] || problem "$1 was $was when the cluster was made and cannot become $3 as long as the cluster exists; set it back, or destroy the cluster and make it again."
 }
 
-# An init that was interrupted is taken back and made again, with other inputs if they changed.
-in_cluster() {
-  as_root test -e /etc/kubernetes/kubelet.conf || return 1
-  [ "$(claimed init)" != begun ] || as_root test -e /var/lib/sansproxy/initialized
+minor_of() {
+  local rest=${1#v1.}
+  printf '%s' "${rest%%.*}"
+}
+
+# kubeadm is the first program that an upgrade changes on a host, and the kubelet the last.
+check_version_change() {
+  local runs begun
+  runs=$(kubelet --version 2>/dev/null | sed -n 's/^Kubernetes //p' || true)
+  begun=$(kubeadm version -o short 2>/dev/null || true)
+  [ -n "$runs" ] || return 0
+  if older "$runs" "$begun" && older "$KUBERNETES_VERSION" "$begun"; then
+    problem "its upgrade from Kubernetes $runs to $begun was begun and is not finished; set kubernetesVersion to $begun and run the update, which goes on with it."
+  elif older "$KUBERNETES_VERSION" "$runs"; then
+    problem "it runs Kubernetes $runs and kubeadm takes no cluster back to $KUBERNETES_VERSION; set kubernetesVersion to $runs or a newer version."
+  elif [ "$(minor_of "$KUBERNETES_VERSION")" -gt $(($(minor_of "$runs") + 1)) ]; then
+    problem "it runs Kubernetes $runs and an upgrade to $KUBERNETES_VERSION would skip a minor version; set kubernetesVersion to a version of 1.$(($(minor_of "$runs") + 1)) first."
+  fi
 }
 
 # A change that these steps cannot make is refused before any host has been touched.
@@ -130,8 +145,7 @@ check_same_member() {
   was=$(claimed first)
   [ "$was" = "$HOST_FIRST" ] || problem "the first control plane of a cluster cannot change; keep the same host first among the control planes in \"hosts\"."
   in_cluster || return 0
-  was=$(claimed version)
-  [ "$was" = "$KUBERNETES_VERSION" ] || problem "it runs Kubernetes $was and this release does not upgrade a running cluster to $KUBERNETES_VERSION; set kubernetesVersion back to $was."
+  check_version_change
   check_fixed "the first control plane's address" control-plane "$CONTROL_PLANE"
   check_fixed controlPlaneEndpoint endpoint "$ENDPOINT"
   check_fixed podCidrs pods "$POD_CIDRS"

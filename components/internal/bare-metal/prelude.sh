@@ -38,6 +38,15 @@ claim_set() {
   mv "$claim_file.new" "$claim_file"
 }
 
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# Whether kubeadm has made the host a member. Where it was interrupted it has not: what it left is taken back.
+in_cluster() {
+  as_root test -e /etc/kubernetes/kubelet.conf || return 1
+  [ "$HOST_ROLE" = worker ] || [ "$(claim_field init)" = finished ] ||
+    as_root test -e /var/lib/sansproxy/initialized || as_root test -e /var/lib/sansproxy/joined
+}
+
 # What looks like a token, a key or a digest is never shown.
 redact() { sed -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/<token>/g; s/[a-f0-9]{64}/<digest>/g'; }
 

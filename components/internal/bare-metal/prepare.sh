@@ -62,27 +62,10 @@ keep_foreign_routes() {
   ! systemctl is-active --quiet systemd-networkd || systemctl restart systemd-networkd
 }
 
-install_packages() {
-  local keyring=/etc/apt/keyrings/kubernetes.asc list=/etc/apt/sources.list.d/sansproxy-kubernetes.list fingerprint wanted
+install_base_packages() {
   logged apt-base apt-get update -q || refuse "apt-get update failed; see the lines above and correct the host's package sources."
   logged apt-tools apt-get install -y -q --no-install-recommends ca-certificates curl gpg openssl containerd runc containernetworking-plugins iproute2 iptables conntrack ethtool socat util-linux ||
     refuse "the distribution's packages could not be installed; see the lines above."
-  install -d -m 0755 /etc/apt/keyrings
-  curl -fsSL --max-time 60 "$APT_REPOSITORY/Release.key" -o "$keyring.new" ||
-    refuse "the signing key $APT_REPOSITORY/Release.key could not be fetched; allow this host to reach it, or use bundlePath."
-  fingerprint=$(gpg --show-keys --with-colons "$keyring.new" 2>/dev/null | sed -n 's/^fpr:*\([0-9A-F]*\):$/\1/p' | head -n 1)
-  [ "$fingerprint" = "$APT_KEY_FINGERPRINT" ] ||
-    refuse "the signing key of $APT_REPOSITORY has the fingerprint ${fingerprint:-none} and $APT_KEY_FINGERPRINT is expected; do not go on before the change of key is explained."
-  mv "$keyring.new" "$keyring"
-  printf 'deb [signed-by=%s] %s/ /\n' "$keyring" "$APT_REPOSITORY" >"$list"
-  logged apt-kubernetes-index apt-get update -q || refuse "the package index of $APT_REPOSITORY could not be read; see the lines above."
-  wanted=$(apt-cache madison kubeadm | awk -v prefix="${KUBERNETES_VERSION#v}-" 'index($3, prefix) == 1 {print $3; exit}')
-  [ -n "$wanted" ] || refuse "$APT_REPOSITORY has no kubeadm ${KUBERNETES_VERSION#v}; choose a version that it has (apt-cache madison kubeadm)."
-  if [ "$(kubelet --version 2>/dev/null)" != "Kubernetes $KUBERNETES_VERSION" ]; then
-    logged apt-kubernetes apt-get install -y -q --allow-change-held-packages --allow-downgrades "kubeadm=$wanted" "kubelet=$wanted" "kubectl=$wanted" ||
-      refuse "kubeadm, kubelet and kubectl $wanted could not be installed; see the lines above."
-  fi
-  apt-mark hold kubeadm kubelet kubectl >/dev/null
 }
 
 check_bundle() {
@@ -98,52 +81,6 @@ check_bundle() {
     [ -e "$line" ] || continue
     grep -qF " $line" <<<"$BUNDLE_FILES" || rm -f "$line"
   done
-}
-
-install_programs() {
-  local unpacked program changed=no
-  unpacked=$(mktemp -d /var/lib/sansproxy/programs.XXXXXX)
-  tar -xzf "$BUNDLE_PROGRAMS" -C "$unpacked" --no-same-owner || refuse "$BUNDLE_PROGRAMS could not be unpacked; make the bundle again."
-  for program in kubeadm kubelet kubectl; do
-    [ -f "$unpacked/$program" ] || refuse "the bundle's $BUNDLE_PROGRAMS lacks $program; make the bundle again."
-    cmp -s "$unpacked/$program" "/usr/bin/$program" && continue
-    install -m 0755 "$unpacked/$program" "/usr/bin/$program.new"
-    mv "/usr/bin/$program.new" "/usr/bin/$program"
-    [ "$program" != kubelet ] || changed=yes
-  done
-  install -D -m 0644 "$unpacked/systemd/kubelet.service" /etc/systemd/system/kubelet.service
-  install -D -m 0644 "$unpacked/systemd/10-kubeadm.conf" /etc/systemd/system/kubelet.service.d/10-kubeadm.conf
-  rm -rf "$unpacked"
-  systemctl daemon-reload
-  [ "$changed" = no ] || ! systemctl is-active --quiet kubelet || systemctl restart kubelet
-}
-
-# A distribution's unchanged containerd configuration is replaced by one that Kubernetes needs; an administrator's is kept.
-configure_containerd() {
-  local file=/etc/containerd/config.toml marker='# Written by sansproxy.' shipped pause text
-  if [ -f "$file" ] && ! head -n 1 "$file" | grep -qF "$marker"; then
-    shipped=$(dpkg-query -W -f '${Conffiles}\n' containerd 2>/dev/null | awk -v file="$file" '$1 == file {print $2}')
-    if [ "$(md5sum <"$file" | cut -d ' ' -f 1)" != "$shipped" ]; then
-      say "keeps its own $file"
-      return 0
-    fi
-  fi
-  pause=$(kubeadm config images list --kubernetes-version "$KUBERNETES_VERSION" 2>/dev/null | grep '/pause:' || true)
-  text="$marker
-version = 2
-[plugins.\"io.containerd.grpc.v1.cri\"]
-  sandbox_image = \"${pause:-registry.k8s.io/pause:3.10}\"
-[plugins.\"io.containerd.grpc.v1.cri\".cni]
-  bin_dir = \"/usr/lib/cni\"
-  conf_dir = \"/etc/cni/net.d\"
-[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]
-  runtime_type = \"io.containerd.runc.v2\"
-[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]
-  SystemdCgroup = true"
-  [ "$(cat "$file" 2>/dev/null)" = "$text" ] && return 0
-  mkdir -p "${file%/*}"
-  printf '%s\n' "$text" >"$file"
-  systemctl restart containerd
 }
 
 start_containerd() {
@@ -177,42 +114,33 @@ import_images() {
   done <<<"$BUNDLE_IMAGES"
 }
 
-# Without a registry, an image that kubeadm wants and the bundle lacks would be seen only as a pod that never starts.
-check_control_plane_images() {
-  local wanted present missing=()
-  [ "$HOST_ROLE" = control-plane ] || return 0
-  present=$(ctr -n k8s.io images ls -q)
-  for wanted in $(kubeadm config images list --kubernetes-version "$KUBERNETES_VERSION" 2>/dev/null | grep -v '/kube-proxy:'); do
-    grep -qxF "$wanted" <<<"$present" || missing+=("$wanted")
-  done
-  [ ${#missing[@]} -eq 0 ] || refuse "the bundle lacks images that kubeadm $KUBERNETES_VERSION needs: ${missing[*]}; make the bundle again with them."
-}
+# A member keeps its programs until its turn to be upgraded comes, when it has been drained.
+is_to_be_upgraded() { in_cluster && [ "$(kubelet --version 2>/dev/null)" != "Kubernetes $KUBERNETES_VERSION" ]; }
 
-check_version() {
-  local found
-  found=$(kubelet --version)
-  [ "$found" = "Kubernetes $KUBERNETES_VERSION" ] || refuse "kubelet says \"$found\" after the installation of $KUBERNETES_VERSION; make the bundle or the package repository agree with kubernetesVersion."
+bring_programs() {
+  bring_kubernetes kubeadm kubelet kubectl
+  [ "$kubelet_replaced" = no ] || ! systemctl is-active --quiet kubelet || systemctl restart kubelet
+  check_version
+  configure_containerd
 }
 
 run_create() {
+  local upgrade=no
   take_host_lock
+  ! is_to_be_upgraded || upgrade=yes
   turn_swap_off
   set_kernel
   allow_inotify
   keep_foreign_routes
-  if [ "$PACKAGE_SOURCE" = bundle ]; then
-    check_bundle
-    install_programs
-  else
-    install_packages
-  fi
-  check_version
-  configure_containerd
+  if [ "$PACKAGE_SOURCE" = bundle ]; then check_bundle; else install_base_packages; fi
+  [ "$upgrade" = yes ] || bring_programs
   start_containerd
-  if [ "$PACKAGE_SOURCE" = bundle ]; then
-    import_images
-    check_control_plane_images
+  [ "$PACKAGE_SOURCE" = apt ] || import_images
+  if [ "$upgrade" = yes ]; then
+    say "is ready for its upgrade to $KUBERNETES_VERSION"
+    return 0
   fi
+  [ "$PACKAGE_SOURCE" = apt ] || check_control_plane_images
   systemctl enable kubelet >/dev/null 2>&1
   say "has kubeadm, kubelet and kubectl $KUBERNETES_VERSION and containerd"
 }

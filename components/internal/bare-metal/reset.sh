@@ -45,7 +45,7 @@ reset_host() {
   systemctl stop kubelet >/dev/null 2>&1 || true
   awk '$2 ~ "^/var/lib/kubelet/" {print $2}' /proc/mounts | sort -r | while read -r mount; do umount -l "$mount" || true; done
   rm -rf /etc/kubernetes/manifests /etc/kubernetes/pki /etc/kubernetes/*.conf /var/lib/etcd /var/lib/cni \
-    /etc/cni/net.d/*sansproxy* /run/sansproxy
+    /etc/cni/net.d/*sansproxy* /run/sansproxy /etc/sansproxy/kubeadm
   find /var/lib/kubelet -mindepth 1 -delete 2>/dev/null || true
   remove_kubelet_rules
   remove_datapath

@@ -7,13 +7,34 @@ import * as pulumi from "@pulumi/pulumi";
 import { packageRoot } from "../package-root.ts";
 
 /** The steps that run on a host; each is a file of this folder. */
-export type HostStep = "preflight" | "claim" | "prepare" | "init" | "admit" | "join" | "member" | "seal";
+export const hostSteps = [
+  "preflight",
+  "claim",
+  "prepare",
+  "init",
+  "admit",
+  "join",
+  "drain",
+  "upgrade",
+  "member",
+  "certificate",
+  "seal",
+] as const;
+export type HostStep = (typeof hostSteps)[number];
 
 /** A script's variables. A secret value makes the whole text secret. */
 export type ScriptVariables = Readonly<Record<string, pulumi.Input<string | number>>>;
 
 const folder = join(packageRoot, "components", "internal", "bare-metal");
-const needsReset: ReadonlySet<HostStep> = new Set(["init", "join"]);
+/** What steps have in common, in files of their own. */
+const parts: Readonly<Partial<Record<HostStep, readonly string[]>>> = {
+  prepare: ["programs"],
+  init: ["reset", "no-kube-proxy"],
+  join: ["reset"],
+  drain: ["cordon"],
+  upgrade: ["programs", "cordon", "no-kube-proxy"],
+  member: ["cordon"],
+};
 
 function readScript(name: string): string {
   return readFileSync(join(folder, `${name}.sh`), "utf8");
@@ -26,8 +47,7 @@ export function shellWord(value: string): string {
 
 /** The text of a step without its variables. */
 export function scriptBody(step: HostStep): string {
-  const parts = ["prelude", ...(needsReset.has(step) ? ["reset"] : []), step];
-  return parts.map(readScript).join("\n");
+  return ["prelude", ...(parts[step] ?? []), step].map(readScript).join("\n");
 }
 
 /**

@@ -29,7 +29,7 @@ export interface StepRun {
 export type Program = Readonly<Record<string, string>>;
 
 const realPrograms =
-  "awk bash cat chmod cp cut date df env find flock grep head id install mkdir mktemp mv rm rmdir sed seq sort stat tail timeout tr uname wc".split(
+  "awk bash cat chmod cp cut date df env find flock grep head id install ln md5sum mkdir mktemp mv rm rmdir sed seq sort stat tail timeout tr uname wc".split(
     " ",
   );
 
@@ -44,7 +44,7 @@ const defaultPrograms: Readonly<Record<string, Program>> = {
 };
 
 /** Folders of the host that the scripts write to; nothing outside of the fake root may be named. */
-const movedPaths = /(?<![\w/}])\/(?=(?:etc|var|run|tmp)\/|sys\/fs\/bpf)/g;
+const movedPaths = /(?<![\w/}])\/(?=(?:etc|var|run|tmp|usr\/(?:bin|lib))\/|sys\/fs\/bpf)/g;
 
 export const hostVariables = {
   HOST_NAME: "cp-1",
@@ -117,7 +117,6 @@ export class FakeHost {
       name: hostVariables.HOST_NAME,
       role: hostVariables.HOST_ROLE,
       first: hostVariables.HOST_FIRST,
-      version: hostVariables.KUBERNETES_VERSION,
       ...fields,
     };
     const lines = Object.entries(all).map(([field, value]) => `${field}=${value}\n`);

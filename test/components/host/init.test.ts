@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeHost, type Program } from "./fake-host.ts";
 
-const variables = { INIT_SECONDS: 60, KUBEADM_INIT: "kind: InitConfiguration\n", KUBEADM_UPGRADE: "kind: Upgrade\n" };
+const variables = { INIT_SECONDS: 60, KUBEADM_INIT: "kind: InitConfiguration\n" };
 const token = "abcdef.0123456789abcdef";
 const marker = "/var/lib/sansproxy/initialized";
 const adminConf = "/etc/kubernetes/admin.conf";

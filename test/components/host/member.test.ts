@@ -3,7 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeHost, type Program } from "./fake-host.ts";
 
 const worker = { JOIN_NAME: "worker-1", JOIN_ROLE: "worker", DRAIN_SECONDS: 30 };
-const node = (ready: string): Program => ({
+const node = (ready: string, mark = ""): Program => ({
+  "*get node worker-1 -o jsonpath={.metadata.annotations*": `printf '${mark}'`,
+  "*uncordon worker-1": "",
+  "*annotate node worker-1 sansproxy.io/cordoned-for-": "",
   "*get node worker-1 --ignore-not-found -o jsonpath*": `printf '${ready}'`,
   "*get node worker-1 -o name *": "echo node/worker-1",
   "*label node worker-1 node-role.kubernetes.io/worker= --overwrite": "",
@@ -11,7 +14,9 @@ const node = (ready: string): Program => ({
   "*delete node worker-1 *": "",
 });
 const verbs = (calls: readonly string[]) =>
-  calls.filter((call) => call.startsWith("kubectl")).map((call) => / (get|label|drain|delete) /.exec(call)?.[1]);
+  calls
+    .filter((call) => call.startsWith("kubectl"))
+    .map((call) => / (get|label|drain|delete|uncordon|annotate) /.exec(call)?.[1]);
 
 let host: FakeHost;
 beforeEach(() => {
@@ -26,8 +31,15 @@ describe("the step member", () => {
     for (const action of ["create", "update"] as const) {
       const { status, calls } = await host.run("member", action, worker);
       expect(status).toBe(0);
-      expect(verbs(calls)).toEqual(["get", "label"]);
+      expect(verbs(calls)).toEqual(["get", "label", "get"]);
     }
+  });
+
+  it("takes a Node back into use that was cordoned for its upgrade, and the mark goes last", async () => {
+    host.program("kubectl", node("worker-1=True", "v1.36.3"));
+    const { status, calls } = await host.run("member", "update", worker);
+    expect(status).toBe(0);
+    expect(verbs(calls)).toEqual(["get", "label", "get", "uncordon", "annotate"]);
   });
 
   it("says where to look when the Node does not appear", async () => {

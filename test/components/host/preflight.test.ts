@@ -34,6 +34,13 @@ async function found(changes: Record<string, string> = {}): Promise<string> {
 async function member(changes: Record<string, string> = {}): Promise<void> {
   expect((await host.run("claim", "create", { ...facts, ...changes })).status).toBe(0);
   host.write("/etc/kubernetes/kubelet.conf");
+  host.write(changes["HOST_ROLE"] === "worker" ? "/var/lib/sansproxy/joined" : "/var/lib/sansproxy/initialized");
+}
+
+/** Kubernetes' programs as an upgrade leaves them: kubeadm is changed first, and the kubelet last. */
+function runs(kubelet: string, kubeadm = kubelet): void {
+  host.program("kubelet", { "--version": `echo Kubernetes ${kubelet}` });
+  host.program("kubeadm", { "version -o short": `echo ${kubeadm}` });
 }
 
 describe("preflight refuses a host", () => {
@@ -76,9 +83,33 @@ describe("preflight refuses a host", () => {
     expect(await found({ HOST_FIRST: "no" })).toMatch(/first control plane of a cluster cannot change; keep the same/);
   });
 
-  it("that runs another version of Kubernetes", async () => {
+  it.each([
+    [
+      "goes back",
+      "v1.36.3",
+      "v1.36.3",
+      "v1.36.2",
+      /takes no cluster back to v1\.36\.2; set kubernetesVersion to v1\.36\.3/,
+    ],
+    ["goes back by a minor version", "v1.36.0", "v1.36.0", "v1.35.9", /takes no cluster back to v1\.35\.9/],
+    [
+      "skips a minor version",
+      "v1.34.9",
+      "v1.34.9",
+      "v1.36.3",
+      /would skip a minor version; set .* to a version of 1\.35 first/,
+    ],
+    [
+      "leaves a begun upgrade",
+      "v1.36.2",
+      "v1.36.4",
+      "v1.36.3",
+      /upgrade from Kubernetes v1\.36\.2 to v1\.36\.4 was begun .*; set kubernetesVersion to v1\.36\.4/,
+    ],
+  ])("of which a version is asked that %s", async (_what, kubelet, kubeadm, asked, sentence) => {
     await member();
-    expect(await found({ KUBERNETES_VERSION: "v1.37.0" })).toMatch(/runs Kubernetes v1\.36\.3 .*back to v1\.36\.3/);
+    runs(kubelet, kubeadm);
+    expect(await found({ KUBERNETES_VERSION: asked })).toMatch(sentence);
   });
 
   const fixed: [input: string, variable: keyof typeof facts, asked: string][] = [
@@ -111,13 +142,31 @@ describe("preflight", () => {
     expect(await found()).not.toMatch(/cluster|name|role|Kubernetes/);
   });
 
+  it.each([
+    ["the next patch version", "v1.36.2", "v1.36.2", "v1.36.3"],
+    ["a later patch version", "v1.36.9", "v1.36.9", "v1.36.10"],
+    ["the next minor version", "v1.35.7", "v1.35.7", "v1.36.0"],
+    ["the version of an upgrade that was interrupted", "v1.36.2", "v1.36.3", "v1.36.3"],
+  ])("lets a member go to %s", async (_what, kubelet, kubeadm, asked) => {
+    await member();
+    runs(kubelet, kubeadm);
+    expect(await found({ KUBERNETES_VERSION: asked })).not.toContain("kubernetesVersion");
+  });
+
+  it("lets the version be any as long as no cluster was made", async () => {
+    expect((await host.run("claim", "create", facts)).status).toBe(0);
+    runs("v1.36.3");
+    expect(await found({ KUBERNETES_VERSION: "v1.34.1" })).not.toContain("kubernetesVersion");
+  });
+
   it("lets the networks change as long as no cluster was made", async () => {
     expect((await host.run("claim", "create", facts)).status).toBe(0);
     expect(await found({ POD_CIDRS: "10.245.0.0/16" })).not.toContain("when the cluster was made");
   });
 
   it("lets the networks change where init was interrupted and will be taken back", async () => {
-    await member();
+    expect((await host.run("claim", "create", facts)).status).toBe(0);
+    host.write("/etc/kubernetes/kubelet.conf");
     host.write("/etc/sansproxy/claim", `${host.read("/etc/sansproxy/claim")}init=begun\n`);
     expect(await found({ POD_CIDRS: "10.245.0.0/16" })).not.toContain("when the cluster was made");
   });

@@ -68,6 +68,14 @@ export const joinStep = (op: string, node: string): Piece => ({
   before: { create: "old" },
   after: { create: "new" },
 });
+export const upgradeStep = (step: string, from: string, to: string): Piece => ({
+  op: from === to ? "same" : "update",
+  type: "command:remote:Command",
+  name: `metal-${step}`,
+  parent: "metal",
+  before: { stdin: `KUBERNETES_VERSION='${from}'\n` },
+  after: { stdin: `KUBERNETES_VERSION='${to}'\n` },
+});
 export const release = (before: object | undefined, after: object | undefined, op = "update"): Piece => {
   const inputs = (values: object | undefined) =>
     values && { name: "cilium", chart: "cilium", skipAwait: true, ...values };

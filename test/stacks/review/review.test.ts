@@ -7,7 +7,7 @@ import { markdownOf } from "../../../stacks/review/markdown.ts";
 import { stepsInOrder } from "../../../stacks/review/order.ts";
 import { readPreview } from "../../../stacks/review/preview.ts";
 import { reviewOf } from "../../../stacks/review/review.ts";
-import { clusterStep, joinStep, previewOf, release, stackStep } from "./preview-of.ts";
+import { clusterStep, joinStep, previewOf, release, stackStep, upgradeStep } from "./preview-of.ts";
 import { recordedPreview } from "./recorded.ts";
 
 const review = (json: string) => reviewOf(readPreview(json));
@@ -38,6 +38,21 @@ describe("nodes and clusters", () => {
     expect(text).toContain("2 stay as they are");
     expect(text).toContain("come back empty: worker-2");
     expect(stopped(of, ["cluster-loss"])).toEqual([]);
+  });
+
+  test("another version of Kubernetes drains each node, and only it does", () => {
+    const of = (to: string) => {
+      const steps = ["upgrade", "worker-1-upgrade"].map((step) => upgradeStep(step, "v1.36.2", to));
+      const init = { ...joinStep("same", "worker-1"), name: "metal-init" };
+      return review(previewOf([stackStep, clusterStep("same"), init, joinStep("same", "worker-1"), ...steps]));
+    };
+    expect(of("v1.36.2").effect).toBe("none");
+    expect(of("v1.36.3").effect).toBe("node-restart");
+    const nodes = of("v1.36.3").members.filter(({ kind }) => kind === "node");
+    expect(nodes.map(({ name, operation, what }) => `${name}: ${operation}, ${what}`)).toEqual([
+      "first control plane: update, is drained and goes from v1.36.2 to v1.36.3 in its turn",
+      "worker-1: update, is drained and goes from v1.36.2 to v1.36.3 in its turn",
+    ]);
   });
 
   test("a replacement is one change, whatever number of steps the engine makes of it", () => {
