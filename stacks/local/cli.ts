@@ -9,7 +9,8 @@ import { fuzz } from "./commands/fuzz.ts";
 import { buildBpf, kubectl, oracle, pulumi, test, testPackages } from "./commands/passed-through.ts";
 import { status } from "./commands/status.ts";
 import { prepare, up } from "./commands/up.ts";
-import { neededByTests } from "./toolchain/programs.ts";
+import { earlierKubernetesVersion, neededByTests } from "./toolchain/programs.ts";
+import { bundleFor } from "./toolchain/toolchain.ts";
 
 // A reader that has seen enough (`| head`) ends us without a word, as it ends other programs.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -17,26 +18,37 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
-const program = new Command("sansproxy-local")
+// Commands are called as npm scripts, and so they name themselves.
+const program = new Command("npm run")
+  .usage("COMMAND -- [arguments]")
   .description("Kubernetes without kube-proxy on machines of this box.")
   .showHelpAfterError()
   .enablePositionalOptions();
 
+interface Passing {
+  readonly name: string;
+  readonly description: string;
+  /** The program behind the command explains its own options. */
+  readonly helps?: boolean;
+  run(args: string[]): Promise<number>;
+}
+
 /** A command whose arguments all belong to the program behind it. */
-function passing(name: string, description: string, action: (args: string[]) => Promise<number>): void {
-  program
-    .command(name)
-    .description(description)
+function passing({ name, description, helps = false, run }: Passing): void {
+  const command = program.command(name).description(description).usage("-- [arguments]");
+  if (helps) command.helpOption(false);
+  command
     .argument("[args...]", "passed on as they are")
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (args: string[]) => {
-      process.exitCode = await action(args);
+      process.exitCode = await run(args);
     });
 }
 
 program
   .command("up")
+  .usage("-- [options]")
   .description("prepare everything and run the Pulumi update; --preview only shows what it would do")
   .argument("[args...]", "options of `pulumi up`, for example --expect-no-changes")
   .option("--preview", "run `pulumi preview` instead of the update")
@@ -47,6 +59,7 @@ program
 
 program
   .command("down")
+  .usage("-- [options]")
   .description("remove every trace of the stack: machines, bridge, mounts, cgroups, state")
   .option("--purge-cache", "also remove what was built and downloaded", false)
   .option("--force", "also remove machines of this stack that another clone made", false)
@@ -55,10 +68,14 @@ program
   });
 
 program
-  .command("prepare")
+  .command("toolchain")
+  .usage("-- [options]")
   .description("build or find the toolchain, images and plugins, and nothing more")
   .option("--tests", "also the programs that only the tests run", false)
-  .action(async ({ tests }: { tests: boolean }) => await prepare([], tests ? neededByTests : []));
+  .action(async ({ tests }: { tests: boolean }) => {
+    await prepare([], tests ? neededByTests : []);
+    if (tests) await bundleFor(earlierKubernetesVersion);
+  });
 
 program
   .command("test-packages")
@@ -73,27 +90,36 @@ program
   });
 
 program
-  .command("build-bpf")
+  .command("build:bpf")
   .description("compile the BPF programs into .build/bpf")
   .action(async () => {
     process.exitCode = await buildBpf();
   });
 
-passing("kubectl", "talk to the cluster: kubectl -- get nodes", kubectl);
-passing("pulumi", "run pulumi with this clone's state and plugins: pulumi -- stack output", pulumi);
-passing(
-  "e2e",
-  "judge the stack by Kubernetes' own network tests: e2e -- [--focus REGEX] [--conformance] [--list]",
-  e2e,
-);
-passing(
-  "bench",
-  "measure beside the real kube-proxy: bench -- [--quick] [--only SUITE,...] [--services N,...] [--compare FILE]",
-  bench,
-);
-passing("oracle", "compare our proxy with a reference and the real kube-proxy: oracle -- --cases N --seed S", oracle);
-passing("fuzz", "hold damaged packets against a model of verdicts: fuzz -- [--packets N] [--seed S]", fuzz);
-passing("test", "run all tests, or the stages that are named", test);
+for (const command of [
+  { name: "kubectl", description: "talk to the cluster: kubectl -- get nodes", helps: true, run: kubectl },
+  {
+    name: "pulumi",
+    description: "run pulumi with this clone's state and plugins: pulumi -- stack output",
+    helps: true,
+    run: pulumi,
+  },
+  { name: "e2e", description: "judge the stack by Kubernetes' own network tests", helps: true, run: e2e },
+  { name: "bench", description: "measure beside the real kube-proxy", helps: true, run: bench },
+  {
+    name: "oracle",
+    description: "compare our proxy with a reference and the real kube-proxy: oracle -- --cases N --seed S",
+    run: oracle,
+  },
+  {
+    name: "fuzz",
+    description: "hold damaged packets against a model of verdicts: fuzz -- [--packets N] [--seed S]",
+    run: fuzz,
+  },
+  { name: "test", description: "run all tests, or the named stages: test -- unit bpf", run: test },
+]) {
+  passing(command);
+}
 
 try {
   await program.parseAsync();

@@ -3,6 +3,7 @@
 
 import { isIPv4 } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
+import { kubernetesVersion as pinnedVersion } from "./toolchain/programs.ts";
 
 /** The configuration with its defaults. */
 export interface Settings {
@@ -78,6 +79,19 @@ function bridgeOf(config: Values): string {
   throw wrong("bridge", bridge, "a link has 1 to 15 lower-case letters, digits and dashes, a letter first");
 }
 
+/** The programs are built from one minor version's sources. */
+function kubernetesVersionOf(config: Values): string {
+  const version = config.get("kubernetesVersion") ?? pinnedVersion;
+  const canonical = version.startsWith("v") ? version : `v${version}`;
+  const minor = pinnedVersion.replace(/\.\d+$/, "");
+  if (canonical.startsWith(`${minor}.`) && /^\d+$/.test(canonical.slice(minor.length + 1))) return canonical;
+  throw wrong(
+    "kubernetesVersion",
+    version,
+    `it has to be ${pinnedVersion}, whose sources the programs are built from, or another patch version of ${minor}`,
+  );
+}
+
 /** Reads the configuration; a value that cannot be is refused before anything is made. */
 export function readSettings(config: Values): Settings {
   return {
@@ -87,7 +101,7 @@ export function readSettings(config: Values): Settings {
     workerMemoryMb: wholeNumber(config, "workerMemoryMb", 1024, 512, 1_048_576),
     subnet: subnetOf(config),
     bridge: bridgeOf(config),
-    kubernetesVersion: config.get("kubernetesVersion") ?? "v1.36.3",
+    kubernetesVersion: kubernetesVersionOf(config),
     podCidr: config.get("podCidr") ?? "10.244.0.0/16",
     serviceCidr: config.get("serviceCidr") ?? "10.96.0.0/16",
     dualStack: yesOrNo(config, "dualStack"),

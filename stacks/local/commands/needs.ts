@@ -10,7 +10,7 @@ import { run } from "../host/exec.ts";
 import { cacheDirectory, machinesRoot, repository } from "../host/paths.ts";
 import type { DiskNeed, Needs } from "../host/preflight.ts";
 import { listMachines } from "../machines/machine.ts";
-import type { MachinePlan } from "../settings.ts";
+import type { MachinePlan, Settings } from "../settings.ts";
 import { toBuild } from "../toolchain/build.ts";
 import { goEnvironment, requireGo } from "../toolchain/go.ts";
 import { neededByUp } from "../toolchain/programs.ts";
@@ -24,11 +24,14 @@ const cacheMb = { cold: 4_000, warm: 2_000 };
 const goCacheMb = { GOCACHE: 7_000, GOMODCACHE: 4_500 };
 const machineDiskMb = 2_000;
 
-/** The needs of an update with these arguments. */
-export async function needsOfUp(args: readonly string[]): Promise<Needs> {
-  const plans = await plannedMachines(await readConfiguration(args));
+/** The needs of an update with these settings. */
+export async function needsOfUp(settings: Settings): Promise<Needs> {
+  const { planMachines } = await import("../settings.ts");
+  const plans = planMachines(settings);
   const running = new Set((await listMachines(stackName)).filter((one) => one.running).map(({ name }) => name));
-  const building = await toBuild(neededByUp);
+  // Another version is another stamp on sources that are compiled already.
+  const compiling = await toBuild(neededByUp);
+  const building = (await toBuild(neededByUp, settings.kubernetesVersion)).filter((name) => compiling.includes(name));
   const goFolders = building[0] === undefined ? {} : await goCaches(await requireGo(building[0]));
   return needsOf(
     plans.filter(({ name }) => !running.has(name)),
@@ -70,11 +73,23 @@ export function needsOf(starting: readonly MachinePlan[], building: number, goFo
   return { memory, disk };
 }
 
-/** The machines that the configuration asks for; a value that cannot be is refused before anything is built. */
-export async function plannedMachines(configuration: Readonly<Record<string, string>>): Promise<MachinePlan[]> {
+/** The settings of an update with these arguments; a value that cannot be is refused before anything is built. */
+export async function settingsOfUp(args: readonly string[], folder = repository): Promise<Settings> {
   // Pulumi's library is large: commands that need no settings start without it.
-  const { planMachines, readSettings } = await import("../settings.ts");
-  return planMachines(readSettings({ get: (key) => configuration[key] }));
+  const { readSettings } = await import("../settings.ts");
+  const configuration = await readConfiguration(args, folder);
+  await refuseUnknownKeys(Object.keys(configuration));
+  return readSettings({ get: (key) => configuration[key] });
+}
+
+/** A misspelt key would be taken without a word, and nothing would come of it. */
+async function refuseUnknownKeys(keys: readonly string[]): Promise<void> {
+  const project = parse(await readFile(join(repository, "Pulumi.yaml"), "utf8")) as { config: Record<string, unknown> };
+  const known = Object.keys(inProject(Object.keys(project.config).map((key) => [key, ""])));
+  const unknown = keys.filter((key) => !known.includes(key));
+  if (unknown.length === 0) return;
+  const names = unknown.map((key) => `sansproxy:${key}`).join(", ");
+  throw new Error(`The configuration ${names} is not known; the local stack has ${known.sort().join(", ")}.`);
 }
 
 /** The project's values as this update will find them: what its arguments set goes before the stack's file. */

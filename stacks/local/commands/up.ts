@@ -10,7 +10,7 @@ import { requireFit } from "../host/preflight.ts";
 import { duration, say } from "../host/progress.ts";
 import type { ProgramName } from "../toolchain/programs.ts";
 import { prepareToolchain } from "../toolchain/toolchain.ts";
-import { needsOfUp } from "./needs.ts";
+import { needsOfUp, settingsOfUp } from "./needs.ts";
 import { recoverStack, releaseStaleLock } from "./recovery.ts";
 import { type StackOutputs, summaryLines } from "./summary.ts";
 import { prepareWorkspace, pulumiEnvironment, selectStack, stackName } from "./workspace.ts";
@@ -46,9 +46,10 @@ export async function up(args: readonly string[]): Promise<number> {
 
 /** Everything before Pulumi: checks of the box, packages, the clone's folder, the toolchain and `more` programs. */
 export async function prepare(args: readonly string[] = [], more: readonly ProgramName[] = []): Promise<void> {
-  const needs = await needsOfUp(args);
+  const settings = await settingsOfUp(args);
+  const needs = await needsOfUp(settings);
   requireFit(await gatherFacts(needs.disk.map(({ folder }) => folder)), needs);
   await bringPackages("up");
   await prepareWorkspace();
-  await prepareToolchain(more);
+  await prepareToolchain(settings.kubernetesVersion, more);
 }

@@ -11,7 +11,7 @@ import { cacheDirectory } from "../host/paths.ts";
 import { step } from "../host/progress.ts";
 import { goEnvironment, requireGo } from "./go.ts";
 import { allOnPath } from "./on-path.ts";
-import { type Program, type ProgramName, programs } from "./programs.ts";
+import { kubernetesVersion, type Program, type ProgramName, programFor } from "./programs.ts";
 
 export type Origin = "official" | "cached" | "built";
 
@@ -24,32 +24,34 @@ export interface Found {
 const modules = join(import.meta.dirname, "modules");
 const compileFlags = ["-trimpath"];
 
-/** Finds or builds all the named programs; what is missing of one Go module is built in one go. */
-export async function obtain(names: readonly ProgramName[]): Promise<Map<ProgramName, Found>> {
+/** Finds or builds all the named programs for a cluster of `version`; what is missing and alike is built in one go. */
+export async function obtain(
+  names: readonly ProgramName[],
+  version = kubernetesVersion,
+): Promise<Map<ProgramName, Found>> {
   const found = new Map<ProgramName, Found>();
-  const missing = new Map<string, ProgramName[]>();
+  const missing = new Map<string, Program[]>();
   for (const name of names) {
-    const program: Program = programs[name];
+    const program = programFor(name, version);
     const official = await officialOnPath(program);
+    const cached = await cachedPath(program);
     if (official !== undefined) found.set(name, { program, path: official, origin: "official" });
-    else if (existsSync(await cachedPath(program))) {
-      found.set(name, { program, path: await cachedPath(program), origin: "cached" });
-    } else missing.set(program.module, [...(missing.get(program.module) ?? []), name]);
-  }
-  for (const [module, wanted] of missing) {
-    await build(module, wanted);
-    for (const name of wanted) {
-      found.set(name, { program: programs[name], path: await cachedPath(programs[name]), origin: "built" });
+    else if (existsSync(cached)) found.set(name, { program, path: cached, origin: "cached" });
+    else {
+      const alike = `${program.module} ${linkerFlags(program)}`;
+      missing.set(alike, [...(missing.get(alike) ?? []), program]);
+      found.set(name, { program, path: cached, origin: "built" });
     }
   }
+  for (const alike of missing.values()) await build(alike);
   return found;
 }
 
 /** Those of the named programs that neither the cache nor the box has. */
-export async function toBuild(names: readonly ProgramName[]): Promise<ProgramName[]> {
+export async function toBuild(names: readonly ProgramName[], version = kubernetesVersion): Promise<ProgramName[]> {
   const missing: ProgramName[] = [];
   for (const name of names) {
-    const program: Program = programs[name];
+    const program = programFor(name, version);
     if (existsSync(await cachedPath(program)) || (await officialOnPath(program)) !== undefined) continue;
     missing.push(name);
   }
@@ -60,7 +62,9 @@ export async function toBuild(names: readonly ProgramName[]): Promise<ProgramNam
 export function summary(found: Iterable<Found>): string {
   const all = [...found];
   const part = (origin: Origin, words: string) => {
-    const names = all.filter((one) => one.origin === origin).map((one) => `${one.program.name} ${one.program.version}`);
+    const names = all
+      .filter((one) => one.origin === origin)
+      .map(({ program }) => `${program.name} ${versionOf(program)}`);
     return names.length === 0 ? [] : [`${words}: ${names.join(", ")}`];
   };
   return [...part("official", "official"), ...part("built", "built now"), ...part("cached", "built earlier")].join(
@@ -86,10 +90,12 @@ export async function cachedPath(program: Program): Promise<string> {
   return join(cacheDirectory(), "programs", program.name, key, program.name);
 }
 
-async function build(module: string, names: readonly ProgramName[]): Promise<void> {
+/** Builds programs of one module with the same flags. */
+async function build(alike: readonly Program[]): Promise<void> {
+  const module = alike[0]?.module ?? "";
   await withLock(join(cacheDirectory(), "programs", module), async () => {
     const wanted: Program[] = [];
-    for (const name of names) if (!existsSync(await cachedPath(programs[name]))) wanted.push(programs[name]);
+    for (const program of alike) if (!existsSync(await cachedPath(program))) wanted.push(program);
     const [first] = wanted;
     if (first === undefined) return;
     const go = await requireGo(first.name);
@@ -101,7 +107,7 @@ async function build(module: string, names: readonly ProgramName[]): Promise<voi
     const args = [...verb, ...compileFlags, "-ldflags", linkerFlags(first), "-o", target];
     const list = wanted.map((program) => program.name).join(", ");
     try {
-      await step(`building ${list} ${first.version} from Go modules`, async (note) => {
+      await step(`building ${list} ${versionOf(first)} from Go modules`, async (note) => {
         let packages = 0;
         note("fetching modules");
         const onErrorLine = (line: string) => {
@@ -134,6 +140,9 @@ async function keep(path: string, program: Program): Promise<void> {
   await mkdir(join(target, ".."), { recursive: true });
   await rename(path, target);
 }
+
+const versionOf = ({ version, sources }: Program): string =>
+  sources === undefined ? version : `${version} (stamped; sources of ${sources})`;
 
 function linkerFlags(program: Program): string {
   return ["-s", "-w", ...program.stamps.map((stamp) => `-X ${stamp}`)].join(" ");

@@ -11,7 +11,7 @@ import { step } from "../host/progress.ts";
 import { compress, sha256, tar } from "./archive.ts";
 import type { Found } from "./build.ts";
 import type { ImageFile } from "./images.ts";
-import { kubernetesVersion, type ProgramName } from "./programs.ts";
+import type { ProgramName } from "./programs.ts";
 
 export interface BundleFile {
   readonly path: string;
@@ -31,7 +31,11 @@ const units = ["kubelet.service", "10-kubeadm.conf"];
 const unitFolder = join(import.meta.dirname, "systemd");
 
 /** The bundle's folder in the cache for exactly these programs and images. */
-export async function makeBundle(programs: ReadonlyMap<ProgramName, Found>, images: readonly ImageFile[]) {
+export async function makeBundle(
+  programs: ReadonlyMap<ProgramName, Found>,
+  images: readonly ImageFile[],
+  kubernetesVersion: string,
+) {
   const key = createHash("sha256").update(JSON.stringify(images));
   for (const name of binaries) key.update(programs.get(name)?.path ?? "");
   for (const unit of units) key.update(await readFile(join(unitFolder, unit)));
@@ -39,7 +43,7 @@ export async function makeBundle(programs: ReadonlyMap<ProgramName, Found>, imag
   if (existsSync(target)) return target;
   await withLock(target, async () => {
     if (existsSync(target)) return;
-    await step("air-gapped bundle", async (note) => {
+    await step(`air-gapped bundle of ${kubernetesVersion}`, async (note) => {
       const building = `${target}.building-${process.pid}`;
       try {
         await mkdir(join(building, "images"), { recursive: true });

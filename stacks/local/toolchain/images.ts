@@ -30,9 +30,9 @@ const everywhere: readonly Role[] = ["control-plane", "worker"];
 const registry = "registry.k8s.io";
 
 /** Names and places are those that kubeadm's manifests expect. */
-const programImages: readonly ProgramImage[] = [
+const programImages = (version: string): readonly ProgramImage[] => [
   ...(["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const).map((program) => ({
-    image: `${registry}/${program}:${kubernetesVersion}`,
+    image: `${registry}/${program}:${version}`,
     program,
     entrypoint: [],
     path: `usr/local/bin/${program}`,
@@ -65,10 +65,13 @@ const agnhostRelease = "trixie";
 /** Files of agnhost's own sources that its published image carries: the certificate of its TLS servers. */
 const agnhostFiles = ["porter/localhost.crt", "porter/localhost.key"];
 
-/** All images that are not ours, as archives in the cache. */
-export async function kubernetesImages(programs: ReadonlyMap<ProgramName, Found>): Promise<ImageFile[]> {
+/** All images of a cluster of `version` that are not ours, as archives in the cache. */
+export async function kubernetesImages(
+  programs: ReadonlyMap<ProgramName, Found>,
+  version = kubernetesVersion,
+): Promise<ImageFile[]> {
   const images: ImageFile[] = [];
-  for (const { image, program, entrypoint, path, roles } of programImages) {
+  for (const { image, program, entrypoint, path, roles } of programImages(version)) {
     const binary = required(programs, program).path;
     const key = await keyOf([binary], [image, path, ...entrypoint]);
     const file = await cachedArchive(image, key, async (tree, target) => {

@@ -18,17 +18,23 @@ export interface Program {
   readonly check?: Check;
   /** True for a package's tests, which Go compiles into a program of their own. */
   readonly tests?: boolean;
+  /** Version of the sources, where the program is stamped with another one. */
+  readonly sources?: string;
 }
 
 export const kubernetesVersion = "v1.36.3";
-const kubernetesStamps = [
-  `k8s.io/component-base/version.gitVersion=${kubernetesVersion}`,
+/** The version from which the tests upgrade a cluster. */
+export const earlierKubernetesVersion = "v1.36.2";
+
+const kubernetesStamps = (version: string) => [
+  `k8s.io/component-base/version.gitVersion=${version}`,
   "k8s.io/component-base/version.gitMajor=1",
   "k8s.io/component-base/version.gitMinor=36",
-  `k8s.io/client-go/pkg/version.gitVersion=${kubernetesVersion}`,
+  `k8s.io/client-go/pkg/version.gitVersion=${version}`,
 ];
 
-const says = (version: string) => (output: string) => new RegExp(`(^|[^0-9.])v?${quoted(version)}(\\s|$)`).test(output);
+const says = (version: string) => (output: string) =>
+  new RegExp(`(^|[^0-9.])v?${quoted(version.replace(/^v/, ""))}(\\s|$)`).test(output);
 
 /** Usable when the output's first `3.x.y` is of the wanted major version and not older than `least`. */
 export const atLeast = (least: string) => (output: string) => {
@@ -41,7 +47,7 @@ export const atLeast = (least: string) => (output: string) => {
 };
 
 function kubernetes(name: string, path = `cmd/${name}`, args: readonly string[] = ["--version"]) {
-  return { ...silent(name, path), check: { args, usable: says(kubernetesVersion.slice(1)) } };
+  return { ...silent(name, path), check: { args, usable: says(kubernetesVersion) } };
 }
 
 /** A program of Kubernetes that does not say its version: an official one is never recognized. */
@@ -51,7 +57,7 @@ function silent(name: string, path: string): Program {
     version: kubernetesVersion,
     module: "kubernetes",
     package: `k8s.io/kubernetes/${path}`,
-    stamps: kubernetesStamps,
+    stamps: kubernetesStamps(kubernetesVersion),
   };
 }
 
@@ -102,6 +108,27 @@ export const programs = {
 } as const satisfies Record<string, Program>;
 
 export type ProgramName = keyof typeof programs;
+
+/** What runs the cluster, and is of its version. */
+const ofTheCluster: ReadonlySet<ProgramName> = new Set([
+  "kubeadm",
+  "kubelet",
+  "kubectl",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+]);
+
+/**
+ * The program for a cluster of that version. Another patch version than the pinned one is official where the box has it,
+ * and otherwise the pinned sources with another stamp: enough to rehearse an upgrade with, and said wherever it is used.
+ */
+export function programFor(name: ProgramName, version: string): Program {
+  const program: Program = programs[name];
+  if (version === kubernetesVersion || !ofTheCluster.has(name)) return program;
+  const check = program.check === undefined ? {} : { check: { ...program.check, usable: says(version) } };
+  return { ...program, ...check, version, stamps: kubernetesStamps(version), sources: kubernetesVersion };
+}
 
 /** What `up` needs. */
 export const neededByUp: readonly ProgramName[] = [

@@ -24,13 +24,19 @@ export interface Toolchain {
 /** Programs that a person and the engine find on the clone's own PATH. */
 const linked: readonly ProgramName[] = ["pulumi", "helm", "kubectl"];
 
-/** Gets or makes everything `up` needs, and `more` in the same builds; says in two lines where it comes from. */
-export async function prepareToolchain(more: readonly ProgramName[] = []): Promise<Toolchain> {
-  const programs = await obtain([...neededByUp, ...more]);
-  await machineImage();
+/** Gets or makes the programs of a cluster of `version`, `more` in the same builds, and the bundle of it. */
+export async function bundleFor(version: string, more: readonly ProgramName[] = []) {
+  const programs = await obtain([...neededByUp, ...more], version);
   const agent = await agentImage();
-  const bundle = await makeBundle(programs, [...(await kubernetesImages(programs)), agent]);
+  const bundle = await makeBundle(programs, [...(await kubernetesImages(programs, version)), agent], version);
   await pruneCache(agent.file, bundle);
+  return { programs, bundle };
+}
+
+/** Gets or makes everything `up` needs, and `more`; says in two lines where it comes from. */
+export async function prepareToolchain(version: string, more: readonly ProgramName[] = []): Promise<Toolchain> {
+  const { programs, bundle } = await bundleFor(version, more);
+  await machineImage();
   const plugins = await choosePlugins();
   await linkAll(programs, plugins, bundle);
   say(`programs: ${summary(programs.values())}`);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,11 +24,14 @@ static void reap(int signal)
 	errno = saved;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct sigaction ends = { .sa_handler = end };
 	struct sigaction reaps = { .sa_handler = reap, .sa_flags = SA_NOCLDSTOP };
 
+	/* kubeadm judges a cluster before an upgrade by a Job of this image, which has to end well. */
+	if (argc == 2 && !strcmp(argv[1], "-v"))
+		return 0;
 	if (sigaction(SIGINT, &ends, NULL) || sigaction(SIGTERM, &ends, NULL) || sigaction(SIGCHLD, &reaps, NULL))
 		return 1;
 	for (;;)

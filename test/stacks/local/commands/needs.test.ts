@@ -5,9 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { needsOf, plannedMachines, readConfiguration } from "../../../../stacks/local/commands/needs.ts";
+import { needsOf, readConfiguration, settingsOfUp } from "../../../../stacks/local/commands/needs.ts";
 import { stackName } from "../../../../stacks/local/commands/workspace.ts";
 import { machinesRoot } from "../../../../stacks/local/host/paths.ts";
+import { planMachines } from "../../../../stacks/local/settings.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -15,8 +16,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 const stackFile = (text: string) => writeFileSync(join(folder, `Pulumi.${stackName}.yaml`), text);
+const settingsWith = (configuration: Record<string, string>) =>
+  settingsOfUp(
+    Object.entries(configuration).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+    folder,
+  );
 const memoryMb = async (configuration: Record<string, string>) =>
-  needsOf(await plannedMachines(configuration), 0, {}).memory.mb;
+  needsOf(planMachines(await settingsWith(configuration)), 0, {}).memory.mb;
 
 test("memory is that of the machines that the configuration asks for", async () => {
   const few = await memoryMb({ workers: "1" });
@@ -42,7 +48,16 @@ test("the stack's file counts, and what an argument sets goes before it, in each
 });
 
 test("a value that cannot be is refused before anything is built", async () => {
-  await expect(plannedMachines({ workers: "many" })).rejects.toThrow(/sansproxy:workers is "many".*whole number/);
+  await expect(settingsWith({ workers: "many" })).rejects.toThrow(/sansproxy:workers is "many".*whole number/);
+  await expect(settingsWith({ kubernetesVersion: "1.35.1" })).rejects.toThrow(
+    /is "1\.35\.1".* patch version of v1\.36 /,
+  );
+});
+
+test("a key that is misspelt is refused with those that there are", async () => {
+  await expect(settingsWith({ worker: "3" })).rejects.toThrow(
+    /sansproxy:worker is not known; .*workerMemoryMb, workers/,
+  );
 });
 
 test("machines that run already need no more, and the remedy is a command that helps", () => {
@@ -59,5 +74,5 @@ test("what has to be built needs memory, and room in the cache and in Go's cache
   expect(disk.slice(2).reduce((sum, { mb }) => sum + mb, 0)).toBeGreaterThan(11_000);
   expect(disk[2]?.remedy).toContain("GOCACHE");
   expect(needsOf([], 0, {}).disk).toHaveLength(2);
-  expect(needsOf(await plannedMachines({}), 0, {}).disk[1]?.mb).toBe(7_000);
+  expect(needsOf(planMachines(await settingsWith({})), 0, {}).disk[1]?.mb).toBe(7_000);
 });

@@ -11,6 +11,7 @@ import {
   neededByTests,
   neededByUp,
   type Program,
+  programFor,
   programs,
 } from "../../../../stacks/local/toolchain/programs.ts";
 
@@ -61,6 +62,19 @@ test.each([...neededByUp, ...neededByTests])("go.mod pins %s as the table says",
 
 test("`up` builds no kube-proxy", () => {
   expect(neededByUp).not.toContain("kube-proxy");
+});
+
+test("another patch version is another stamp on the pinned sources, and an official program of it comes first", async () => {
+  const [pinned, earlier] = [programFor("kubelet", "v1.36.3"), programFor("kubelet", "v1.36.2")];
+  expect(pinned).toEqual(programs.kubelet);
+  expect(earlier.stamps).toContain("k8s.io/component-base/version.gitVersion=v1.36.2");
+  expect(earlier.check?.usable("Kubernetes v1.36.2\n")).toBe(true);
+  expect(earlier.check?.usable("Kubernetes v1.36.3\n")).toBe(false);
+  expect(await cachedPath(earlier)).not.toBe(await cachedPath(pinned));
+  expect(programFor("etcd", "v1.36.2")).toEqual(programs.etcd);
+  expect(summary([{ program: earlier, path: "/cache/kubelet", origin: "built" }])).toBe(
+    "built now: kubelet v1.36.2 (stamped; sources of v1.36.3)",
+  );
 });
 
 test("the summary says where each program comes from", () => {
