@@ -128,13 +128,21 @@ const deploy = async (
   ]);
 };
 
+/** What is known before helm has run. */
+const previewed = (inputs: Dict): Dict => ({
+  resourceNames: unknown,
+  version: unknown,
+  ...inputs,
+  status: unknown,
+});
+
 export const createRelease = async (
   cluster: Cluster,
   subject: Subject,
   inputs: Dict,
   preview: boolean,
 ): Promise<Created> => {
-  if (preview) return { id: "", outputs: { resourceNames: unknown, version: unknown, ...inputs, status: unknown } };
+  if (preview) return { id: "", outputs: previewed(inputs) };
   return deploy(cluster, subject, inputs, "install");
 };
 
@@ -144,7 +152,7 @@ export const updateRelease = async (
   inputs: Dict,
   preview: boolean,
 ): Promise<Dict> => {
-  if (preview) return { resourceNames: unknown, version: unknown, ...inputs, status: unknown };
+  if (preview) return previewed(inputs);
   const release = asRelease(inputs);
   if (release.lint === true) {
     const result = await withValues(cluster, release, ["lint", release.chart], subject.signal);
