@@ -264,6 +264,31 @@ struct flow {
 
 static_assert(sizeof(struct flow) == 52, "flow");
 
+/* A packet that comes in fragments. */
+struct fragment_key {
+	struct address source;
+	struct address destination;
+	__be32 id;
+	/* IPv4's; 0 for IPv6. */
+	__u32 protocol;
+};
+
+static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
+
+/* What the first fragment showed. */
+struct fragment {
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	/* The packet may begin a flow. */
+	__u8 begins;
+	__u16 reserved;
+	/* Seconds of the monotonic clock. */
+	__u32 seen;
+};
+
+static_assert(sizeof(struct fragment) == 12, "fragment");
+
 /* Reasons, as the counters and the metrics name them. */
 enum counter {
 	COUNT_SOCKET_TRANSLATED = 0,
@@ -289,6 +314,7 @@ enum counter {
 	COUNT_SOCKET_RELEASED,
 	COUNT_ICMP_ERROR,
 	COUNT_BIND_REFUSED,
+	COUNT_FRAGMENT_FOLLOWED,
 	COUNTERS,
 };
 
@@ -398,6 +424,13 @@ struct {
 	__type(key, struct flow_key);
 	__type(value, struct flow);
 } flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragments SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -4,6 +4,7 @@
  * pods whose sockets are not translated: Services for these pods.
  */
 #include "lib/forward.h"
+#include "lib/fragment.h"
 #include "lib/icmp.h"
 #include "lib/refuse.h"
 #include "lib/service.h"
@@ -14,10 +15,15 @@
 static __always_inline int carry_out(struct __sk_buff *skb, const struct packet *packet,
 				     const struct flow *flow)
 {
+	struct icmp_error error = {};
+	int verdict;
+
 	if (flow->action == FLOW_UNTOUCHED)
 		return VERDICT_NEXT;
-	if (flow->action == FLOW_FORWARD)
-		return forward(skb, packet, &flow->rewritten);
+	if (flow->action == FLOW_FORWARD) {
+		verdict = forward(skb, packet, &flow->rewritten, &error);
+		return error.type ? answer_sender(skb, packet, &error) : verdict;
+	}
 	if (rewrite(skb, packet, &flow->rewritten))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	return pass(COUNT_REWRITTEN);
@@ -40,9 +46,9 @@ __noinline int find_error(struct __sk_buff *skb, const struct packet *packet, __
 }
 
 /* A datagram from outside straight to a pod: its answer must not be masqueraded. TCP tells by its SYN. */
-static __always_inline void note_direct_datagram(const struct node_config *config,
-						 const struct packet *packet)
+static __noinline int note_direct_datagram(const struct packet *packet)
 {
+	const struct node_config *config = node();
 	struct flow_key answer = {
 		.tuple = tuple_reverse(&packet->tuple),
 		.protocol = packet->protocol,
@@ -51,61 +57,16 @@ static __always_inline void note_direct_datagram(const struct node_config *confi
 	struct flow flow = {.action = FLOW_UNTOUCHED, .seen = clock_seconds()};
 	long error;
 
-	if (packet->protocol != IPPROTO_UDP || !node_masquerades(config, !packet->v6))
-		return;
+	if (packet->protocol != IPPROTO_UDP || !config || !node_masquerades(config, !packet->v6))
+		return 0;
 	if (!(network_flags(&packet->tuple.destination) & NETWORK_LOCAL_PODS))
-		return;
+		return 0;
 	if (network_flags(&packet->tuple.source) & NETWORK_NO_MASQUERADE)
-		return;
+		return 0;
 	error = bpf_map_update_elem(&flows, &answer, &flow, BPF_NOEXIST);
 	if (error && error != -KERNEL_EEXIST)
 		count(COUNT_STATE_FULL);
-}
-
-static __always_inline int ingress(struct __sk_buff *skb, enum side side)
-{
-	const struct node_config *config = node();
-	struct packet packet = {};
-	struct flow way = {};
-	int found = FOUND_NOTHING;
-
-	if (!config || skb->pkt_type != PACKET_FOR_US)
-		return VERDICT_NEXT;
-	switch (packet_parse(skb, &packet)) {
-	case PARSED:
-		found = find_at_ingress(skb, &packet, side, &way);
-		break;
-	case PARSED_FRAGMENT:
-		return pass(COUNT_FRAGMENT_PASSED);
-	case PARSED_ERROR:
-		found = find_error(skb, &packet, FLOW_AT_INGRESS, &way);
-		break;
-	case PARSED_FOREIGN:
-		return VERDICT_NEXT;
-	}
-	switch (found) {
-	case FOUND:
-		return carry_out(skb, &packet, &way);
-	case FOUND_NOBODY:
-		return refuse(skb, &packet);
-	case FOUND_DROP:
-		return VERDICT_DROP;
-	}
-	if (side == SIDE_OUTSIDE)
-		note_direct_datagram(config, &packet);
-	return VERDICT_NEXT;
-}
-
-SEC("tc")
-int node_ingress(struct __sk_buff *skb)
-{
-	return ingress(skb, SIDE_OUTSIDE);
-}
-
-SEC("tc")
-int pod_ingress(struct __sk_buff *skb)
-{
-	return ingress(skb, SIDE_POD);
+	return 0;
 }
 
 /*
@@ -120,10 +81,8 @@ static __noinline int needs_source(const struct node_config *config, const struc
 		.protocol = packet->protocol,
 		.hook = FLOW_AT_INGRESS,
 	};
-
-	struct flow *owner;
-
 	struct address source;
+	struct flow *owner;
 
 	*kept = 0;
 	if (!node_source(config, !packet->v6, &source))
@@ -180,25 +139,35 @@ static __always_inline int find_at_egress(struct __sk_buff *skb, const struct pa
 	return found == FOUND_NOTHING ? begin_masquerade(skb, packet, &key, way) : found;
 }
 
-SEC("tc")
-int node_egress(struct __sk_buff *skb)
+static __always_inline int find(struct __sk_buff *skb, const struct packet *packet, enum side side,
+				struct flow *way)
+{
+	if (side == SIDE_STACK)
+		return find_at_egress(skb, packet, way);
+	return find_at_ingress(skb, packet, side, way);
+}
+
+/* One packet of a device, from parsing to its verdict. */
+static __always_inline int serve(struct __sk_buff *skb, enum side side)
 {
 	struct packet packet = {};
 	struct flow way = {};
 	int found = FOUND_NOTHING;
 
-	if (skb->mark == FORWARDED_MARK) {
-		skb->mark = 0;
-		return VERDICT_NEXT;
-	}
 	switch (packet_parse(skb, &packet)) {
 	case PARSED:
-		found = find_at_egress(skb, &packet, &way);
+		found = find(skb, &packet, side, &way);
+		if (packet.fragment && found != FOUND_NOTHING)
+			fragment_remember(&packet);
 		break;
-	case PARSED_FRAGMENT:
-		return pass(COUNT_FRAGMENT_PASSED);
+	case PARSED_LATER_FRAGMENT:
+		if (!fragment_recall(&packet))
+			return pass(COUNT_FRAGMENT_PASSED);
+		found = find(skb, &packet, side, &way);
+		break;
 	case PARSED_ERROR:
-		found = find_error(skb, &packet, FLOW_AT_EGRESS, &way);
+		found = find_error(skb, &packet,
+				   side == SIDE_STACK ? FLOW_AT_EGRESS : FLOW_AT_INGRESS, &way);
 		break;
 	case PARSED_FOREIGN:
 		return VERDICT_NEXT;
@@ -206,9 +175,34 @@ int node_egress(struct __sk_buff *skb)
 	switch (found) {
 	case FOUND:
 		return carry_out(skb, &packet, &way);
+	case FOUND_NOBODY:
+		return refuse(skb, &packet);
 	case FOUND_DROP:
 		return VERDICT_DROP;
 	}
+	if (side == SIDE_OUTSIDE)
+		note_direct_datagram(&packet);
+	return VERDICT_NEXT;
+}
+
+SEC("tc")
+int node_ingress(struct __sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_FOR_US ? serve(skb, SIDE_OUTSIDE) : VERDICT_NEXT;
+}
+
+SEC("tc")
+int pod_ingress(struct __sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_FOR_US ? serve(skb, SIDE_POD) : VERDICT_NEXT;
+}
+
+SEC("tc")
+int node_egress(struct __sk_buff *skb)
+{
+	if (skb->mark != FORWARDED_MARK)
+		return serve(skb, SIDE_STACK);
+	skb->mark = 0;
 	return VERDICT_NEXT;
 }
 

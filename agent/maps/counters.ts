@@ -25,6 +25,7 @@ export const counterNames = [
   "socket_released",
   "icmp_error",
   "bind_refused",
+  "fragment_followed",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

@@ -46,6 +46,8 @@ export interface MapEntries {
   /** Clients of Services with session affinity. */
   readonly affinities: number;
   readonly flows: number;
+  /** Packets that come in fragments. */
+  readonly fragments: number;
   readonly socketFlows: number;
   readonly nodeAddresses: number;
   readonly networks: number;
@@ -61,6 +63,7 @@ export const defaultEntries: MapEntries = {
   sourceRanges: 65_536,
   affinities: 65_536,
   flows: 262_144,
+  fragments: 8192,
   socketFlows: 131_072,
   nodeAddresses: 65_536,
   networks: 65_536,
@@ -81,6 +84,7 @@ export type MapName =
   | "socket_peers"
   | "socket_flows"
   | "flows"
+  | "fragments"
   | "counters";
 
 /** The shape of each map for the wanted sizes. */
@@ -106,6 +110,7 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     socket_peers: shape(SK_STORAGE, 4, 44, NO_PREALLOC, 0),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
     flows: shape(LRU_HASH, 40, 52, 0, sizes.flows),
+    fragments: shape(LRU_HASH, 40, 12, 0, sizes.fragments),
     counters: shape(PERCPU_ARRAY, 4, 8, 0, counterNames.length),
   };
 }
@@ -125,6 +130,7 @@ const GROUPS = {
   },
   sockets: { maps: ["socket_flows"], sizes: ["socketFlows"] },
   flows: { maps: ["flows"], sizes: ["flows"] },
+  fragments: { maps: ["fragments"], sizes: ["fragments"] },
 } as const satisfies Record<string, { maps: readonly MapName[]; sizes: readonly (keyof MapEntries)[] }>;
 
 export type MapGroup = keyof typeof GROUPS;

@@ -11,33 +11,47 @@
 
 #define ICMP_PORT_UNREACHABLE 3
 #define ICMP_FRAGMENTATION_NEEDED 4
+#define ICMPV6_PORT_UNREACHABLE 4
 
 #define ANSWER_TTL 64
 #define TCP_HEADER 20
+/* The longest IP header, IPv4's options or IPv6's extension headers included, of a packet that is answered by ICMP. */
+#define ANSWERED_HEADERS 72
 
 struct icmp_error {
 	__u8 type;
 	__u8 code;
 	__sum16 checksum;
-	__be16 unused;
-	__be16 mtu;
+	/* Of IPv4 its upper half is unused. */
+	__be32 mtu;
 };
 
 static_assert(sizeof(struct icmp_error) == 8, "icmp_error");
-
-/* Headers in front of the packet that an ICMP error is about. */
-struct icmp_answer {
-	struct iphdr ip;
-	struct icmp_error icmp;
-};
-
-static_assert(sizeof(struct icmp_answer) == 28, "icmp_answer");
 
 static __always_inline __u16 checksum_fold(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return sum;
+}
+
+/*
+ * The sum of a pseudo header, of both families at once: the ffff of a mapped address adds nothing. Only the sum of
+ * protocol and length counts.
+ */
+static __noinline __u32 pseudo_sum(const struct address *source, const struct address *destination,
+				   __u32 protocol_and_length)
+{
+	struct {
+		struct address source, destination;
+		__be32 protocol_and_length;
+	} pseudo = {
+		.source = *source,
+		.destination = *destination,
+		.protocol_and_length = bpf_htonl(protocol_and_length),
+	};
+
+	return checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&pseudo, sizeof(pseudo), 0));
 }
 
 /*
@@ -72,54 +86,95 @@ static __always_inline int send_back(struct __sk_buff *skb)
 	return bpf_redirect(skb->ifindex, 0);
 }
 
-/*
- * Answers a TCP or UDP packet by an ICMP error from `from`. The error carries the packet's own header, whose sum is zero
- * as it is right, and the first bytes behind it; a checksum that the device will fill in makes those sum up to the
- * complement of what stands there now.
- */
-__noinline int answer_icmp(struct __sk_buff *skb, const struct packet *packet, __be32 from,
-			   struct icmp_error *error)
+/* The sum of a packet's IP header and all that stands before the transport's; negative when that is too long. */
+static __noinline __s64 headers_sum(struct __sk_buff *skb, const struct packet *packet)
 {
-	struct icmp_answer answer = {
-		.ip =
-			{
-				.version = 4,
-				.ihl = 5,
-				.ttl = ANSWER_TTL,
-				.protocol = IPPROTO_ICMP,
-				.saddr = from,
-			},
+	__u8 headers[ANSWERED_HEADERS] = {};
+	__u32 bytes = packet->l4_offset - ETH_HLEN;
+
+	if (bytes < sizeof(struct iphdr) || bytes > sizeof(headers))
+		return -1;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, headers, bytes))
+		return -1;
+	return bpf_csum_diff(NULL, 0, (__be32 *)headers, sizeof(headers), 0);
+}
+
+/* An IP header from `from` to who sent `packet`, in front of `length` bytes of ICMP. */
+static __always_inline long write_ip(struct __sk_buff *skb, const struct packet *packet,
+				     const struct address *from, __u16 length)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.tot_len = bpf_htons(sizeof(ip) + length),
+		.ttl = ANSWER_TTL,
+		.protocol = IPPROTO_ICMP,
+		.saddr = from->word[3],
+		.daddr = packet->tuple.source.word[3],
 	};
-	__u32 bytes;
+
+	ip.check = ~checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
+	return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0);
+}
+
+static __always_inline long write_ipv6(struct __sk_buff *skb, const struct packet *packet,
+				       const struct address *from, __u16 length)
+{
+	struct ipv6hdr ip = {
+		.version = 6,
+		.payload_len = bpf_htons(length),
+		.nexthdr = IPPROTO_ICMPV6,
+		.hop_limit = ANSWER_TTL,
+	};
+
+	__builtin_memcpy(&ip.saddr, from, sizeof(ip.saddr));
+	__builtin_memcpy(&ip.daddr, &packet->tuple.source, sizeof(ip.daddr));
+	return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0);
+}
+
+/*
+ * Answers a TCP or UDP packet by an ICMP error from `from`. The error carries the packet's own headers and the first bytes
+ * behind them; a checksum that the device will fill in makes those bytes sum up to the complement of what stands there
+ * now. ICMPv6's own checksum covers a pseudo header.
+ */
+__noinline int answer_icmp(struct __sk_buff *skb, const struct packet *packet,
+			   const struct address *from, struct icmp_error *error)
+{
+	__u32 bytes, length, ip;
 	__u8 header[TCP_HEADER] = {};
 	bool unfinished;
-	__u32 sum;
+	__s64 sum;
 	int failed;
 
-	if (!packet || !error)
+	if (!packet || !from || !error)
 		return VERDICT_DROP;
-	answer.icmp = *error;
-	answer.ip.daddr = packet->tuple.source.word[3];
 	bytes = packet->protocol == IPPROTO_TCP ? TCP_HEADER : sizeof(struct udphdr);
 	if (packet->protocol == IPPROTO_TCP)
 		failed = cut(skb, packet, header, TCP_HEADER, &unfinished);
 	else
 		failed = cut(skb, packet, header, sizeof(struct udphdr), &unfinished);
-	if (failed || bpf_skb_adjust_room(skb, sizeof(answer), BPF_ADJ_ROOM_MAC, 0))
+	sum = headers_sum(skb, packet);
+	if (failed || sum < 0)
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	if (!unfinished)
-		sum = bpf_csum_diff(NULL, 0, (__be32 *)header, sizeof(header), 0);
+		sum = bpf_csum_diff(NULL, 0, (__be32 *)header, sizeof(header), sum);
 	else if (packet->protocol == IPPROTO_TCP)
-		sum = (__u16) ~((struct tcphdr *)header)->check;
+		sum = checksum_fold(sum) + (__u16) ~((struct tcphdr *)header)->check;
 	else
-		sum = (__u16) ~((struct udphdr *)header)->check;
-	answer.icmp.checksum = 0;
-	answer.icmp.checksum = ~checksum_fold(
-		bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp), sum));
-	answer.ip.tot_len = bpf_htons(sizeof(answer) + packet->l4_offset - ETH_HLEN + bytes);
-	answer.ip.check =
-		~checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&answer.ip, sizeof(answer.ip), 0));
-	if (bpf_skb_store_bytes(skb, ETH_HLEN, &answer, sizeof(answer), 0))
+		sum = checksum_fold(sum) + (__u16) ~((struct udphdr *)header)->check;
+	length = sizeof(*error) + packet->l4_offset - ETH_HLEN + bytes;
+	if (packet->v6)
+		sum = checksum_fold(sum) +
+		      pseudo_sum(from, &packet->tuple.source, IPPROTO_ICMPV6 + length);
+	error->checksum = 0;
+	error->checksum =
+		~checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), sum));
+	ip = packet->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	if (bpf_skb_adjust_room(skb, ip + sizeof(*error), BPF_ADJ_ROOM_MAC, 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN + ip, error, sizeof(*error), 0))
+		return drop(COUNT_DROP_REWRITE_FAILED);
+	if (packet->v6 ? write_ipv6(skb, packet, from, length)
+		       : write_ip(skb, packet, from, length))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	return send_back(skb);
 }

@@ -26,27 +26,33 @@ static __always_inline __u16 wire_length(struct __sk_buff *skb, const struct pac
 	return headers + (words >> 4) * 4 + skb->gso_size;
 }
 
-/* A packet that cannot go on: its sender hears why, unless it is an ICMP message itself. */
+/* A packet that cannot go on: its sender hears why, unless it is an ICMP message itself, or a later fragment. */
 static __always_inline int answer_sender(struct __sk_buff *skb, const struct packet *packet,
-					 struct icmp_error *error, __u32 reason)
+					 struct icmp_error *error)
 {
 	const struct node_config *config = node();
+	struct address from;
 
-	if (!config || is_icmp(packet->protocol) || packet->v6)
-		return drop(reason);
-	count(reason);
-	return answer_icmp(skb, packet, config->masquerade_v4.word[3], error);
+	if (!config || is_icmp(packet->protocol) || packet->fragment == FRAGMENT_LATER ||
+	    !node_source(config, !packet->v6, &from))
+		return VERDICT_DROP;
+	return answer_icmp(skb, packet, &from, error);
 }
 
-__noinline int forward(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to)
+/* Fills in the zeroed `error` where the sender has to hear why its packet was dropped. */
+__noinline int forward(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to,
+		       struct icmp_error *error)
 {
 	struct bpf_fib_lookup route = {.ifindex = skb->ifindex};
 	struct bpf_redir_neigh next_hop = {};
-	struct icmp_error error = {};
 	long result;
 
-	if (!packet || !to)
+	if (!packet || !to || !error)
 		return VERDICT_DROP;
+	if (packet->ttl <= 1) {
+		error->type = packet->v6 ? ICMPV6_TIME_EXCEEDED : ICMP_TIME_EXCEEDED;
+		return drop(COUNT_DROP_TTL_EXCEEDED);
+	}
 	route.family = packet->v6 ? FAMILY_V6 : FAMILY_V4;
 	route.l4_protocol = packet->protocol;
 	route.tot_len = wire_length(skb, packet);
@@ -57,18 +63,14 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet, const
 		route.ipv4_src = to->source.word[3];
 		route.ipv4_dst = to->destination.word[3];
 	}
-	if (packet->ttl <= 1) {
-		error.type = ICMP_TIME_EXCEEDED;
-		return answer_sender(skb, packet, &error, COUNT_DROP_TTL_EXCEEDED);
-	}
 	result = bpf_fib_lookup(skb, &route, sizeof(route), 0);
 	if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED) {
-		if (!packet->whole)
-			return drop(COUNT_DROP_TOO_BIG);
-		error.type = ICMP_UNREACHABLE;
-		error.code = ICMP_FRAGMENTATION_NEEDED;
-		error.mtu = bpf_htons(route.mtu_result);
-		return answer_sender(skb, packet, &error, COUNT_DROP_TOO_BIG);
+		if (packet->whole) {
+			error->type = packet->v6 ? ICMPV6_TOO_BIG : ICMP_UNREACHABLE;
+			error->code = packet->v6 ? 0 : ICMP_FRAGMENTATION_NEEDED;
+			error->mtu = bpf_htonl(route.mtu_result);
+		}
+		return drop(COUNT_DROP_TOO_BIG);
 	}
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(COUNT_DROP_NO_ROUTE);

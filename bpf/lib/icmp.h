@@ -9,106 +9,93 @@
 #include "flow.h"
 #include "rewrite.h"
 
-/* The packet inside an ICMP error. */
-struct inside {
-	/* What answers to it would carry. */
-	struct flow_key answer;
-	/* Of its IP header. */
-	__u32 offset;
-	__u32 l4_offset;
-};
-
-static __always_inline bool inside_parse_ports(struct __sk_buff *skb, struct inside *inside)
-{
-	struct icmp_echo icmp;
-
-	/* The first 8 bytes are all that the sender of an error must give. */
-	if (bpf_skb_load_bytes(skb, inside->l4_offset, &icmp, sizeof(icmp)))
-		return false;
-	if (inside->answer.protocol != IPPROTO_ICMP) {
-		inside->answer.tuple.destination_port = *(__be16 *)&icmp.type;
-		inside->answer.tuple.source_port = icmp.checksum;
-		return true;
-	}
-	if (icmp.type == ICMP_ECHO_REQUEST)
-		inside->answer.tuple.destination_port = icmp.id;
-	else if (icmp.type == ICMP_ECHO_REPLY)
-		inside->answer.tuple.source_port = icmp.id;
-	else
-		return false;
-	return true;
-}
-
-/* `inside` must be zeroed by the caller. False for what cannot belong to a flow. */
+/*
+ * Reads the packet inside an error; `inside` must be zeroed by the caller. False for what cannot belong to a flow. The
+ * first 8 bytes behind the IP header are all that the sender of an error must give.
+ */
 static __always_inline bool inside_parse(struct __sk_buff *skb, const struct packet *error,
-					 __u8 hook, struct inside *inside)
+					 __u32 offset, struct packet *inside)
 {
-	struct iphdr ip;
-
-	inside->offset = error->l4_offset + sizeof(struct icmp_echo);
-	if (bpf_skb_load_bytes(skb, inside->offset, &ip, sizeof(ip)))
-		return false;
-	if (ip.version != 4 || ip.ihl < 5 || ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET))
-		return false;
-	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP && ip.protocol != IPPROTO_ICMP)
+	if (packet_parse_ip(skb, offset, inside) != PARSED)
 		return false;
 	/* An error goes to the sender of what it is about. */
-	if (ip.saddr != error->tuple.destination.word[3])
+	if (!address_equal(&inside->tuple.source, &error->tuple.destination))
 		return false;
-	inside->l4_offset = inside->offset + ip.ihl * 4;
-	inside->answer.protocol = ip.protocol;
-	inside->answer.hook = hook;
-	inside->answer.tuple.source = address_from_v4(ip.daddr);
-	inside->answer.tuple.destination = address_from_v4(ip.saddr);
-	return inside_parse_ports(skb, inside);
+	if (is_icmp(inside->protocol))
+		return packet_parse_icmp(skb, inside) == PARSED;
+	return packet_parse_ports(skb, inside) == PARSED;
 }
 
 /* The inner header's checksum changes with its addresses, so that the sum over both, and the error's own, stays. */
-static __always_inline long inside_rewrite_address(struct __sk_buff *skb,
-						   const struct inside *inside, __u32 offset,
+static __always_inline long inside_rewrite_address(struct __sk_buff *skb, __u32 ip, __u32 offset,
 						   __be32 from, __be32 to)
 {
 	if (from == to)
 		return 0;
-	if (bpf_l3_csum_replace(skb, inside->offset + offsetof(struct iphdr, check), from, to,
-				sizeof(to)))
+	if (bpf_l3_csum_replace(skb, ip + offsetof(struct iphdr, check), from, to, sizeof(to)))
 		return -1;
-	return bpf_skb_store_bytes(skb, inside->offset + offset, &to, sizeof(to), 0);
+	return bpf_skb_store_bytes(skb, ip + offset, &to, sizeof(to), 0);
+}
+
+/* IPv6 has no checksum of its own, so the error's changes. */
+static __always_inline long inside_rewrite_address_v6(struct __sk_buff *skb,
+						      const struct packet *error, __u32 offset,
+						      const struct address *from,
+						      const struct address *to)
+{
+	if (address_equal(from, to))
+		return 0;
+	if (bpf_l4_csum_replace(
+		    skb, checksum_offset(error), 0,
+		    bpf_csum_diff((__be32 *)from, sizeof(*from), (__be32 *)to, sizeof(*to), 0), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, offset, to, sizeof(*to), 0);
+}
+
+static __always_inline long inside_rewrite_addresses(struct __sk_buff *skb,
+						     const struct packet *error, __u32 ip,
+						     const struct tuple *from,
+						     const struct tuple *to)
+{
+	if (error->v6)
+		return inside_rewrite_address_v6(skb, error, ip + offsetof(struct ipv6hdr, saddr),
+						 &from->source, &to->source) ||
+		       inside_rewrite_address_v6(skb, error, ip + offsetof(struct ipv6hdr, daddr),
+						 &from->destination, &to->destination);
+	return inside_rewrite_address(skb, ip, offsetof(struct iphdr, saddr), from->source.word[3],
+				      to->source.word[3]) ||
+	       inside_rewrite_address(skb, ip, offsetof(struct iphdr, daddr),
+				      from->destination.word[3], to->destination.word[3]);
 }
 
 static __always_inline long inside_rewrite_port(struct __sk_buff *skb, const struct packet *error,
-						const struct inside *inside, __u32 offset,
-						__be16 from, __be16 to)
+						__u32 offset, __be16 from, __be16 to)
 {
 	if (from == to)
 		return 0;
 	if (bpf_l4_csum_replace(skb, checksum_offset(error), from, to, sizeof(to)))
 		return -1;
-	return bpf_skb_store_bytes(skb, inside->l4_offset + offset, &to, sizeof(to), 0);
+	return bpf_skb_store_bytes(skb, offset, &to, sizeof(to), 0);
 }
 
 /* The transport checksum inside is left as it is: it may be cut off, and no receiver looks at it. */
-static __noinline long inside_rewrite(struct __sk_buff *skb, const struct packet *error,
-				      const struct inside *inside, const struct tuple *to)
+static __noinline long inside_rewrite(struct __sk_buff *skb, const struct packet *error, __u32 ip,
+				      const struct packet *inside, const struct tuple *to)
 {
-	const struct tuple *from = &inside->answer.tuple;
+	const struct tuple *from = &inside->tuple;
+	__u32 l4 = inside->l4_offset;
 
-	if (inside_rewrite_address(skb, inside, offsetof(struct iphdr, saddr),
-				   from->destination.word[3], to->destination.word[3]))
-		return -1;
-	if (inside_rewrite_address(skb, inside, offsetof(struct iphdr, daddr), from->source.word[3],
-				   to->source.word[3]))
+	if (inside_rewrite_addresses(skb, error, ip, from, to))
 		return -1;
 	/* An echo has one port, and zero for the other. */
-	if (inside->answer.protocol == IPPROTO_ICMP)
-		return inside_rewrite_port(skb, error, inside, ICMP_ECHO_ID,
-					   from->destination_port | from->source_port,
-					   to->destination_port | to->source_port);
-	if (inside_rewrite_port(skb, error, inside, offsetof(struct udphdr, source),
-				from->destination_port, to->destination_port))
-		return -1;
-	return inside_rewrite_port(skb, error, inside, offsetof(struct udphdr, dest),
-				   from->source_port, to->source_port);
+	if (is_icmp(inside->protocol))
+		return inside_rewrite_port(skb, error, l4 + ICMP_ECHO_ID,
+					   from->source_port | from->destination_port,
+					   to->source_port | to->destination_port);
+	return inside_rewrite_port(skb, error, l4 + offsetof(struct udphdr, source),
+				   from->source_port, to->source_port) ||
+	       inside_rewrite_port(skb, error, l4 + offsetof(struct udphdr, dest),
+				   from->destination_port, to->destination_port);
 }
 
 enum icmp_translation {
@@ -124,21 +111,26 @@ enum icmp_translation {
 static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet *error, __u8 hook,
 				     struct flow *outer)
 {
-	struct inside inside = {};
+	__u32 offset = error->l4_offset + sizeof(struct icmp_echo);
+	struct flow_key answer = {.hook = hook};
+	struct packet inside = {};
 	const struct flow *flow;
+	struct tuple sent;
 
-	if (!inside_parse(skb, error, hook, &inside))
+	if (!inside_parse(skb, error, offset, &inside))
 		return ICMP_NOT_OURS;
-	flow = bpf_map_lookup_elem(&flows, &inside.answer);
+	answer.tuple = tuple_reverse(&inside.tuple);
+	answer.protocol = inside.protocol;
+	flow = bpf_map_lookup_elem(&flows, &answer);
 	if (!flow || flow->action == FLOW_UNTOUCHED)
 		return ICMP_NOT_OURS;
 	outer->action = flow->action;
 	outer->rewritten.source = error->tuple.source;
 	outer->rewritten.destination = flow->rewritten.destination;
-	if (address_equal(&error->tuple.source, &inside.answer.tuple.source))
+	if (address_equal(&error->tuple.source, &inside.tuple.destination))
 		outer->rewritten.source = flow->rewritten.source;
-	return inside_rewrite(skb, error, &inside, &flow->rewritten) ? ICMP_FAILED
-								     : ICMP_TRANSLATED;
+	sent = tuple_reverse(&flow->rewritten);
+	return inside_rewrite(skb, error, offset, &inside, &sent) ? ICMP_FAILED : ICMP_TRANSLATED;
 }
 
 #endif

@@ -58,11 +58,6 @@ static __always_inline int turn(struct __sk_buff *skb, const struct packet *pack
 /* Answers a TCP segment by the reset that its sender accepts; a reset is not answered. */
 __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
 {
-	/* Both families at once: the ffff of a mapped address adds nothing to a sum. */
-	struct {
-		struct address source, destination;
-		__be32 length_and_protocol;
-	} pseudo = {.length_and_protocol = bpf_htonl(IPPROTO_TCP + TCP_HEADER)};
 	struct tcphdr asked, answer = {};
 	__u32 header;
 	__u16 length;
@@ -72,8 +67,6 @@ __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
 	if (!packet)
 		return VERDICT_DROP;
 	header = packet->l4_offset - ETH_HLEN;
-	pseudo.source = packet->tuple.source;
-	pseudo.destination = packet->tuple.destination;
 	if (cut(skb, packet, &asked, sizeof(asked), &unfinished))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	if (asked.rst)
@@ -88,7 +81,8 @@ __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
 		answer.seq = asked.ack_seq;
 	else
 		answer.ack_seq = bpf_htonl(bpf_ntohl(asked.seq) + length + asked.syn + asked.fin);
-	sum = checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&pseudo, sizeof(pseudo), 0));
+	sum = pseudo_sum(&packet->tuple.source, &packet->tuple.destination,
+			 IPPROTO_TCP + TCP_HEADER);
 	if (unfinished)
 		answer.check = sum;
 	else
@@ -100,17 +94,21 @@ __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
 	return send_back(skb);
 }
 
-/* A TCP or UDP packet that nobody serves. */
+/* A TCP or UDP packet that nobody serves. Its later fragments are not answered, and no TCP in fragments is. */
 static __always_inline int refuse(struct __sk_buff *skb, const struct packet *packet)
 {
-	struct icmp_error error = {.type = ICMP_UNREACHABLE, .code = ICMP_PORT_UNREACHABLE};
+	struct icmp_error error = {
+		.type = packet->v6 ? ICMPV6_UNREACHABLE : ICMP_UNREACHABLE,
+		.code = packet->v6 ? ICMPV6_PORT_UNREACHABLE : ICMP_PORT_UNREACHABLE,
+	};
 
+	if (packet->fragment == FRAGMENT_LATER ||
+	    (packet->fragment && packet->protocol != IPPROTO_UDP))
+		return drop(COUNT_DROP_NO_ENDPOINT);
 	count(COUNT_REFUSED);
 	if (packet->protocol == IPPROTO_TCP)
 		return refuse_tcp(skb, packet);
-	if (packet->v6)
-		return drop(COUNT_DROP_NO_ENDPOINT);
-	return answer_icmp(skb, packet, packet->tuple.destination.word[3], &error);
+	return answer_icmp(skb, packet, &packet->tuple.destination, &error);
 }
 
 #endif

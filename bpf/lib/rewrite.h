@@ -20,6 +20,12 @@ static __always_inline __u32 checksum_offset(const struct packet *packet)
 	}
 }
 
+/* ICMP for IPv4 has no pseudo header; later fragments have no checksum. */
+static __always_inline bool checksum_has_addresses(const struct packet *packet)
+{
+	return packet->protocol != IPPROTO_ICMP && packet->fragment != FRAGMENT_LATER;
+}
+
 /* A UDP checksum of zero means "none", and stays. */
 static __always_inline __u64 checksum_flags(const struct packet *packet)
 {
@@ -31,8 +37,7 @@ static __always_inline long rewrite_address(struct __sk_buff *skb, const struct 
 {
 	if (from == to)
 		return 0;
-	/* ICMP for IPv4 has no pseudo header. */
-	if (packet->protocol != IPPROTO_ICMP &&
+	if (checksum_has_addresses(packet) &&
 	    bpf_l4_csum_replace(skb, checksum_offset(packet), from, to,
 				BPF_F_PSEUDO_HDR | checksum_flags(packet) | sizeof(to)))
 		return -1;
@@ -41,7 +46,7 @@ static __always_inline long rewrite_address(struct __sk_buff *skb, const struct 
 	return bpf_skb_store_bytes(skb, offset, &to, sizeof(to), 0);
 }
 
-/* IPv6 has no checksum of its own, and every transport's covers the addresses. */
+/* IPv6 has no checksum of its own. */
 static __always_inline long rewrite_address_v6(struct __sk_buff *skb, const struct packet *packet,
 					       __u32 offset, const struct address *from,
 					       const struct address *to)
@@ -51,12 +56,13 @@ static __always_inline long rewrite_address_v6(struct __sk_buff *skb, const stru
 	if (address_equal(from, to))
 		return 0;
 	difference = bpf_csum_diff((__be32 *)from, sizeof(*from), (__be32 *)to, sizeof(*to), 0);
-	if (bpf_l4_csum_replace(skb, checksum_offset(packet), 0, difference,
+	if (checksum_has_addresses(packet) &&
+	    bpf_l4_csum_replace(skb, checksum_offset(packet), 0, difference,
 				BPF_F_PSEUDO_HDR | checksum_flags(packet)))
 		return -1;
 	/*
-	 * The address and the transport's checksum cancel each other in the sum that a device may have taken over the
-	 * packet; the helper has counted the second only, as is right for IPv4. Without such a sum this does nothing.
+	 * In the sum that a device may have taken over the packet the address counts, and cancels what the transport's
+	 * checksum does; the helper has counted that only, as is right for IPv4. Without such a sum this does nothing.
 	 */
 	bpf_csum_update(skb, difference);
 	return bpf_skb_store_bytes(skb, offset, to, sizeof(*to), 0);
@@ -94,6 +100,8 @@ static __always_inline long rewrite_ports(struct __sk_buff *skb, const struct pa
 {
 	const struct tuple *from = &packet->tuple;
 
+	if (packet->fragment == FRAGMENT_LATER)
+		return 0;
 	if (is_icmp(packet->protocol) && packet->asks)
 		return rewrite_port(skb, packet, ICMP_ECHO_ID, from->source_port, to->source_port);
 	if (is_icmp(packet->protocol))

@@ -47,11 +47,13 @@ __noinline int find_flow(const struct flow_key *key, const struct packet *packet
 	return FOUND;
 }
 
-/* Where a packet comes in. */
+/* Where a packet comes from. */
 enum side {
 	SIDE_OUTSIDE = 0,
-	/* From a pod of this node: it may use whatever its sockets could. */
+	/* A pod of this node: it may use whatever its sockets could. */
 	SIDE_POD = 1,
+	/* The node's stack: the packet leaves. */
+	SIDE_STACK = 2,
 };
 
 /* Chooses the backend for a packet to a frontend, if it is to one that serves its side. */

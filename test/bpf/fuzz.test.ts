@@ -22,6 +22,15 @@ test("damaged packets get no verdict, and no change, that the model does not all
       "node_ingress: nothing that is translated: -1",
       "pod_ingress: a backend of the cluster: -1",
       "node_egress: leaves from a pod or from us: -1",
+      "node_ingress: IPv6, a backend here: -1",
+      "node_ingress: IPv6, a backend elsewhere: 7",
+      "node_ingress: IPv6, no endpoint here, dropped: 2",
+      "node_ingress: IPv6, no endpoint, refused: 7",
+      "node_ingress: IPv6, not served to the outside: -1",
+      "pod_ingress: IPv6, a backend of the cluster: -1",
+      "node_egress: IPv6, leaves from a pod or from us: -1",
+      "node_ingress: a later fragment: 7",
+      "node_ingress: IPv6, a later fragment: 7",
     ]),
   );
 });

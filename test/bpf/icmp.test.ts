@@ -1,25 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
-// ICMP errors about translated packets, both ways, and those that we send ourselves.
+// ICMP errors about translated packets, both ways, and those that we send ourselves, in both families.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
-import { build, type PacketSpec } from "./packet.ts";
+import { build, DO_NOT_FRAGMENT, type PacketSpec } from "./packet.ts";
 import { DROP, NEXT, PacketTable, REDIRECT } from "./packet-table.ts";
-import { CLIENT, NODE, network, OTHER_NODE, OTHER_POD, POD, serve, TCP, UDP, World } from "./world.ts";
+import {
+  CLIENT,
+  CLIENT6,
+  dualNetwork,
+  NODE,
+  NODE6,
+  OTHER_NODE,
+  OTHER_NODE6,
+  OTHER_POD,
+  OTHER_POD6,
+  POD,
+  POD6,
+  serve,
+  TCP,
+  UDP,
+  World,
+} from "./world.ts";
 
-const VIP = "192.0.2.30";
-const ELSEWHERE = "203.0.113.7";
-const ROUTER = "10.77.0.254";
+interface IcmpError {
+  readonly type: number;
+  readonly code: number;
+  readonly mtu?: number;
+}
+
+interface Family {
+  readonly family: string;
+  readonly client: string;
+  readonly node: string;
+  readonly otherNode: string;
+  readonly pod: string;
+  readonly otherPod: string;
+  readonly otherPods: string;
+  readonly vip: string;
+  readonly elsewhere: string;
+  readonly router: string;
+  /** Of the IP header. */
+  readonly bytes: number;
+  readonly unreachable: IcmpError;
+  readonly tooBig: IcmpError;
+  readonly expired: IcmpError;
+  readonly malformed: IcmpError;
+}
+
+const families: readonly Family[] = [
+  {
+    family: "IPv4",
+    client: CLIENT,
+    node: NODE,
+    otherNode: OTHER_NODE,
+    pod: POD,
+    otherPod: OTHER_POD,
+    otherPods: "10.244.2.0/24",
+    vip: "192.0.2.30",
+    elsewhere: "203.0.113.7",
+    router: "10.77.0.254",
+    bytes: 20,
+    unreachable: { type: 3, code: 3 },
+    tooBig: { type: 3, code: 4, mtu: 1400 },
+    expired: { type: 11, code: 0 },
+    malformed: { type: 12, code: 0 },
+  },
+  {
+    family: "IPv6",
+    client: CLIENT6,
+    node: NODE6,
+    otherNode: OTHER_NODE6,
+    pod: POD6,
+    otherPod: OTHER_POD6,
+    otherPods: "fd44:2::/64",
+    vip: "fd00::30",
+    elsewhere: "2001:db8::7",
+    router: "fd77::fe",
+    bytes: 40,
+    unreachable: { type: 1, code: 4 },
+    tooBig: { type: 2, code: 0, mtu: 1400 },
+    expired: { type: 3, code: 0 },
+    malformed: { type: 4, code: 1 },
+  },
+];
+
 let world: World;
 let datapath: Datapath;
 let table: PacketTable;
 
 beforeAll(() => {
   world = new World();
+  world.addIpv6();
   datapath = world.datapath();
-  datapath.configure(network);
-  for (const protocol of [TCP, UDP]) {
-    serve(datapath, { address: VIP, port: 80, protocol }, [{ address: OTHER_POD, port: 8080 }]);
-    serve(datapath, { address: VIP, port: 81, protocol }, [{ address: POD, port: 8080 }]);
+  datapath.configure(dualNetwork);
+  for (const { vip, pod, otherPod } of families) {
+    for (const protocol of [TCP, UDP]) {
+      serve(datapath, { address: vip, port: 80, protocol }, [{ address: otherPod, port: 8080 }]);
+      serve(datapath, { address: vip, port: 81, protocol }, [{ address: pod, port: 8080 }]);
+      serve(datapath, { address: vip, port: 82, protocol }, []);
+    }
   }
   table = new PacketTable(world, datapath);
 });
@@ -27,174 +106,198 @@ beforeAll(() => {
 beforeEach(() => table.forget());
 afterAll(() => world.cleanup.run());
 
-/** An error from `from` about a packet of ours, as the far side saw it. */
-const errorAbout = (from: string, about: PacketSpec, error: PacketSpec["error"]): PacketSpec => ({
-  protocol: "icmp",
-  source: from,
-  destination: about.source,
-  payload: build(about).subarray(14, 14 + 28),
-  ...(error === undefined ? {} : { error }),
-});
+describe.each(families)("$family", (family) => {
+  const { client, node, otherNode, pod, otherPod, otherPods, vip, elsewhere, router, bytes } = family;
+  const { unreachable, tooBig, expired, malformed } = family;
 
-const unreachable = { type: 3, code: 3 };
-const tooBig = { type: 3, code: 4, mtu: 1400 };
-const expired = { type: 11, code: 0 };
+  /** An error from `from` about a packet of ours, as the far side saw it. */
+  const errorAbout = (from: string, about: PacketSpec, error: IcmpError): PacketSpec => ({
+    protocol: "icmp",
+    source: from,
+    destination: about.source,
+    payload: build(about).subarray(14, 14 + bytes + 8),
+    error,
+  });
 
-describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
-  const remote: PacketSpec = {
-    protocol,
-    source: CLIENT,
-    sourcePort: 5000,
-    destination: VIP,
-    destinationPort: 80,
-    flags: "S",
-  };
-  const local: PacketSpec = { ...remote, destinationPort: 81 };
+  describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
+    const remote: PacketSpec = {
+      protocol,
+      source: client,
+      sourcePort: 5000,
+      destination: vip,
+      destinationPort: 80,
+      flags: "S",
+    };
+    const local: PacketSpec = { ...remote, destinationPort: 81 };
 
-  test.each([
-    ["too big, from a router", ROUTER, ROUTER, tooBig],
-    ["time exceeded, from a router", ROUTER, ROUTER, expired],
-    ["unreachable, from the backend itself", OTHER_POD, VIP, unreachable],
-  ])("an error about what we forwarded reaches the client as one about what it sent: %s", (_, from, seen, error) => {
-    expect(table.ingress(remote)).toMatchObject({ from: `${NODE}:5000`, to: `${OTHER_POD}:8080` });
-    const about = { protocol, source: NODE, sourcePort: 5000, destination: OTHER_POD, destinationPort: 8080 };
-    expect(table.ingressDetail(errorAbout(from, about, error))).toMatchObject({
-      verdict: REDIRECT,
-      from: expect.stringMatching(`^${seen}:`),
-      to: expect.stringMatching(`^${CLIENT}:`),
-      type: error.type,
-      code: error.code,
-      mtu: error === tooBig ? 1400 : 0,
-      about: { from: `${CLIENT}:5000`, to: `${VIP}:80`, header: "right" },
-      checksums: "right",
-      counted: { icmp_error: 1, forwarded: 1 },
+    test.each([
+      ["too big, from a router", router, router, tooBig],
+      ["time exceeded, from a router", router, router, expired],
+      ["a bad header, from a router", router, router, malformed],
+      ["unreachable, from the backend itself", otherPod, vip, unreachable],
+    ])("an error about what we forwarded reaches the client as one about what it sent: %s", (_, from, seen, error) => {
+      expect(table.ingress(remote)).toMatchObject({ from: `${node}:5000`, to: `${otherPod}:8080` });
+      const about = { protocol, source: node, sourcePort: 5000, destination: otherPod, destinationPort: 8080 };
+      expect(table.ingressDetail(errorAbout(from, about, error))).toMatchObject({
+        verdict: REDIRECT,
+        from: expect.stringMatching(`^${seen}:`),
+        to: expect.stringMatching(`^${client}:`),
+        type: error.type,
+        code: error.code,
+        mtu: error.mtu ?? 0,
+        about: { from: `${client}:5000`, to: `${vip}:80`, header: "right" },
+        checksums: "right",
+        counted: { icmp_error: 1, forwarded: 1 },
+      });
+    });
+
+    test("a client's error about a forwarded answer reaches the backend as one about what that sent", () => {
+      table.ingress(remote);
+      const about = { protocol, source: vip, sourcePort: 80, destination: client, destinationPort: 5000 };
+      expect(table.ingressDetail(errorAbout(client, about, unreachable))).toMatchObject({
+        verdict: REDIRECT,
+        from: expect.stringMatching(`^${node}:`),
+        to: expect.stringMatching(`^${otherPod}:`),
+        about: { from: `${otherPod}:8080`, to: `${node}:5000`, header: "right" },
+        checksums: "right",
+      });
+    });
+
+    test.each([
+      ["the pod", pod, vip],
+      ["our stack", node, node],
+    ])("an error of %s about what came to a pod here leaves as one about the frontend", (_, from, seen) => {
+      table.ingress(local);
+      const about = { protocol, source: client, sourcePort: 5000, destination: pod, destinationPort: 8080 };
+      expect(table.egressDetail(errorAbout(from, about, unreachable))).toMatchObject({
+        verdict: NEXT,
+        from: expect.stringMatching(`^${seen}:`),
+        to: expect.stringMatching(`^${client}:`),
+        about: { from: `${client}:5000`, to: `${vip}:81`, header: "right" },
+        checksums: "right",
+        counted: { icmp_error: 1, rewritten: 1 },
+      });
+    });
+
+    test("an error about what a pod sent from our address reaches the pod, options before the ports or not", () => {
+      const leaves = { protocol, source: pod, sourcePort: 6000, destination: elsewhere, destinationPort: 53 };
+      expect(table.egress({ ...leaves, flags: "S" }).from).toBe(`${node}:6000`);
+      const about = { ...leaves, source: node };
+      const whole = errorAbout(router, about, tooBig);
+      const optioned = build({ ...about, optionWords: 2 }).subarray(14, 14 + bytes + 16);
+      for (const error of [whole, { ...whole, payload: optioned }]) {
+        expect(table.ingressDetail(error)).toMatchObject({
+          verdict: NEXT,
+          from: expect.stringMatching(`^${router}:`),
+          to: expect.stringMatching(`^${pod}:`),
+          mtu: 1400,
+          about: { from: `${pod}:6000`, to: `${elsewhere}:53`, header: "right" },
+          checksums: "right",
+        });
+      }
+    });
+
+    test("an error about a packet of no flow, or to somebody who did not send it, passes untouched", () => {
+      table.ingress(remote);
+      const about = { protocol, source: node, sourcePort: 5001, destination: otherPod, destinationPort: 8080 };
+      expect(table.ingress(errorAbout(router, about, tooBig))).toMatchObject({ verdict: NEXT, counted: {} });
+      const forged = { ...errorAbout(router, { ...about, sourcePort: 5000 }, tooBig), destination: otherNode };
+      expect(table.ingress(forged)).toMatchObject({ verdict: NEXT, counted: {} });
+    });
+
+    test.each([0, 2])("with its last hop used up is answered by time exceeded (%i words of options)", (words) => {
+      const options = words === 0 ? {} : { optionWords: words };
+      for (const payload of ["", "odd", "y".repeat(1200)]) {
+        table.forget();
+        expect(table.ingressDetail({ ...remote, ...options, payload, ttl: 1 })).toMatchObject({
+          verdict: REDIRECT,
+          from: expect.stringMatching(`^${node}:`),
+          to: expect.stringMatching(`^${client}:`),
+          type: expired.type,
+          code: 0,
+          ttl: 64,
+          about: { from: `${client}:5000`, to: `${vip}:80`, header: "right" },
+          bytes: 14 + bytes + 8 + bytes + words * 4 + (protocol === "tcp" ? 20 : 8),
+          checksums: "right",
+          counted: { new_service_flow: 1, drop_ttl_exceeded: 1 },
+        });
+      }
+    });
+
+    test("too big for the road to the backend is answered with the size that fits, unless it may be cut", () => {
+      const payload = "z".repeat(1300);
+      world.node.ip("route", "replace", otherPods, "via", otherNode, "mtu", "lock", "1300");
+      try {
+        expect(table.ingressDetail({ ...remote, payload, fragment: DO_NOT_FRAGMENT })).toMatchObject({
+          verdict: REDIRECT,
+          from: expect.stringMatching(`^${node}:`),
+          to: expect.stringMatching(`^${client}:`),
+          type: tooBig.type,
+          code: tooBig.code,
+          mtu: 1300,
+          about: { from: `${client}:5000`, to: `${vip}:80`, header: "right" },
+          checksums: "right",
+          counted: { new_service_flow: 1, drop_too_big: 1 },
+        });
+        // Nobody on the road may cut IPv6.
+        expect(table.ingress({ ...remote, payload })).toMatchObject({
+          verdict: family.family === "IPv4" ? DROP : REDIRECT,
+          counted: { drop_too_big: 1 },
+        });
+      } finally {
+        world.node.ip("route", "replace", otherPods, "via", otherNode);
+      }
     });
   });
 
-  test("a client's error about a forwarded answer reaches the backend as one about what that sent", () => {
-    table.ingress(remote);
-    const about = { protocol, source: VIP, sourcePort: 80, destination: CLIENT, destinationPort: 5000 };
-    expect(table.ingressDetail(errorAbout(CLIENT, about, unreachable))).toMatchObject({
-      verdict: REDIRECT,
-      from: expect.stringMatching(`^${NODE}:`),
-      to: expect.stringMatching(`^${OTHER_POD}:`),
-      about: { from: `${OTHER_POD}:8080`, to: `${NODE}:5000`, header: "right" },
-      checksums: "right",
-    });
+  test.each([0, 2])("a datagram to nobody comes back as port unreachable (%i words of options)", (words) => {
+    const options = words === 0 ? {} : { optionWords: words };
+    const ends = { source: client, sourcePort: 5000, destination: vip, destinationPort: 82 };
+    for (const payload of ["", "odd", "y".repeat(1200)]) {
+      expect(table.ingressDetail({ ...ends, ...options, protocol: "udp", payload, ttl: 3 })).toMatchObject({
+        verdict: REDIRECT,
+        from: expect.stringMatching(`^${vip}:`),
+        to: expect.stringMatching(`^${client}:`),
+        type: unreachable.type,
+        code: unreachable.code,
+        ttl: 64,
+        about: { from: `${client}:5000`, to: `${vip}:82`, header: "right" },
+        checksums: "right",
+        counted: { refused: 1 },
+      });
+    }
   });
 
-  test.each([
-    ["the pod", POD, VIP],
-    ["our stack", NODE, NODE],
-  ])("an error of %s about what came to a pod here leaves as one about the frontend", (_, from, seen) => {
-    table.ingress(local);
-    const about = { protocol, source: CLIENT, sourcePort: 5000, destination: POD, destinationPort: 8080 };
-    expect(table.egressDetail(errorAbout(from, about, unreachable))).toMatchObject({
+  test("an error about a pod's echo reaches the pod with the identifier that it used", () => {
+    const asks = { protocol: "icmp", source: pod, sourcePort: 7, destination: elsewhere, flags: "request" } as const;
+    const asked = table.egress(asks);
+    expect(asked).toMatchObject({ from: expect.stringMatching(`^${node}:`), checksums: "right" });
+    const id = Number(asked.from.slice(asked.from.lastIndexOf(":") + 1));
+    const error = errorAbout(router, { ...asks, source: node, sourcePort: id }, expired);
+    expect(table.ingressDetail(error)).toMatchObject({
       verdict: NEXT,
-      from: expect.stringMatching(`^${seen}:`),
-      to: expect.stringMatching(`^${CLIENT}:`),
-      about: { from: `${CLIENT}:5000`, to: `${VIP}:81`, header: "right" },
+      to: expect.stringMatching(`^${pod}:`),
+      about: { from: `${pod}:7`, to: `${elsewhere}:0` },
       checksums: "right",
       counted: { icmp_error: 1, rewritten: 1 },
     });
   });
 
-  test("an error about what a pod sent from our address reaches the pod", () => {
-    const leaves = { protocol, source: POD, sourcePort: 6000, destination: ELSEWHERE, destinationPort: 53, flags: "S" };
-    expect(table.egress(leaves).from).toBe(`${NODE}:6000`);
-    const about = { protocol, source: NODE, sourcePort: 6000, destination: ELSEWHERE, destinationPort: 53 };
-    expect(table.ingressDetail(errorAbout(ROUTER, about, tooBig))).toMatchObject({
-      verdict: NEXT,
-      from: expect.stringMatching(`^${ROUTER}:`),
-      to: expect.stringMatching(`^${POD}:`),
-      mtu: 1400,
-      about: { from: `${POD}:6000`, to: `${ELSEWHERE}:53`, header: "right" },
-      checksums: "right",
-    });
+  test("data goes through where a link behind us is narrower than the client's", async () => {
+    world.attach(datapath);
+    world.node.ip("route", "replace", otherPods, "via", otherNode, "mtu", "lock", "1300");
+    const server = world.talker(world.otherNode);
+    await server.listen("tcp", otherPod, 8080, "remote");
+    const before = datapath.counters()["drop_too_big"] ?? 0n;
+    const talker = world.talker(world.client);
+    expect(await talker.tcp(vip, 80, { bytes: 300_000 })).toMatchObject({ bytes: 300_000, name: "remote" });
+    expect(datapath.counters()["drop_too_big"]).toBeGreaterThan(before);
   });
 
-  test("an error about a packet of no flow, or to somebody who did not send it, passes untouched", () => {
-    table.ingress(remote);
-    const about = { protocol, source: NODE, sourcePort: 5001, destination: OTHER_POD, destinationPort: 8080 };
-    expect(table.ingress(errorAbout(ROUTER, about, tooBig))).toMatchObject({ verdict: NEXT, counted: {} });
-    const forged = { ...errorAbout(ROUTER, { ...about, sourcePort: 5000 }, tooBig), destination: OTHER_NODE };
-    expect(table.ingress(forged)).toMatchObject({ verdict: NEXT, counted: {} });
+  test("a closed UDP port of a pod, and a port that nobody serves, are heard of at once", async () => {
+    world.attach(datapath);
+    const talker = world.talker(world.client);
+    expect(await talker.udp(vip, 81, { connected: true })).toEqual({ error: "ECONNREFUSED" });
+    expect(await talker.udp(vip, 82, { connected: true })).toEqual({ error: "ECONNREFUSED" });
   });
-
-  test("with its last hop used up is answered by time exceeded", () => {
-    expect(table.ingressDetail({ ...remote, ttl: 1 })).toMatchObject({
-      verdict: REDIRECT,
-      from: expect.stringMatching(`^${NODE}:`),
-      to: expect.stringMatching(`^${CLIENT}:`),
-      type: 11,
-      code: 0,
-      ttl: 64,
-      about: { from: `${CLIENT}:5000`, to: `${VIP}:80`, header: "right" },
-      checksums: "right",
-      counted: { new_service_flow: 1, drop_ttl_exceeded: 1 },
-    });
-  });
-
-  test("too big for the road to the backend is answered with the size that fits, unless it may be cut", () => {
-    const payload = "z".repeat(1300);
-    world.node.ip("route", "replace", "10.244.2.0/24", "via", OTHER_NODE, "mtu", "lock", "1300");
-    try {
-      expect(table.ingressDetail({ ...remote, payload, fragment: 0x4000 })).toMatchObject({
-        verdict: REDIRECT,
-        from: expect.stringMatching(`^${NODE}:`),
-        to: expect.stringMatching(`^${CLIENT}:`),
-        type: 3,
-        code: 4,
-        mtu: 1300,
-        about: { from: `${CLIENT}:5000`, to: `${VIP}:80`, header: "right" },
-        checksums: "right",
-        counted: { new_service_flow: 1, drop_too_big: 1 },
-      });
-      expect(table.ingress({ ...remote, payload })).toMatchObject({ verdict: DROP, counted: { drop_too_big: 1 } });
-    } finally {
-      world.node.ip("route", "replace", "10.244.2.0/24", "via", OTHER_NODE);
-    }
-  });
-});
-
-test("an error about a pod's echo reaches the pod with the identifier that it used", () => {
-  const asked = table.egress({
-    protocol: "icmp",
-    source: POD,
-    sourcePort: 7,
-    destination: ELSEWHERE,
-    flags: "request",
-  });
-  const id = Number(asked.from.split(":")[1]);
-  const about: PacketSpec = {
-    protocol: "icmp",
-    source: NODE,
-    sourcePort: id,
-    destination: ELSEWHERE,
-    flags: "request",
-  };
-  const payload = build(about).subarray(14, 14 + 28);
-  const error: PacketSpec = { protocol: "icmp", source: ROUTER, destination: NODE, payload, error: expired };
-  expect(table.ingress(error)).toMatchObject({
-    verdict: NEXT,
-    to: expect.stringMatching(`^${POD}:`),
-    checksums: "right",
-    counted: { icmp_error: 1, rewritten: 1 },
-  });
-});
-
-test("data goes through where a link behind us is narrower than the client's", async () => {
-  world.attach(datapath);
-  world.node.ip("route", "replace", "10.244.2.0/24", "via", OTHER_NODE, "mtu", "lock", "1200");
-  const server = world.talker(world.otherNode);
-  await server.listen("tcp", OTHER_POD, 8080, "remote");
-  const client = world.talker(world.client);
-  expect(await client.tcp(VIP, 80, { bytes: 300_000 })).toMatchObject({ bytes: 300_000, name: "remote" });
-  expect(datapath.counters()["drop_too_big"]).toBeGreaterThan(0n);
-});
-
-test("a closed UDP port of a pod is heard of at once by a connected client", async () => {
-  world.attach(datapath);
-  const client = world.talker(world.client);
-  expect(await client.udp(VIP, 81, { connected: true })).toEqual({ error: "ECONNREFUSED" });
 });

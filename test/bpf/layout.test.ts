@@ -84,6 +84,8 @@ const layouts: Record<string, Record<string, number>> = {
   socket_flow: { address: 0, port: 16, reserved: 18, backend: 20, size: 24 },
   tuple: { source: 0, destination: 16, source_port: 32, destination_port: 34, size: 36 },
   flow_key: { tuple: 0, protocol: 36, hook: 37, reserved: 38, size: 40 },
+  fragment_key: { source: 0, destination: 16, id: 32, protocol: 36, size: 40 },
+  fragment: { source_port: 0, destination_port: 2, protocol: 4, begins: 5, reserved: 6, seen: 8, size: 12 },
   flow: { rewritten: 0, backend: 36, service: 40, seen: 44, action: 48, flags: 49, reserved: 50, size: 52 },
 };
 

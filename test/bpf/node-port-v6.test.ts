@@ -4,50 +4,19 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { makeCgroup } from "../support/netns.ts";
 import type { Talker } from "./talker.ts";
-import { NODE, network, serve, TCP, UDP, World } from "./world.ts";
+import { CLIENT6, dualNetwork, NODE6, OTHER_POD6, POD6, serve, TCP, UDP, World } from "./world.ts";
 
-const CLIENT6 = "fd77::1";
-const NODE6 = "fd77::2";
-const OTHER_NODE6 = "fd77::3";
-const POD6 = "fd44:1::5";
-const OTHER_POD6 = "fd44:2::5";
 const VIP = "fd00::10";
 let world: World;
 let datapath: Datapath;
 let client: Talker;
 let pod: Talker;
 
-const facts = {
-  ...network,
-  nodeAddresses: [NODE, NODE6],
-  clusterNodeAddresses: [NODE, NODE6, OTHER_NODE6],
-  podCidrs: ["10.244.1.0/24", "fd44:1::/64"],
-  clusterPodCidrs: ["10.244.0.0/16", "fd44::/16"],
-  nonMasqueradeCidrs: [NODE6, OTHER_NODE6],
-};
-
 beforeAll(async () => {
   world = new World();
-  for (const [netns, address] of [
-    [world.client, CLIENT6],
-    [world.node, NODE6],
-    [world.otherNode, OTHER_NODE6],
-  ] as const) {
-    netns.ip("address", "add", `${address}/64`, "dev", "eth0", "nodad");
-    netns.sysctl("net.ipv6.conf.all.forwarding", "1");
-  }
-  world.node.ip("address", "add", "fd44:1::1/128", "dev", "pod0", "nodad");
-  world.node.ip("route", "add", POD6, "dev", "pod0");
-  world.node.ip("route", "add", "fd44:2::/64", "via", OTHER_NODE6);
-  world.pod.ip("address", "add", `${POD6}/128`, "dev", "eth0", "nodad");
-  world.pod.ip("route", "add", "fd44:1::1", "dev", "eth0");
-  world.pod.ip("route", "add", "default", "via", "fd44:1::1", "dev", "eth0");
-  world.otherNode.ip("address", "add", `${OTHER_POD6}/128`, "dev", "lo", "nodad");
-  world.otherNode.ip("route", "add", "fd44:1::/64", "via", NODE6);
-  world.client.ip("route", "add", "default", "via", NODE6);
-
+  world.addIpv6();
   datapath = world.datapath();
-  datapath.configure(facts);
+  datapath.configure(dualNetwork);
   const cgroup = makeCgroup(world.cleanup, world.cgroup);
   world.attach(datapath, ["eth0"], ["pod0"]);
   datapath.bypassSockets([cgroup]);
@@ -100,9 +69,10 @@ test.each(each)("a %s LoadBalancer address is served though no device has it, da
   if (protocol === "tcp") expect(await client.tcp(VIP, 80, { bytes: 1_000_000 })).toMatchObject({ bytes: 1_000_000 });
 });
 
-test.each(["on", "off"])("no endpoint resets TCP, checksum offload %s", async (offload) => {
+test.each(["on", "off"])("no endpoint refuses TCP and UDP, checksum offload %s", async (offload) => {
   world.client.run("ethtool", "-K", "eth0", "tx", offload);
   expect(await client.tcp(VIP, 82)).toEqual({ error: "ECONNREFUSED" });
+  expect(await client.udp(VIP, 82, { connected: true })).toEqual({ error: "ECONNREFUSED" });
   expect(await client.tcp(VIP, 80)).toMatchObject({ name: "remote" });
   expect(await client.udp(VIP, 80)).toMatchObject({ name: "remote" });
 });
@@ -118,11 +88,11 @@ test.each(each)("a pod that leaves the cluster by %s comes from the node", async
 });
 
 test("each family has its own masquerade", async () => {
-  datapath.configure({ ...facts, masquerade: [4] });
+  datapath.configure({ ...dualNetwork, masquerade: [4] });
   expect(await pod.udp(CLIENT6, 8080, { localPort: 40_011 })).toMatchObject({ sees: `${POD6}:40011` });
-  datapath.configure({ ...facts, masquerade: [6] });
+  datapath.configure({ ...dualNetwork, masquerade: [6] });
   expect(await pod.udp(CLIENT6, 8080, { localPort: 40_012 })).toMatchObject({ sees: `${NODE6}:40012` });
-  datapath.configure(facts);
+  datapath.configure(dualNetwork);
 });
 
 test.each(each)("a pod that opted out reaches Services by %s, itself among them", async (protocol) => {

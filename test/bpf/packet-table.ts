@@ -6,17 +6,23 @@ import { defaultEntries, type MapName, mapFolders, mapShapes } from "../../agent
 import type { Datapath, MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
 import { close, openPinned, programTestRun } from "../../agent/shell/kernel/syscall.ts";
-import { build, type PacketSpec, read, readDetail, type Seen, type SeenDetail } from "./packet.ts";
+import { build, type PacketSpec } from "./packet.ts";
+import { read, readDetail, type Seen, type SeenDetail } from "./seen-packet.ts";
 import { testSizes, type World } from "./world.ts";
 
 export const NEXT = -1;
 export const DROP = 2;
 export const REDIRECT = 7;
 
-export interface Outcome extends Seen {
+export type Program = "node_ingress" | "node_egress" | "pod_ingress";
+
+export interface Ran {
   readonly verdict: number;
   readonly counted: Partial<Record<CounterName, number>>;
+  readonly packet: Buffer;
 }
+
+export interface Outcome extends Seen, Omit<Ran, "packet"> {}
 
 export class PacketTable {
   readonly #world: World;
@@ -24,6 +30,7 @@ export class PacketTable {
   readonly #link: { readonly ifindex: number; readonly address: string };
   readonly flows: HashMap;
   readonly affinities: HashMap;
+  readonly fragments: HashMap;
 
   constructor(world: World, datapath: Datapath, device = "eth0", sizes: Partial<MapSizes> = testSizes) {
     this.#world = world;
@@ -31,6 +38,7 @@ export class PacketTable {
     this.#link = JSON.parse(world.node.ip("-j", "link", "show", device))[0];
     this.flows = this.#open("flows", sizes);
     this.affinities = this.#open("affinities", sizes);
+    this.fragments = this.#open("fragments", sizes);
   }
 
   #open(name: MapName, chosen: Partial<MapSizes>): HashMap {
@@ -43,13 +51,14 @@ export class PacketTable {
 
   /** What one case did to the state must not reach the next. */
   forget(): void {
-    for (const map of [this.flows, this.affinities]) for (const [key] of [...map.walk()]) map.delete(key);
+    for (const map of [this.flows, this.affinities, this.fragments])
+      for (const [key] of [...map.walk()]) map.delete(key);
   }
 
-  #run(program: "node_ingress" | "node_egress", spec: PacketSpec | Buffer): { outcome: Outcome; packet: Buffer } {
+  /** One frame through a program, and the frame that came out. */
+  run(program: Program, frame: Buffer): Ran {
     const fd = this.#datapath.programs().get(program);
     if (fd === undefined) throw new Error(`no program ${program}`);
-    const frame = Buffer.isBuffer(spec) ? spec : build(spec);
     Buffer.from(this.#link.address.replaceAll(":", ""), "hex").copy(frame, 0);
     // struct __sk_buff: only ifindex is set.
     const context = Buffer.alloc(192);
@@ -61,7 +70,12 @@ export class PacketTable {
         .map(([name, value]) => [name, Number(value - (before[name] ?? 0n))] as const)
         .filter(([, value]) => value !== 0),
     );
-    return { outcome: { verdict, counted, ...read(packet) }, packet };
+    return { verdict, counted, packet };
+  }
+
+  #run(program: Program, spec: PacketSpec | Buffer): { outcome: Outcome; packet: Buffer } {
+    const { packet, ...ran } = this.run(program, Buffer.isBuffer(spec) ? spec : build(spec));
+    return { outcome: { ...ran, ...read(packet) }, packet };
   }
 
   ingress(spec: PacketSpec | Buffer): Outcome {

@@ -116,16 +116,6 @@ describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
     });
   });
 
-  test("in fragments passes untouched", () => {
-    for (const fragment of [0x2000, 0x00b9]) {
-      expect(ingress({ ...fromClient(protocol, NODE, 30_001), fragment })).toMatchObject({
-        verdict: NEXT,
-        to: `${NODE}:30001`,
-        counted: { fragment_passed: 1 },
-      });
-    }
-  });
-
   test("of a pod that leaves the cluster gets our address; the answer finds the pod", () => {
     const leaves = { protocol, source: POD, sourcePort: 6000, destination: ELSEWHERE, destinationPort: 53, flags: "S" };
     expect(egress(leaves)).toMatchObject({

@@ -11,8 +11,9 @@ import type { Datapath, MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
 import { NODE as NODE_NAME, snapshot } from "../agent/core/arbitrary-objects.ts";
 import { ModelKernel } from "../agent/core/model-kernel.ts";
-import { build, read } from "./packet.ts";
+import { build } from "./packet.ts";
 import { DROP, PacketTable, REDIRECT } from "./packet-table.ts";
+import { read } from "./seen-packet.ts";
 import { NODE, network, TCP, testSizes, World } from "./world.ts";
 
 /** Everything that may be desired fits. */

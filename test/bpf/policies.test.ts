@@ -220,23 +220,3 @@ test("a segment in mid-stream without endpoints is reset at the number it expect
 test("a reset is never answered", () => {
   expect(table.ingress(packet("tcp", 81, { flags: "R" }))).toMatchObject({ verdict: DROP });
 });
-
-test.each([0, 2])(
-  "a datagram without endpoints comes back as port unreachable (%i words of options)",
-  (optionWords) => {
-    for (const payload of ["", "odd", "y".repeat(1200)]) {
-      expect(table.ingressDetail(packet("udp", 81, { payload, optionWords, ttl: 3 }))).toMatchObject({
-        verdict: REDIRECT,
-        from: expect.stringMatching(`^${VIP}:`),
-        to: expect.stringMatching(`^${CLIENT}:`),
-        type: 3,
-        code: 3,
-        ttl: 64,
-        about: { from: `${CLIENT}:5000`, to: `${VIP}:81`, header: "right" },
-        bytes: 14 + 28 + 20 + optionWords * 4 + 8,
-        checksums: "right",
-        counted: { refused: 1 },
-      });
-    }
-  },
-);

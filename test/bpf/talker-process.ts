@@ -18,14 +18,15 @@ const inTime = <T>(work: Promise<T>): Promise<T> => {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
 
-/** A server tells each client who it is and whom it sees; by TCP as much as the client said, up to a line's end. */
+/** A server tells each client who it is and whom it sees, in as many bytes as the client said; TCP up to a line's end. */
 function listen(command: Command): Promise<Reply> {
   const { name = "", address, port } = command;
   return new Promise((resolve, reject) => {
     if (command.protocol === "udp") {
       const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
-      socket.on("message", (_, from) => {
-        socket.send(JSON.stringify({ name, sees: `${from.address}:${from.port}` }), from.port, from.address);
+      socket.on("message", (asked, from) => {
+        const reply = JSON.stringify({ name, sees: `${from.address}:${from.port}`, bytes: asked.length });
+        socket.send(reply + " ".repeat(asked.length), from.port, from.address);
       });
       socket.once("error", reject).bind(port, address, () => resolve({}));
       return;
@@ -105,8 +106,9 @@ function askUdp(socket: UdpSocket, command: Command): Promise<Reply> {
       const told = peer === undefined ? {} : { peer: `${peer.address}:${peer.port}` };
       resolve({ ...JSON.parse(data.toString()), from: `${from.address}:${from.port}`, ...told });
     });
-    if (command.connected === true) socket.send("?", failed);
-    else socket.send("?", command.port, command.address, failed);
+    const question = "?".repeat(command.bytes ?? 1);
+    if (command.connected === true) socket.send(question, failed);
+    else socket.send(question, command.port, command.address, failed);
   });
 }
 

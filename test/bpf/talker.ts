@@ -17,7 +17,7 @@ export interface Command {
   readonly localPort?: number;
   /** UDP: connect the socket first. */
   readonly connected?: boolean;
-  /** TCP: how much to send, and to hear; 1 if not given. */
+  /** How much to send, and to hear; 1 if not given. */
   readonly bytes?: number;
 }
 
@@ -26,7 +26,7 @@ export interface Reply {
   readonly name?: string;
   /** Whom the server saw. */
   readonly sees?: string;
-  /** TCP: how much the server got. */
+  /** How much the server got. */
   readonly bytes?: number;
   /** What getpeername says. */
   readonly peer?: string;

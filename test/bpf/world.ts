@@ -15,6 +15,12 @@ export const OTHER_NODE = "10.77.0.3";
 export const POD = "10.244.1.5";
 export const OTHER_POD = "10.244.2.5";
 
+export const CLIENT6 = "fd77::1";
+export const NODE6 = "fd77::2";
+export const OTHER_NODE6 = "fd77::3";
+export const POD6 = "fd44:1::5";
+export const OTHER_POD6 = "fd44:2::5";
+
 export const network: NodeNetwork = {
   nodeAddresses: [NODE],
   clusterNodeAddresses: [NODE, OTHER_NODE],
@@ -27,6 +33,16 @@ export const network: NodeNetwork = {
   socketLb: true,
 };
 
+/** Of a world with `addIpv6`. */
+export const dualNetwork: NodeNetwork = {
+  ...network,
+  nodeAddresses: [NODE, NODE6],
+  clusterNodeAddresses: [NODE, NODE6, OTHER_NODE, OTHER_NODE6],
+  podCidrs: ["10.244.1.0/24", "fd44:1::/64"],
+  clusterPodCidrs: ["10.244.0.0/16", "fd44::/16"],
+  nonMasqueradeCidrs: [...network.nonMasqueradeCidrs, NODE6, OTHER_NODE6],
+};
+
 /** Small maps: a test fills them, and makes many. */
 export const testSizes: Partial<MapSizes> = {
   frontends: 256,
@@ -36,6 +52,7 @@ export const testSizes: Partial<MapSizes> = {
   sourceRanges: 64,
   affinities: 256,
   flows: 4096,
+  fragments: 64,
   socketFlows: 4096,
 };
 
@@ -100,6 +117,27 @@ export class World {
       node.sysctl("net.ipv4.conf.all.rp_filter", "1");
       node.sysctl("net.ipv4.conf.eth0.rp_filter", "1");
     }
+  }
+
+  /** The same addresses, pods and routes again in IPv6. */
+  addIpv6(): void {
+    for (const [netns, address] of [
+      [this.client, CLIENT6],
+      [this.node, NODE6],
+      [this.otherNode, OTHER_NODE6],
+    ] as const) {
+      netns.ip("address", "add", `${address}/64`, "dev", "eth0", "nodad");
+      netns.sysctl("net.ipv6.conf.all.forwarding", "1");
+    }
+    this.node.ip("address", "add", "fd44:1::1/128", "dev", "pod0", "nodad");
+    this.node.ip("route", "add", POD6, "dev", "pod0");
+    this.node.ip("route", "add", "fd44:2::/64", "via", OTHER_NODE6);
+    this.pod.ip("address", "add", `${POD6}/128`, "dev", "eth0", "nodad");
+    this.pod.ip("route", "add", "fd44:1::1", "dev", "eth0");
+    this.pod.ip("route", "add", "default", "via", "fd44:1::1", "dev", "eth0");
+    this.otherNode.ip("address", "add", `${OTHER_POD6}/128`, "dev", "lo", "nodad");
+    this.otherNode.ip("route", "add", "fd44:1::/64", "via", NODE6);
+    this.client.ip("route", "add", "default", "via", NODE6);
   }
 
   /** A datapath in our node's namespace, closed with the world. */

@@ -2,14 +2,72 @@
 // Runs damaged packets through every tc program in a small world, and compares each verdict with the model's.
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
-import { build, type PacketSpec, read } from "../bpf/packet.ts";
+import { sum } from "../bpf/checksum.ts";
+import { fragmentsOf } from "../bpf/fragments.ts";
+import { build, type PacketSpec } from "../bpf/packet.ts";
 import { PacketTable } from "../bpf/packet-table.ts";
-import { CLIENT, NODE, network, OTHER_NODE, OTHER_POD, POD, serve, TCP, UDP, World } from "../bpf/world.ts";
+import { read } from "../bpf/seen-packet.ts";
+import {
+  CLIENT,
+  CLIENT6,
+  dualNetwork,
+  NODE,
+  NODE6,
+  OTHER_NODE,
+  OTHER_NODE6,
+  OTHER_POD,
+  OTHER_POD6,
+  POD,
+  POD6,
+  serve,
+  TCP,
+  UDP,
+  World,
+} from "../bpf/world.ts";
 import { type Allowed, allowed, type Destiny, DROP, type FuzzedWorld, type Hook, headersOf } from "./model.ts";
 import { mutate } from "./mutation.ts";
 import { Random } from "./random.ts";
 
-const VIP = "192.0.2.50";
+interface Family {
+  readonly wildcard: "*4" | "*6";
+  readonly client: string;
+  readonly node: string;
+  readonly otherNode: string;
+  readonly pod: string;
+  readonly otherPod: string;
+  readonly vip: string;
+  readonly elsewhere: string;
+  /** Clients of the frontend with source ranges. */
+  readonly range: string;
+  readonly errors: readonly number[];
+}
+
+const families: readonly Family[] = [
+  {
+    wildcard: "*4",
+    client: CLIENT,
+    node: NODE,
+    otherNode: OTHER_NODE,
+    pod: POD,
+    otherPod: OTHER_POD,
+    vip: "192.0.2.50",
+    elsewhere: "203.0.113.9",
+    range: "10.77.0.0/31",
+    errors: [3, 11, 12],
+  },
+  {
+    wildcard: "*6",
+    client: CLIENT6,
+    node: NODE6,
+    otherNode: OTHER_NODE6,
+    pod: POD6,
+    otherPod: OTHER_POD6,
+    vip: "fd00::50",
+    elsewhere: "2001:db8::9",
+    range: "fd77::/127",
+    errors: [1, 2, 3, 4],
+  },
+];
 /** Packets come in from outside or from a pod; each side begins without flows, as one address cannot be on both. */
 const SIDES: readonly (readonly Hook[])[] = [
   ["node_ingress", "node_egress"],
@@ -47,35 +105,42 @@ export interface Outcome {
 
 function furnish(datapath: Datapath): FuzzedWorld {
   const frontends = new Map<string, Destiny>();
-  datapath.configure(network);
-  const here = [{ address: POD, port: 8080 }];
-  const there = [{ address: OTHER_POD, port: 8080 }];
-  for (const protocol of [TCP, UDP]) {
-    const at = (port: number) => ({ address: VIP, port, protocol });
-    serve(datapath, at(80), here);
-    serve(datapath, at(81), there);
-    serve(datapath, at(82), []);
-    serve(datapath, { ...at(83), noEndpoint: "drop" }, []);
-    serve(datapath, { ...at(84), ranges: ["10.77.0.0/31"], affinitySeconds: 60 }, here);
-    serve(datapath, { ...at(85), scope: "cluster" }, there);
-    serve(datapath, { address: "*4", port: 30_001, protocol }, here);
-    serve(datapath, { address: "*4", port: 30_002, protocol }, there);
-    for (const [port, destiny] of ports) frontends.set(`${protocol}/${VIP}/${port}`, destiny);
-    frontends.set(`${protocol}/${NODE}/30001`, "here");
-    frontends.set(`${protocol}/${NODE}/30002`, "elsewhere");
-    // At another node's address only pods are served here.
-    for (const port of [30_001, 30_002]) frontends.set(`${protocol}/${OTHER_NODE}/${port}`, "cluster");
+  datapath.configure(dualNetwork);
+  for (const { wildcard, node, otherNode, pod, otherPod, vip, range } of families) {
+    const here = [{ address: pod, port: 8080 }];
+    const there = [{ address: otherPod, port: 8080 }];
+    for (const protocol of [TCP, UDP]) {
+      const at = (port: number) => ({ address: vip, port, protocol });
+      serve(datapath, at(80), here);
+      serve(datapath, at(81), there);
+      serve(datapath, at(82), []);
+      serve(datapath, { ...at(83), noEndpoint: "drop" }, []);
+      serve(datapath, { ...at(84), ranges: [range], affinitySeconds: 60 }, here);
+      serve(datapath, { ...at(85), scope: "cluster" }, there);
+      serve(datapath, { address: wildcard, port: 30_001, protocol }, here);
+      serve(datapath, { address: wildcard, port: 30_002, protocol }, there);
+      for (const [port, destiny] of ports) frontends.set(`${protocol}/${vip}/${port}`, destiny);
+      frontends.set(`${protocol}/${node}/30001`, "here");
+      frontends.set(`${protocol}/${node}/30002`, "elsewhere");
+      // At another node's address only pods are served here.
+      for (const port of [30_001, 30_002]) frontends.set(`${protocol}/${otherNode}/${port}`, "cluster");
+    }
   }
-  return { frontends, ours: new Set([NODE, VIP, OTHER_POD]), isPod: (address) => address.startsWith("10.244.1.") };
+  return {
+    frontends,
+    ours: new Set(families.flatMap(({ node, vip, otherPod }) => [node, vip, otherPod])),
+    isPod: (address) => address.startsWith("10.244.1.") || address.startsWith("fd44:1::"),
+  };
 }
 
-/** Sound frames that mutation begins with: each kind of destination, answer and error. */
-function soundFrames(): Buffer[] {
-  const destinations: [string, number][] = [...ports.map(([port]): [string, number] => [VIP, port])];
-  destinations.push([NODE, 30_001], [NODE, 30_002], [NODE, 22], [CLIENT, 443], [POD, 8080], ["203.0.113.9", 53]);
+/** Sound packets of one family: each kind of destination, answer and error. */
+function soundPackets(family: Family): PacketSpec[] {
+  const { client, node, pod, otherPod, vip, elsewhere } = family;
+  const destinations: [string, number][] = [...ports.map(([port]): [string, number] => [vip, port])];
+  destinations.push([node, 30_001], [node, 30_002], [node, 22], [client, 443], [pod, 8080], [elsewhere, 53]);
   const specs: PacketSpec[] = [];
   for (const [destination, destinationPort] of destinations) {
-    for (const source of [CLIENT, POD, OTHER_POD]) {
+    for (const source of [client, pod, otherPod]) {
       const ends = { source, destination, sourcePort: 5000, destinationPort };
       for (const flags of ["S", "A", "F", "R"]) specs.push({ ...ends, protocol: "tcp", flags });
       specs.push({ ...ends, protocol: "udp" }, { ...ends, protocol: "udp", optionWords: 2, noChecksum: true });
@@ -83,52 +148,47 @@ function soundFrames(): Buffer[] {
     }
   }
   for (const protocol of ["tcp", "udp"] as const) {
-    specs.push({ source: POD, sourcePort: 8080, destination: CLIENT, destinationPort: 5000, protocol, flags: "SA" });
-    specs.push({
-      source: OTHER_POD,
-      sourcePort: 8080,
-      destination: NODE,
-      destinationPort: 5000,
-      protocol,
-      flags: "SA",
-    });
+    const answer = { sourcePort: 8080, destinationPort: 5000, protocol, flags: "SA" };
+    specs.push({ ...answer, source: pod, destination: client }, { ...answer, source: otherPod, destination: node });
   }
-  const sent: PacketSpec = {
-    source: NODE,
-    sourcePort: 5000,
-    destination: OTHER_POD,
-    destinationPort: 8080,
-    protocol: "tcp",
-  };
-  for (const type of [3, 11, 12]) {
-    const payload = build(sent).subarray(ETHERNET);
-    specs.push({
-      source: OTHER_POD,
-      destination: NODE,
-      protocol: "icmp",
-      error: { type, code: 4, mtu: 1400 },
-      payload,
-    });
+  const sent = build({ source: node, sourcePort: 5000, destination: otherPod, destinationPort: 8080, protocol: "tcp" });
+  for (const type of family.errors) {
+    const error = { type, code: 4, mtu: 1400 };
+    specs.push({ source: otherPod, destination: node, protocol: "icmp", error, payload: sent.subarray(ETHERNET) });
   }
-  return specs.map((spec) => build(spec));
+  return specs;
 }
 
-/** Whether a frame's length and checksums are as a sound sender would have them. */
+/** The frames that mutation begins with; datagrams also in fragments, which damage may well leave alone. */
+function soundFrames(): Buffer[] {
+  const specs = families.flatMap(soundPackets);
+  const pieces = specs
+    .filter(({ protocol }) => protocol === "udp")
+    .flatMap((spec) => fragmentsOf(build({ ...spec, payload: "f".repeat(40) }), 32));
+  return [...specs.map((spec) => build(spec)), ...pieces];
+}
+
+/** Whether a frame's length and checksums are as a sound sender would have them; of a fragment, the IP header's. */
 function isSound(frame: Buffer): boolean {
   const headers = headersOf(frame);
   if (headers === undefined) return false;
-  const size = (frame.readUInt8(ETHERNET) & 15) * 4;
-  if (frame.readUInt16BE(ETHERNET + 2) !== frame.length - ETHERNET) return false;
-  if (headers.protocol === TCP && frame.length < ETHERNET + size + 20) return false;
-  if (frame.length < ETHERNET + size + 8) return false;
+  const { v6, protocol, fragment, l4 } = headers;
+  const said = v6 ? ETHERNET + 40 + frame.readUInt16BE(ETHERNET + 4) : ETHERNET + frame.readUInt16BE(ETHERNET + 2);
+  if (said !== frame.length) return false;
+  if (fragment !== "none") return v6 || sum(frame.subarray(ETHERNET, l4)) === 0xffff;
+  if (frame.length < l4 + (protocol === TCP ? 20 : 8)) return false;
   return read(frame).checksums !== "wrong";
 }
 
 function judge(rule: Allowed, frame: Buffer, verdict: number, out: Buffer): string | undefined {
   if (!rule.verdicts.includes(verdict)) return `verdict ${verdict} where the model allows ${rule.verdicts.join(", ")}`;
   if (verdict === DROP) return undefined;
-  if (rule.intact && !frame.equals(out)) return "a packet that is not translated was changed";
-  if (!rule.intact && isSound(frame) && !isSound(out)) return "a sound packet left with a wrong length or checksum";
+  if (rule.intact === "all" && !frame.equals(out)) return "a packet that is not translated was changed";
+  const l4 = headersOf(frame)?.l4 ?? 0;
+  if (rule.intact === "payload" && !frame.subarray(l4).equals(out.subarray(l4)))
+    return "a fragment's bytes were changed";
+  if (rule.intact !== "all" && isSound(frame) && !isSound(out))
+    return "a sound packet left with a wrong length or checksum";
   return undefined;
 }
 
@@ -139,6 +199,7 @@ export function fuzz(packets: number, seed: number, progress: (done: number) => 
   const differences: Difference[] = [];
   const world = new World();
   try {
+    world.addIpv6();
     const datapath = world.datapath();
     const model = furnish(datapath);
     const programs = datapath.programs();

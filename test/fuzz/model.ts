@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which verdicts a packet may get, by what README.md of bpf/ says and not by how the programs are written.
 
+import { formatAddress, isMappedV4 } from "../../agent/maps/address.ts";
+
 export const NEXT = -1;
 export const DROP = 2;
 export const REDIRECT = 7;
@@ -19,19 +21,24 @@ export interface FuzzedWorld {
 }
 
 export interface Headers {
+  readonly v6: boolean;
   readonly protocol: number;
   readonly source: string;
   readonly destination: string;
+  /** Of a later fragment these are not known. */
   readonly sourcePort: number;
   readonly destinationPort: number;
   /** An ICMP error about another packet. */
   readonly error: boolean;
+  readonly fragment: "none" | "first" | "later";
+  /** Where the transport's header, or the later fragment's piece, begins. */
+  readonly l4: number;
 }
 
-/** What may become of a packet; `intact` says that none of its bytes may change when it goes on. */
+/** What may become of a packet; `intact` says what of it may not change when it goes on. */
 export interface Allowed {
   readonly verdicts: readonly number[];
-  readonly intact: boolean;
+  readonly intact: "all" | "payload" | "nothing";
   readonly why: string;
 }
 
@@ -39,34 +46,82 @@ const ETHERNET = 14;
 const TCP = 6;
 const UDP = 17;
 const ICMP = 1;
-const errors = new Set([3, 11, 12]);
+const ICMPV6 = 58;
+const FRAGMENT_HEADER = 44;
+/** Hop by hop options, routing, destination options, fragment. */
+const extensions = new Set([0, 43, 60, FRAGMENT_HEADER]);
+/** More in front of the transport's header are not walked. */
+const MOST_EXTENSIONS = 4;
+const errors: ReadonlyMap<number, ReadonlySet<number>> = new Map([
+  [ICMP, new Set([3, 11, 12])],
+  [ICMPV6, new Set([1, 2, 3, 4])],
+]);
 
-/** The headers of an unfragmented IPv4 packet whose protocol is translated; undefined for anything else. */
-export function headersOf(frame: Buffer): Headers | undefined {
-  if (frame.length < ETHERNET + 20 || frame.readUInt16BE(12) !== 0x0800) return undefined;
+/** The IP layer alone: what both families say. */
+type Network = Omit<Headers, "sourcePort" | "destinationPort" | "error">;
+
+function networkV4(frame: Buffer): Network | undefined {
+  if (frame.length < ETHERNET + 20) return undefined;
   const first = frame.readUInt8(ETHERNET);
   const size = (first & 15) * 4;
-  if (first >> 4 !== 4 || size < 20) return undefined;
   const protocol = frame.readUInt8(ETHERNET + 9);
-  const fragment = (frame.readUInt16BE(ETHERNET + 6) & 0x3fff) !== 0;
-  const l4 = ETHERNET + size;
-  const needed = protocol === TCP ? 14 : protocol === ICMP ? 8 : 4;
-  if (fragment || ![TCP, UDP, ICMP].includes(protocol) || frame.length < l4 + needed) return undefined;
+  if (first >> 4 !== 4 || size < 20 || ![TCP, UDP, ICMP].includes(protocol)) return undefined;
+  const field = frame.readUInt16BE(ETHERNET + 6);
   const address = (at: number): string => frame.subarray(ETHERNET + at, ETHERNET + at + 4).join(".");
   return {
+    v6: false,
     protocol,
     source: address(12),
     destination: address(16),
-    sourcePort: frame.readUInt16BE(l4),
-    destinationPort: frame.readUInt16BE(l4 + 2),
-    error: protocol === ICMP && errors.has(frame.readUInt8(l4)),
+    fragment: (field & 0x1fff) !== 0 ? "later" : (field & 0x2000) !== 0 ? "first" : "none",
+    l4: ETHERNET + size,
   };
 }
 
-const untouched = (why: string): Allowed => ({ verdicts: [NEXT], intact: true, why });
+function networkV6(frame: Buffer): Network | undefined {
+  if (frame.length < ETHERNET + 40 || frame.readUInt8(ETHERNET) >> 4 !== 6) return undefined;
+  const source = frame.subarray(ETHERNET + 8, ETHERNET + 24);
+  const destination = frame.subarray(ETHERNET + 24, ETHERNET + 40);
+  if (isMappedV4(source) || isMappedV4(destination)) return undefined;
+  const ends = { v6: true, source: formatAddress(source), destination: formatAddress(destination) };
+  let next = frame.readUInt8(ETHERNET + 6);
+  let l4 = ETHERNET + 40;
+  let fragment: Headers["fragment"] = "none";
+  for (let walked = 0; extensions.has(next); walked++) {
+    if (walked === MOST_EXTENSIONS || frame.length < l4 + 8) return undefined;
+    if (next === FRAGMENT_HEADER) {
+      const field = frame.readUInt16BE(l4 + 2);
+      if ((field & 1) !== 0) fragment = "first";
+      if ((field & 0xfff8) !== 0) return { ...ends, protocol: frame.readUInt8(l4), fragment: "later", l4: l4 + 8 };
+    }
+    const bytes = next === FRAGMENT_HEADER ? 8 : (frame.readUInt8(l4 + 1) + 1) * 8;
+    next = frame.readUInt8(l4);
+    l4 += bytes;
+  }
+  return [TCP, UDP, ICMPV6].includes(next) ? { ...ends, protocol: next, fragment, l4 } : undefined;
+}
+
+/** The headers of a packet whose protocol is translated; undefined for anything else. */
+export function headersOf(frame: Buffer): Headers | undefined {
+  const type = frame.readUInt16BE(12);
+  const network = type === 0x0800 ? networkV4(frame) : type === 0x86dd ? networkV6(frame) : undefined;
+  if (network === undefined) return undefined;
+  const { protocol, fragment, l4 } = network;
+  if (fragment === "later") return { ...network, sourcePort: 0, destinationPort: 0, error: false };
+  const needed = protocol === TCP ? 14 : protocol === UDP ? 4 : 8;
+  if (frame.length < l4 + needed) return undefined;
+  return {
+    ...network,
+    sourcePort: frame.readUInt16BE(l4),
+    destinationPort: frame.readUInt16BE(l4 + 2),
+    error: errors.get(protocol)?.has(frame.readUInt8(l4)) ?? false,
+  };
+}
+
+const untouched = (why: string): Allowed => ({ verdicts: [NEXT], intact: "all", why });
 const changed = (why: string, ...verdicts: number[]): Allowed => ({
   verdicts: [...verdicts, DROP],
-  intact: false,
+  intact: "nothing",
   why,
 });
 
@@ -88,11 +143,15 @@ function allowedAtFrontend(destiny: Destiny, hook: Hook): Allowed {
   }
 }
 
-/** The judgement on one packet at one hook; the world serves no IPv6, so that none of it may be touched. */
-export function allowed(world: FuzzedWorld, hook: Hook, frame: Buffer): Allowed {
-  const headers = headersOf(frame);
-  if (headers === undefined) return untouched("nothing that is translated");
+function allowedWithHeaders(world: FuzzedWorld, hook: Hook, headers: Headers): Allowed {
   const { protocol, source, destination, destinationPort } = headers;
+  // Its first fragment said what becomes of it, or it passes.
+  if (headers.fragment === "later")
+    return {
+      verdicts: hook === "node_egress" ? [NEXT, DROP] : [NEXT, DROP, REDIRECT],
+      intact: "payload",
+      why: "a later fragment",
+    };
   if (hook === "node_egress") {
     if (world.isPod(source) || world.ours.has(source) || headers.error)
       return changed("leaves from a pod or from us", NEXT);
@@ -104,4 +163,12 @@ export function allowed(world: FuzzedWorld, hook: Hook, frame: Buffer): Allowed 
   if (world.ours.has(destination) || world.isPod(destination))
     return changed("may answer a translated flow", NEXT, REDIRECT);
   return untouched("to no frontend");
+}
+
+/** The judgement on one packet at one hook. */
+export function allowed(world: FuzzedWorld, hook: Hook, frame: Buffer): Allowed {
+  const headers = headersOf(frame);
+  if (headers === undefined) return untouched("nothing that is translated");
+  const rule = allowedWithHeaders(world, hook, headers);
+  return headers.v6 ? { ...rule, why: `IPv6, ${rule.why}` } : rule;
 }

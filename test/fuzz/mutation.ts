@@ -9,9 +9,9 @@ export const LONGEST = 1600;
 const interesting = [0, 1, 2, 4, 5, 6, 8, 11, 15, 17, 20, 40, 44, 58, 60, 64, 127, 128, 132, 255];
 const ETHERNET = 14;
 
-/** Where headers lie whose bytes decide: Ethernet's type, the IP header, and the transport's first words. */
+/** Where headers lie whose bytes decide: Ethernet's type, the IP header, and the transport's first words, IPv6's too. */
 function decisiveOffset(random: Random, length: number): number {
-  return Math.min(length - 1, 12 + random.below(56));
+  return Math.min(length - 1, 12 + random.below(76));
 }
 
 const mutations: readonly ((frame: Buffer, random: Random) => Buffer)[] = [
