@@ -68,7 +68,7 @@ function allocatedClaims(service: Service, _rules: AddressRules, problems: Probl
       problems.push({
         service: objectKey(service),
         reason: "UnsupportedProtocol",
-        message: `Service ${objectKey(service)} port ${port.port}: protocol ${port.protocol} is not served; use TCP or UDP.`,
+        message: `Service ${objectKey(service)} port ${port.port}: protocol ${port.protocol} is not served; use TCP, UDP or SCTP.`,
       });
       continue;
     }

@@ -39,7 +39,7 @@ export interface EndpointSelection {
   readonly any: boolean;
 }
 
-export const PROTOCOL_NUMBERS: Readonly<Record<string, Protocol>> = { TCP: 6, UDP: 17 };
+export const PROTOCOL_NUMBERS: Readonly<Record<string, Protocol>> = { TCP: 6, UDP: 17, SCTP: 132 };
 
 interface Candidate {
   readonly id: string;

@@ -2,7 +2,7 @@
 // Explains one address and port: whose frontend it is, what the kernel holds of it, and why each endpoint is in or out.
 
 import { type DesiredFrontend, type DesiredService, desiredState, indexSlices } from "./desired-state.ts";
-import { type JudgedEndpoint, judgeEndpoints } from "./endpoint-selection.ts";
+import { type JudgedEndpoint, judgeEndpoints, PROTOCOL_NUMBERS } from "./endpoint-selection.ts";
 import { type IpAddress, parseIp } from "./ip-address.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import { objectKey, type Snapshot } from "./kubernetes-objects.ts";
@@ -39,7 +39,7 @@ export function explain(snapshot: Snapshot, mirror: KernelMirror | undefined, as
       service.frontends.map((frontend) => [frontendId(frontend.key), { service, frontend }]),
     ),
   );
-  return ([6, 17] as const).flatMap((protocol) => {
+  return Object.values(PROTOCOL_NUMBERS).flatMap((protocol) => {
     const found = keysFor(snapshot, address, protocol, asked).flatMap((key) => index.get(frontendId(key)) ?? [])[0];
     return found ? [describe(snapshot, mirror, found.service, found.frontend, asked.nodeName)] : [];
   });
@@ -89,7 +89,8 @@ function judged(snapshot: Snapshot, name: string, selection: string, nodeName: s
   const slices = finish(indexSlices(snapshot.endpointSlices.objects.values())).get(objectKey(service)) ?? [];
   const query = { portName: port.name, nodeName, zone: own?.zone ?? "" };
   const family = selection.includes("/v6/") ? 6 : 4;
-  return judgeEndpoints(slices, { ...query, protocol: port.protocol === "UDP" ? 17 : 6, family });
+  const protocol = PROTOCOL_NUMBERS[port.protocol];
+  return protocol === undefined ? undefined : judgeEndpoints(slices, { ...query, protocol, family });
 }
 
 function heldBy(mirror: KernelMirror | undefined, key: FrontendKey): Explanation["kernel"] {

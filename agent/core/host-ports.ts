@@ -108,7 +108,7 @@ function selectionOf(pod: Pod, hostPort: HostPort, podIp: IpAddress, protocol: P
 const unsupported = (pod: Pod, { hostPort, protocol }: HostPort): Problem => ({
   service: podName(pod),
   reason: "UnsupportedProtocol",
-  message: `Pod ${objectKey(pod)} host port ${hostPort}: protocol ${protocol} is not served; use TCP or UDP.`,
+  message: `Pod ${objectKey(pod)} host port ${hostPort}: protocol ${protocol} is not served; use TCP, UDP or SCTP.`,
 });
 
 const conflict = (pod: Pod, { protocol }: HostPort, key: FrontendKey, owner: string): Problem => ({

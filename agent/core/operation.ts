@@ -5,7 +5,7 @@ import type { IpFamily } from "./ip-address.ts";
 import type { Steps } from "./steps.ts";
 
 /** IP protocol numbers of the Services we serve. */
-export type Protocol = 6 | 17;
+export type Protocol = 6 | 17 | 132;
 
 /**
  * A frontend as the maps key it. `address` is IPv4 dotted or IPv6 text in canonical form; `"*4"` and `"*6"` are the

@@ -23,7 +23,8 @@ const SERVICE_BITS = 32;
 export const BACKEND_PROTOCOL_OFFSET = 18;
 
 function protocolOf(value: number): Protocol {
-  if (value !== 6 && value !== 17) throw new RangeError(`protocol ${value} is neither TCP (6) nor UDP (17)`);
+  if (value !== 6 && value !== 17 && value !== 132)
+    throw new RangeError(`protocol ${value} is none of TCP (6), UDP (17) and SCTP (132)`);
   return value;
 }
 

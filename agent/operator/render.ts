@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's answers as a person reads them: lines of text.
 
+import { PROTOCOL_NUMBERS } from "../core/endpoint-selection.ts";
 import type { Explanation } from "../core/explanation.ts";
 import type { AgentState, ListedService } from "./agent-state.ts";
 import { columns } from "./columns.ts";
@@ -8,7 +9,8 @@ import { columns } from "./columns.ts";
 const onOff = (on: boolean | undefined): string => (on === undefined ? "not known yet" : on ? "on" : "off");
 const percent = (used: number, capacity: number): string =>
   capacity === 0 ? "-" : `${((used / capacity) * 100).toFixed(1)} %`;
-const protocolName = (protocol: number): string => (protocol === 17 ? "UDP" : "TCP");
+const protocolName = (protocol: number): string =>
+  Object.entries(PROTOCOL_NUMBERS).find(([, number]) => number === protocol)?.[0] ?? String(protocol);
 
 /** IPv6 in brackets; a wildcard as the addresses it stands for. */
 export function endpointText(address: string, port: number): string {

@@ -15,6 +15,7 @@
 
 #define ANSWER_TTL 64
 #define TCP_HEADER 20
+#define ANSWERED_LEAST 8
 /* The longest IP header, IPv4's options or IPv6's extension headers included, of a packet that is answered by ICMP. */
 #define ANSWERED_HEADERS 72
 
@@ -132,10 +133,20 @@ static __always_inline long write_ipv6(struct __sk_buff *skb, const struct packe
 	return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0);
 }
 
+/* How much of a transport header an ICMP error carries: an INIT's initiate tag is how its sender knows it again. */
+static __always_inline __u32 answered_bytes(const struct packet *packet)
+{
+	if (packet->protocol == IPPROTO_TCP)
+		return TCP_HEADER;
+	if (packet->protocol == IPPROTO_SCTP && packet->begins)
+		return SCTP_INITIATE_TAG + sizeof(__be32);
+	return ANSWERED_LEAST;
+}
+
 /*
- * Answers a TCP or UDP packet by an ICMP error from `from`. The error carries the packet's own headers and the first bytes
+ * Answers a packet by an ICMP error from `from`. The error carries the packet's own headers and the first bytes
  * behind them; a checksum that the device will fill in makes those bytes sum up to the complement of what stands there
- * now. ICMPv6's own checksum covers a pseudo header.
+ * now, but for SCTP's. ICMPv6's own checksum covers a pseudo header.
  */
 __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *packet,
 			   const struct address *from, struct icmp_error *error)
@@ -148,13 +159,13 @@ __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *packet,
 
 	if (!packet || !from || !error)
 		return VERDICT_DROP;
-	bytes = packet->protocol == IPPROTO_TCP ? TCP_HEADER : sizeof(struct udphdr);
-	if (packet->protocol == IPPROTO_TCP)
-		failed = cut(skb, packet, header, TCP_HEADER, &unfinished);
+	bytes = answered_bytes(packet);
+	if (bytes > ANSWERED_LEAST)
+		failed = cut(skb, packet, header, sizeof(header), &unfinished);
 	else
-		failed = cut(skb, packet, header, sizeof(struct udphdr), &unfinished);
+		failed = cut(skb, packet, header, ANSWERED_LEAST, &unfinished);
 	sum = headers_sum(skb, packet);
-	if (failed || sum < 0)
+	if (failed || sum < 0 || (unfinished && packet->protocol == IPPROTO_SCTP))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	if (!unfinished)
 		sum = bpf_csum_diff(NULL, 0, (__be32 *)header, sizeof(header), sum);

@@ -58,7 +58,7 @@ static __always_inline bool flow_expired(const struct flow *flow, __u8 protocol,
 {
 	__u32 idle = now - flow->seen;
 
-	if (protocol != IPPROTO_TCP)
+	if (!has_connections(protocol))
 		return idle > FLOW_IDLE_OTHER_SECONDS;
 	if (flow->flags & FLOW_CLOSING)
 		return idle > FLOW_IDLE_CLOSING_SECONDS;
@@ -112,7 +112,7 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 
 	if (packet->ends)
 		flags |= FLOW_CLOSING;
-	else if (packet->begins && packet->protocol == IPPROTO_TCP)
+	else if (packet->begins && has_connections(packet->protocol))
 		flags &= ~FLOW_CLOSING;
 	if (flags == flow->flags && now - flow->seen < FLOW_REFRESH_SECONDS)
 		return 0;
@@ -130,22 +130,22 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 }
 
 /*
- * Whether a packet of a known flow still belongs to it. TCP in mid-stream always does; a SYN against the direction of
+ * Whether a packet of a known flow still belongs to it. A connection in mid-stream always does; a SYN against the direction of
  * its flow never does; a new packet of a Service's flow does while its backend exists.
  */
 static __always_inline bool flow_holds(const struct flow *flow, const struct packet *packet)
 {
-	bool tcp = packet->protocol == IPPROTO_TCP;
+	bool connection = has_connections(packet->protocol);
 
 	if (flow->action == FLOW_UNTOUCHED)
 		return !flow_expired(flow, packet->protocol, clock_seconds());
 	if (!packet->begins)
 		return true;
 	if (!(flow->flags & FLOW_ORIGINAL))
-		return !tcp;
+		return !connection;
 	if (!(flow->flags & FLOW_SERVICE))
 		return true;
-	if (tcp && (flow->flags & FLOW_CLOSING))
+	if (connection && (flow->flags & FLOW_CLOSING))
 		return false;
 	return backend_is(flow->backend, &flow->rewritten.destination,
 			  flow->rewritten.destination_port, packet->protocol);

@@ -11,7 +11,7 @@
 #define FAMILY_V4 2
 #define FAMILY_V6 10
 
-/* How long the packets on the wire are: of a segmentation offload, one segment. */
+/* How long the packets on the wire are: of a segmentation offload, one segment; 0 for SCTP's, which vary. */
 static __always_inline __u16 wire_length(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 headers = packet->l4_offset - ETH_HLEN;
@@ -19,6 +19,8 @@ static __always_inline __u16 wire_length(struct __sk_buff *skb, const struct pac
 
 	if (!skb->gso_size)
 		return packet->length;
+	if (packet->protocol == IPPROTO_SCTP)
+		return 0;
 	if (packet->protocol != IPPROTO_TCP)
 		return headers + sizeof(struct udphdr) + skb->gso_size;
 	if (bpf_skb_load_bytes(skb, packet->l4_offset + TCP_DATA_OFFSET, &words, sizeof(words)))

@@ -11,6 +11,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include "addresses.h"
+#include "sctp.h"
 
 /* linux/icmp.h asks for the C library, which has no headers for this target. */
 #define ICMP_ECHO_REPLY 0
@@ -78,9 +79,9 @@ struct packet {
 	__u16 length;
 	__u8 protocol;
 	__u8 ttl;
-	/* May begin a flow: a TCP SYN, any UDP, an ICMP echo request. */
+	/* May begin a flow: a TCP SYN, an SCTP INIT, any UDP, an ICMP echo request. */
 	bool begins;
-	/* TCP: FIN or RST. */
+	/* TCP: FIN or RST; SCTP: ABORT or SHUTDOWN COMPLETE. */
 	bool ends;
 	/* ICMP: an echo request; its identifier is the source port, an answer's the destination port. */
 	bool asks;
@@ -107,6 +108,12 @@ static __always_inline bool is_icmp(__u8 protocol)
 	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 }
 
+/* Whether a flow of the protocol is a connection, which one packet begins; packets in mid-stream do not. */
+static __always_inline bool has_connections(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_SCTP;
+}
+
 /* Of ICMP messages those that are about another packet. */
 static __always_inline bool is_icmp_error(bool v6, __u8 type)
 {
@@ -116,7 +123,7 @@ static __always_inline bool is_icmp_error(bool v6, __u8 type)
 	       type == ICMP_PARAMETER_PROBLEM;
 }
 
-/* TCP and UDP begin with both ports. */
+/* TCP, UDP and SCTP begin with both ports. */
 static __always_inline enum parsed packet_parse_ports(struct __sk_buff *skb, struct packet *packet)
 {
 	__be16 ports[2];
@@ -138,6 +145,19 @@ static __always_inline enum parsed packet_parse_tcp_flags(struct __sk_buff *skb,
 		return PARSED_FOREIGN;
 	packet->begins = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	packet->ends = flags & (TCP_FIN | TCP_RST);
+	return PARSED;
+}
+
+/* INIT and SHUTDOWN COMPLETE are alone in their packet; an ABORT behind other chunks is not seen. */
+static __always_inline enum parsed packet_parse_chunk(struct __sk_buff *skb, struct packet *packet)
+{
+	__u8 chunk;
+
+	if (bpf_skb_load_bytes(skb, packet->l4_offset + offsetof(struct sctp_header, chunk), &chunk,
+			       sizeof(chunk)))
+		return PARSED_FOREIGN;
+	packet->begins = chunk == SCTP_INIT;
+	packet->ends = chunk == SCTP_ABORT || chunk == SCTP_SHUTDOWN_COMPLETE;
 	return PARSED;
 }
 
@@ -174,6 +194,7 @@ static __always_inline enum parsed packet_skip_extensions(struct __sk_buff *skb,
 		switch (next) {
 		case IPPROTO_TCP:
 		case IPPROTO_UDP:
+		case IPPROTO_SCTP:
 		case IPPROTO_ICMPV6:
 			packet->protocol = next;
 			return PARSED;
@@ -247,7 +268,8 @@ __noinline int packet_parse_ip(struct __sk_buff *skb, __u32 offset, struct packe
 	packet->whole = ip.frag_off & bpf_htons(IP_DO_NOT_FRAGMENT);
 	packet->id = ip.id;
 	packet->l4_offset = offset + ip.ihl * 4;
-	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP && ip.protocol != IPPROTO_ICMP)
+	if (ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP &&
+	    ip.protocol != IPPROTO_SCTP && ip.protocol != IPPROTO_ICMP)
 		return PARSED_FOREIGN;
 	if (ip.frag_off & bpf_htons(IP_MORE_FRAGMENTS))
 		packet->fragment = FRAGMENT_FIRST;
@@ -272,6 +294,8 @@ __noinline int packet_parse(struct __sk_buff *skb, struct packet *packet)
 	parsed = packet_parse_ports(skb, packet);
 	if (parsed != PARSED || packet->protocol == IPPROTO_UDP)
 		return parsed;
+	if (packet->protocol == IPPROTO_SCTP)
+		return packet_parse_chunk(skb, packet);
 	return packet_parse_tcp_flags(skb, packet);
 }
 

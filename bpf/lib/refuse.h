@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Refuses a packet that nobody serves: by a TCP reset, or by ICMP port unreachable. */
+/* Refuses a packet that nobody serves: by a TCP reset, an SCTP abort, or ICMP port unreachable. */
 #ifndef SANSPROXY_LIB_REFUSE_H
 #define SANSPROXY_LIB_REFUSE_H
 
@@ -94,7 +94,43 @@ __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
 	return send_back(skb);
 }
 
-/* A TCP or UDP packet that nobody serves. Its later fragments are not answered, and no TCP in fragments is. */
+/*
+ * Answers an SCTP packet by the ABORT that its sender accepts: with the tag that an INIT asks for, or the one that the
+ * packet had. What ends an association is not answered. (An ICMP error would leave the sender to its time-outs.)
+ */
+__noinline int refuse_sctp(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct sctp_header asked, answer = {};
+	bool unfinished;
+
+	if (!packet)
+		return VERDICT_DROP;
+	if (packet->ends)
+		return drop(COUNT_DROP_NO_ENDPOINT);
+	if (packet->begins) {
+		if (bpf_skb_load_bytes(skb, packet->l4_offset + SCTP_INITIATE_TAG, &answer.tag,
+				       sizeof(answer.tag)))
+			return drop(COUNT_DROP_NO_ENDPOINT);
+	}
+	if (cut(skb, packet, &asked, sizeof(asked), &unfinished))
+		return drop(COUNT_DROP_REWRITE_FAILED);
+	if (!packet->begins) {
+		answer.tag = asked.tag;
+		answer.flags = SCTP_TAG_REFLECTED;
+	}
+	answer.source = asked.destination;
+	answer.destination = asked.source;
+	answer.chunk = SCTP_ABORT;
+	answer.chunk_length = bpf_htons(SCTP_CHUNK_HEADER);
+	if (!unfinished)
+		answer.checksum = sctp_checksum(&answer);
+	if (turn(skb, packet, packet->l4_offset - ETH_HLEN + sizeof(answer)) ||
+	    bpf_skb_store_bytes(skb, packet->l4_offset, &answer, sizeof(answer), 0))
+		return drop(COUNT_DROP_REWRITE_FAILED);
+	return send_back(skb);
+}
+
+/* A packet that nobody serves. Its later fragments are not answered, and of fragments only UDP's are. */
 static __always_inline int refuse(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct icmp_error error = {
@@ -108,6 +144,8 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct packet *pa
 	count(COUNT_REFUSED);
 	if (packet->protocol == IPPROTO_TCP)
 		return refuse_tcp(skb, packet);
+	if (packet->protocol == IPPROTO_SCTP)
+		return refuse_sctp(skb, packet);
 	return answer_icmp(skb, packet, &packet->tuple.destination, &error);
 }
 

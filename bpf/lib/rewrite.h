@@ -20,10 +20,11 @@ static __always_inline __u32 checksum_offset(const struct packet *packet)
 	}
 }
 
-/* ICMP for IPv4 has no pseudo header; later fragments have no checksum. */
+/* SCTP, and ICMP for IPv4, have no pseudo header; later fragments have no checksum. */
 static __always_inline bool checksum_has_addresses(const struct packet *packet)
 {
-	return packet->protocol != IPPROTO_ICMP && packet->fragment != FRAGMENT_LATER;
+	return packet->protocol != IPPROTO_ICMP && packet->protocol != IPPROTO_SCTP &&
+	       packet->fragment != FRAGMENT_LATER;
 }
 
 /* A UDP checksum of zero means "none", and stays. */
@@ -95,6 +96,32 @@ static __always_inline long rewrite_port(struct __sk_buff *skb, const struct pac
 	return bpf_skb_store_bytes(skb, packet->l4_offset + offset, &to, sizeof(to), 0);
 }
 
+/*
+ * A checksum of zero is one that the device will fill in, or one in 2^32 that its receiver will throw away. What the first
+ * of several fragments covers is not known here: it keeps its ports, or cannot be rewritten.
+ */
+static __always_inline long rewrite_sctp_ports(struct __sk_buff *skb, const struct packet *packet,
+					       const struct tuple *to)
+{
+	struct sctp_header header;
+	__u32 from;
+
+	if (bpf_skb_load_bytes(skb, packet->l4_offset, &header, SCTP_PORTS_AND_CHECKSUM))
+		return -1;
+	from = header.ports;
+	header.source = to->source_port;
+	header.destination = to->destination_port;
+	if (header.ports == from)
+		return 0;
+	if (packet->fragment)
+		return -1;
+	if (header.checksum)
+		header.checksum ^= crc32c_move(header.ports ^ from,
+					       packet->length - (packet->l4_offset - ETH_HLEN));
+	return bpf_skb_store_bytes(skb, packet->l4_offset, &header, SCTP_PORTS_AND_CHECKSUM,
+				   BPF_F_RECOMPUTE_CSUM);
+}
+
 static __always_inline long rewrite_ports(struct __sk_buff *skb, const struct packet *packet,
 					  const struct tuple *to)
 {
@@ -107,6 +134,8 @@ static __always_inline long rewrite_ports(struct __sk_buff *skb, const struct pa
 	if (is_icmp(packet->protocol))
 		return rewrite_port(skb, packet, ICMP_ECHO_ID, from->destination_port,
 				    to->destination_port);
+	if (packet->protocol == IPPROTO_SCTP)
+		return rewrite_sctp_ports(skb, packet, to);
 	/* TCP and UDP begin with both ports, in this order. */
 	if (rewrite_port(skb, packet, offsetof(struct udphdr, source), from->source_port,
 			 to->source_port))

@@ -129,7 +129,7 @@ test("the ABI version is the one of maps.h", () => {
 });
 
 const port = fc.integer({ min: 1, max: 65_535 });
-const protocol = fc.constantFrom(6 as const, 17 as const);
+const protocol = fc.constantFrom(6 as const, 17 as const, 132 as const);
 const address = fc.oneof(
   fc.ipV4(),
   fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => formatAddress(Buffer.from(bytes))),

@@ -86,6 +86,11 @@ export class PacketTable {
     return this.#run("node_egress", spec).outcome;
   }
 
+  /** At the host's end of a pod's device. */
+  pod(spec: PacketSpec | Buffer): Outcome {
+    return this.#run("pod_ingress", spec).outcome;
+  }
+
   /** With what a TCP header or an ICMP error says in addition. */
   ingressDetail(spec: PacketSpec | Buffer): Outcome & SeenDetail {
     const { outcome, packet } = this.#run("node_ingress", spec);

@@ -8,6 +8,7 @@ import { Talker } from "./talker.ts";
 
 export const TCP: Protocol = 6;
 export const UDP: Protocol = 17;
+export const SCTP: Protocol = 132;
 
 export const CLIENT = "10.77.0.1";
 export const NODE = "10.77.0.2";

@@ -19,6 +19,7 @@ import {
   OTHER_POD6,
   POD,
   POD6,
+  SCTP,
   serve,
   TCP,
   UDP,
@@ -109,7 +110,7 @@ function furnish(datapath: Datapath): FuzzedWorld {
   for (const { wildcard, node, otherNode, pod, otherPod, vip, range } of families) {
     const here = [{ address: pod, port: 8080 }];
     const there = [{ address: otherPod, port: 8080 }];
-    for (const protocol of [TCP, UDP]) {
+    for (const protocol of [TCP, UDP, SCTP]) {
       const at = (port: number) => ({ address: vip, port, protocol });
       serve(datapath, at(80), here);
       serve(datapath, at(81), there);
@@ -143,11 +144,13 @@ function soundPackets(family: Family): PacketSpec[] {
     for (const source of [client, pod, otherPod]) {
       const ends = { source, destination, sourcePort: 5000, destinationPort };
       for (const flags of ["S", "A", "F", "R"]) specs.push({ ...ends, protocol: "tcp", flags });
+      for (const chunk of ["init", "data", "abort"] as const)
+        specs.push({ ...ends, protocol: "sctp", chunk, payload: "sixteen bytes ok" });
       specs.push({ ...ends, protocol: "udp" }, { ...ends, protocol: "udp", optionWords: 2, noChecksum: true });
       specs.push({ source, destination, protocol: "icmp", sourcePort: 7 });
     }
   }
-  for (const protocol of ["tcp", "udp"] as const) {
+  for (const protocol of ["tcp", "udp", "sctp"] as const) {
     const answer = { sourcePort: 8080, destinationPort: 5000, protocol, flags: "SA" };
     specs.push({ ...answer, source: pod, destination: client }, { ...answer, source: otherPod, destination: node });
   }
@@ -176,7 +179,7 @@ function isSound(frame: Buffer): boolean {
   const said = v6 ? ETHERNET + 40 + frame.readUInt16BE(ETHERNET + 4) : ETHERNET + frame.readUInt16BE(ETHERNET + 2);
   if (said !== frame.length) return false;
   if (fragment !== "none") return v6 || sum(frame.subarray(ETHERNET, l4)) === 0xffff;
-  if (frame.length < l4 + (protocol === TCP ? 20 : 8)) return false;
+  if (frame.length < l4 + (protocol === TCP ? 20 : protocol === SCTP ? 16 : 8)) return false;
   return read(frame).checksums !== "wrong";
 }
 

@@ -45,6 +45,7 @@ export interface Allowed {
 const ETHERNET = 14;
 const TCP = 6;
 const UDP = 17;
+const SCTP = 132;
 const ICMP = 1;
 const ICMPV6 = 58;
 const FRAGMENT_HEADER = 44;
@@ -65,7 +66,7 @@ function networkV4(frame: Buffer): Network | undefined {
   const first = frame.readUInt8(ETHERNET);
   const size = (first & 15) * 4;
   const protocol = frame.readUInt8(ETHERNET + 9);
-  if (first >> 4 !== 4 || size < 20 || ![TCP, UDP, ICMP].includes(protocol)) return undefined;
+  if (first >> 4 !== 4 || size < 20 || ![TCP, UDP, SCTP, ICMP].includes(protocol)) return undefined;
   const field = frame.readUInt16BE(ETHERNET + 6);
   const address = (at: number): string => frame.subarray(ETHERNET + at, ETHERNET + at + 4).join(".");
   return {
@@ -98,7 +99,7 @@ function networkV6(frame: Buffer): Network | undefined {
     next = frame.readUInt8(l4);
     l4 += bytes;
   }
-  return [TCP, UDP, ICMPV6].includes(next) ? { ...ends, protocol: next, fragment, l4 } : undefined;
+  return [TCP, UDP, SCTP, ICMPV6].includes(next) ? { ...ends, protocol: next, fragment, l4 } : undefined;
 }
 
 /** The headers of a packet whose protocol is translated; undefined for anything else. */
@@ -108,7 +109,7 @@ export function headersOf(frame: Buffer): Headers | undefined {
   if (network === undefined) return undefined;
   const { protocol, fragment, l4 } = network;
   if (fragment === "later") return { ...network, sourcePort: 0, destinationPort: 0, error: false };
-  const needed = protocol === TCP ? 14 : protocol === UDP ? 4 : 8;
+  const needed = protocol === TCP ? 14 : protocol === UDP ? 4 : protocol === SCTP ? 13 : 8;
   if (frame.length < l4 + needed) return undefined;
   return {
     ...network,

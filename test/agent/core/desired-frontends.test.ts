@@ -78,13 +78,29 @@ describe("frontends of a Service", () => {
     const spec = {
       ports: [
         { name: "a", port: 80 },
-        { name: "b", port: 81, protocol: "SCTP" },
+        { name: "b", port: 81, protocol: "DCCP" },
       ],
       externalIPs: ["2001:db8::1", "nonsense"],
     };
     const { frontends, problems } = served([{ spec }], []);
     expect(Object.keys(frontends)).toEqual([WEB]);
     expect(problems).toEqual(["ns/web UnsupportedProtocol", "ns/web AddressFamily", "ns/web AddressFamily"]);
+  });
+
+  test("of one port and three protocols lead each to the endpoints of its own", () => {
+    const protocols = ["TCP", "UDP", "SCTP"].map((protocol) => ({ name: protocol.toLowerCase(), protocol }));
+    const spec = { type: "NodePort", ports: protocols.map((each) => ({ ...each, port: 80, nodePort: 30_080 })) };
+    const ports = protocols.map((each, index) => ({ ...each, port: 8080 + index }));
+    const { frontends, problems } = served([{ spec }], [{ ports, endpoints: [["10.0.0.1", ready]] }]);
+    expect(frontends).toEqual({
+      [WEB]: "6/10.0.0.1/8080",
+      "6/*4/30080 external": "6/10.0.0.1/8080",
+      "17/10.96.0.1/80 cluster": "17/10.0.0.1/8081",
+      "17/*4/30080 external": "17/10.0.0.1/8081",
+      "132/10.96.0.1/80 cluster": "132/10.0.0.1/8082",
+      "132/*4/30080 external": "132/10.0.0.1/8082",
+    });
+    expect(problems).toEqual([]);
   });
 
   test("carry the source ranges of their own family on load balancer addresses only", () => {
