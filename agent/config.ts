@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { familyOf, type IpFamily, parseCidr } from "./core/ip-address.ts";
-import { isAlgorithm, type LoadBalancing } from "./core/load-balancing.ts";
+import { isAlgorithm, isMode, type LoadBalancing } from "./core/load-balancing.ts";
 import { MAGLEV_TABLE_SIZES } from "./core/maglev.ts";
 
 export interface Config {
@@ -74,6 +74,7 @@ const DEFAULTS = {
   "bpf.root": "/sys/fs/bpf",
   "bpf.mapDynamicSizeRatio": 0.02,
   "loadBalancer.algorithm": "random",
+  "loadBalancer.mode": "snat",
   "maglev.tableSize": 16_381,
   "debug.enabled": false,
 };
@@ -215,12 +216,25 @@ function portNumber(property: string, value: number): number {
 }
 
 function balancing(values: Values): LoadBalancing {
-  const { "loadBalancer.algorithm": algorithm, "maglev.tableSize": size } = values;
+  const { "loadBalancer.algorithm": algorithm, "loadBalancer.mode": mode, "maglev.tableSize": size } = values;
   if (!isAlgorithm(algorithm))
     throw new ConfigError("loadBalancer.algorithm", algorithm, 'must be "random" or "maglev"');
   if (!MAGLEV_TABLE_SIZES.includes(size))
     throw new ConfigError("maglev.tableSize", size, `must be one of the primes ${MAGLEV_TABLE_SIZES.join(", ")}`);
-  return { algorithm, maglevTableSize: size };
+  if (!isMode(mode)) throw new ConfigError("loadBalancer.mode", mode, 'must be "snat", "dsr" or "hybrid"');
+  if (mode !== "snat" && algorithm !== "maglev")
+    throw new ConfigError(
+      "loadBalancer.mode",
+      mode,
+      'needs loadBalancer.algorithm "maglev", by which a backend\'s node finds the same backend; set that, or the mode to "snat"',
+    );
+  if (mode !== "snat" && !values.autoDirectNodeRoutes)
+    throw new ConfigError(
+      "loadBalancer.mode",
+      mode,
+      'needs autoDirectNodeRoutes, as packets are handed to nodes on the same network segment; set that to true, or the mode to "snat"',
+    );
+  return { algorithm, maglevTableSize: size, mode };
 }
 
 function ratio(property: string, value: number): number {

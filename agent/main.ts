@@ -178,6 +178,7 @@ function networkOf(config: Config, snapshot: Snapshot) {
   const devices = devicesOf(config, snapshot);
   return nodeNetwork([...snapshot.nodes.objects.values()], {
     ...config,
+    dsr: config.balancing.mode !== "snat",
     deviceAddresses: interfaces()
       .filter(({ name }) => devices.includes(name))
       .flatMap(({ addresses }) => addresses),

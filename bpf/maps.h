@@ -45,6 +45,8 @@ enum frontend_flags {
 	FRONTEND_SOURCE_RANGES = 1 << 2,
 	/* The selections' extents are Maglev tables: a packet's hash says which cell, the same on every node. */
 	FRONTEND_MAGLEV = 1 << 3,
+	/* Direct server return: the node of a chosen backend may be handed the packet, to choose it again and to answer. */
+	FRONTEND_DSR = 1 << 4,
 };
 
 struct frontend {
@@ -121,6 +123,8 @@ enum node_flags {
 	/* No socket of the node may bind to a port that a NodePort has. */
 	NODE_BIND_PROTECTION = 1 << 2,
 	NODE_MASQUERADE_V6 = 1 << 3,
+	/* There may be frontends with FRONTEND_DSR. */
+	NODE_DSR = 1 << 4,
 };
 
 /* Facts about this node. Ports are in host order, both inclusive. */
@@ -239,6 +243,8 @@ enum flow_action {
 	FLOW_TO_STACK = 1,
 	/* Rewrite, and forward by the routing table. */
 	FLOW_FORWARD = 2,
+	/* Hand over to the node of the backend, as it is. `rewritten` says whose; there is no entry for answers. */
+	FLOW_HAND_OVER = 3,
 };
 
 enum flow_flags {
@@ -315,6 +321,7 @@ enum counter {
 	COUNT_ICMP_ERROR,
 	COUNT_BIND_REFUSED,
 	COUNT_FRAGMENT_FOLLOWED,
+	COUNT_HANDED_OVER,
 	COUNTERS,
 };
 

@@ -3,6 +3,7 @@
  * The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. The devices of
  * pods whose sockets are not translated: Services for these pods.
  */
+#include "lib/dsr.h"
 #include "lib/forward.h"
 #include "lib/fragment.h"
 #include "lib/icmp.h"
@@ -20,8 +21,8 @@ static __always_inline int carry_out(struct __sk_buff *skb, const struct packet 
 
 	if (flow->action == FLOW_UNTOUCHED)
 		return VERDICT_NEXT;
-	if (flow->action == FLOW_FORWARD) {
-		verdict = forward(skb, packet, &flow->rewritten, &error);
+	if (flow->action != FLOW_TO_STACK) {
+		verdict = forward(skb, packet, flow, &error);
 		return error.type ? answer_sender(skb, packet, &error) : verdict;
 	}
 	if (rewrite(skb, packet, &flow->rewritten))
@@ -137,6 +138,22 @@ static __always_inline int find_at_egress(struct __sk_buff *skb, const struct pa
 	int found = find_flow(&key, packet, way);
 
 	return found == FOUND_NOTHING ? begin_masquerade(skb, packet, &key, way) : found;
+}
+
+static __always_inline int find_at_ingress(struct __sk_buff *skb, const struct packet *packet,
+					   enum side side, struct flow *way)
+{
+	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
+	int found = find_flow(&key, packet, way);
+
+	if (found != FOUND_NOTHING || is_icmp(packet->protocol))
+		return found;
+	found = choose_service(packet, side, way);
+	if (found != FOUND)
+		return found;
+	if (way->action == FLOW_HAND_OVER && hand_over(skb, packet, &key, way))
+		return FOUND;
+	return remember_service_flow(skb, &key, side, way);
 }
 
 static __always_inline int find(struct __sk_buff *skb, const struct packet *packet, enum side side,

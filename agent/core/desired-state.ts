@@ -21,6 +21,7 @@ import {
   contentsOf,
   DEFAULT_LOAD_BALANCING,
   type LoadBalancing,
+  returnsDirectly,
 } from "./load-balancing.ts";
 import { type Backend, backendId, type FrontendKey, type FrontendScope, type NoEndpointVerdict } from "./operation.ts";
 import type { Problem } from "./problem.ts";
@@ -54,6 +55,7 @@ export interface DesiredFrontend {
   readonly affinitySeconds: number;
   readonly sourceRanges: boolean;
   readonly algorithm: Algorithm;
+  readonly dsr: boolean;
 }
 
 export interface DesiredService {
@@ -87,11 +89,8 @@ export interface Location {
   readonly zone: string;
 }
 
-/** How the endpoints of one Service are spread. */
-export interface Spread {
-  readonly algorithm: Algorithm;
-  readonly maglevTableSize: number;
-}
+/** How the endpoints of one Service are spread, and its answers sent. */
+export type Spread = LoadBalancing;
 
 /** A desired state with what it was made from, in the order of its Services; those of Pods come after them. */
 export interface Resolution {
@@ -217,6 +216,7 @@ export function resolveService({ service, claims, slices, location, spread }: Se
       affinitySeconds,
       sourceRanges: claim.sourceRanges,
       algorithm,
+      dsr: returnsDirectly(spread, { ...claim, protocol: key.protocol, affinitySeconds }),
     };
   });
   return {

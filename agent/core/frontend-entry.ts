@@ -11,4 +11,5 @@ export const sameEntry = (a: FrontendEntry, b: FrontendEntry): boolean =>
   a.sourceRanges === b.sourceRanges &&
   a.service === b.service &&
   a.scope === b.scope &&
-  (a.algorithm ?? "random") === (b.algorithm ?? "random");
+  (a.algorithm ?? "random") === (b.algorithm ?? "random") &&
+  (a.dsr ?? false) === (b.dsr ?? false);

@@ -56,6 +56,7 @@ export function hostPortServices(
           affinitySeconds: 0,
           sourceRanges: false,
           algorithm: "random",
+          dsr: false,
         });
       }
     }

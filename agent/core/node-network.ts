@@ -17,6 +17,8 @@ export interface NodeSettings {
   readonly masquerade: readonly IpFamily[];
   readonly socketLb: boolean;
   readonly bindProtection: boolean;
+  /** @default false */
+  readonly dsr?: boolean;
 }
 
 /** Route to the pods of one other node. */
@@ -51,6 +53,7 @@ export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): Nod
     masquerade: settings.masquerade,
     socketLb: settings.socketLb,
     bindProtection: settings.bindProtection,
+    dsr: settings.dsr ?? false,
   };
 }
 

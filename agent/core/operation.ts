@@ -43,6 +43,11 @@ export interface FrontendEntry {
    * @default "random"
    */
   readonly algorithm?: "random" | "maglev";
+  /**
+   * Direct server return: the node of a backend elsewhere is handed the packet and answers the client. Needs `maglev`.
+   * @default false
+   */
+  readonly dsr?: boolean;
 }
 
 /** An extent of `count` backend ids at `offset` of the arena; `count` 0 means: no endpoint, refuse. One aligned 8-byte write. */
@@ -130,6 +135,11 @@ export interface NodeNetwork {
    * @default true
    */
   readonly bindProtection?: boolean;
+  /**
+   * Some frontends may have `dsr`: packets to other nodes' NodePorts, which these hand over, are served.
+   * @default false
+   */
+  readonly dsr?: boolean;
 }
 
 /** The kernel as the shell drives it. Every method throws `KernelError` with the map, the key and errno. */

@@ -162,11 +162,12 @@ export function upsertFrontend(
   const externalSelection = assigned.get(frontend.externalSelection);
   const service = ids.get(frontend.servicePort);
   if (selection === undefined || externalSelection === undefined || service === undefined) return [];
-  const { scope, noEndpoint, affinitySeconds, sourceRanges, algorithm } = frontend;
+  const { scope, noEndpoint, affinitySeconds, sourceRanges, algorithm, dsr } = frontend;
   const entry: FrontendEntry = {
     ...{ selection, externalSelection, service },
     ...{ scope, noEndpoint, affinitySeconds, sourceRanges },
     ...(algorithm === "maglev" ? { algorithm } : {}),
+    ...(dsr ? { dsr } : {}),
   };
   const held = mirror.frontends.get(frontendId(frontend.key))?.entry;
   if (held && sameEntry(held, entry)) return [];

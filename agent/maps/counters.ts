@@ -26,6 +26,7 @@ export const counterNames = [
   "icmp_error",
   "bind_refused",
   "fragment_followed",
+  "handed_over",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

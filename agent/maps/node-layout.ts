@@ -11,6 +11,7 @@ const NODE_SOCKET_LB = 1;
 const NODE_MASQUERADE_V4 = 2;
 const NODE_BIND_PROTECTION = 4;
 const NODE_MASQUERADE_V6 = 8;
+const NODE_DSR = 16;
 const ADDRESS_OWN = 1;
 const ADDRESS_CLUSTER = 2;
 const NETWORK_LOCAL_PODS = 1;
@@ -43,7 +44,8 @@ export function encodeNodeConfig(network: NodeNetwork, namespace: bigint): Buffe
     (network.socketLb ? NODE_SOCKET_LB : 0) |
     (network.masquerade.includes(4) ? NODE_MASQUERADE_V4 : 0) |
     (network.masquerade.includes(6) ? NODE_MASQUERADE_V6 : 0) |
-    (network.bindProtection === false ? 0 : NODE_BIND_PROTECTION);
+    (network.bindProtection === false ? 0 : NODE_BIND_PROTECTION) |
+    (network.dsr === true ? NODE_DSR : 0);
   bytes.writeUInt32LE(flags, 36);
   bytes.writeBigUInt64LE(namespace, 40);
   return bytes;

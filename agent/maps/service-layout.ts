@@ -15,6 +15,7 @@ const FLAG_EXTERNAL = 1;
 const FLAG_DROP = 2;
 const FLAG_SOURCE_RANGES = 4;
 const FLAG_MAGLEV = 8;
+const FLAG_DSR = 16;
 
 /** The service is part of what an LPM trie compares. */
 const SERVICE_BITS = 32;
@@ -60,7 +61,8 @@ export function encodeFrontend(entry: FrontendEntry): Buffer {
     (entry.scope === "external" ? FLAG_EXTERNAL : 0) |
     (entry.noEndpoint === "drop" ? FLAG_DROP : 0) |
     (entry.sourceRanges ? FLAG_SOURCE_RANGES : 0) |
-    (entry.algorithm === "maglev" ? FLAG_MAGLEV : 0);
+    (entry.algorithm === "maglev" ? FLAG_MAGLEV : 0) |
+    (entry.dsr === true ? FLAG_DSR : 0);
   bytes.writeUInt32LE(flags, 16);
   return bytes;
 }
@@ -76,6 +78,7 @@ export function decodeFrontend(bytes: Buffer): FrontendEntry {
     service: bytes.readUInt32LE(8),
     scope: (flags & FLAG_EXTERNAL) === 0 ? "cluster" : "external",
     ...((flags & FLAG_MAGLEV) === 0 ? {} : { algorithm: "maglev" as const }),
+    ...((flags & FLAG_DSR) === 0 ? {} : { dsr: true }),
   };
 }
 

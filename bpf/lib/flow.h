@@ -118,7 +118,7 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 		return 0;
 	flow->seen = now;
 	flow->flags = flags;
-	if (flow->action == FLOW_UNTOUCHED)
+	if (flow->action == FLOW_UNTOUCHED || flow->action == FLOW_HAND_OVER)
 		return 0;
 	flow_partner(key, flow, &partner_key, &partner);
 	other = bpf_map_lookup_elem(&flows, &partner_key);

@@ -7,9 +7,8 @@
 #define SANSPROXY_LIB_FORWARD_H
 
 #include "answer.h"
-
-#define FAMILY_V4 2
-#define FAMILY_V6 10
+#include "flow.h"
+#include "route.h"
 
 /* How long the packets on the wire are: of a segmentation offload, one segment; 0 for SCTP's, which vary. */
 static __always_inline __u16 wire_length(struct __sk_buff *skb, const struct packet *packet)
@@ -42,29 +41,21 @@ static __always_inline int answer_sender(struct __sk_buff *skb, const struct pac
 }
 
 /* Fills in the zeroed `error` where the sender has to hear why its packet was dropped. */
-__noinline int forward(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to,
+__noinline int forward(struct __sk_buff *skb, const struct packet *packet, const struct flow *flow,
 		       struct icmp_error *error)
 {
 	struct bpf_fib_lookup route = {.ifindex = skb->ifindex};
 	struct bpf_redir_neigh next_hop = {};
+	const struct tuple *to;
 	long result;
 
-	if (!packet || !to || !error)
+	if (!packet || !flow || !error)
 		return VERDICT_DROP;
 	if (packet->ttl <= 1) {
 		error->type = packet->v6 ? ICMPV6_TIME_EXCEEDED : ICMP_TIME_EXCEEDED;
 		return drop(COUNT_DROP_TTL_EXCEEDED);
 	}
-	route.family = packet->v6 ? FAMILY_V6 : FAMILY_V4;
-	route.l4_protocol = packet->protocol;
-	route.tot_len = wire_length(skb, packet);
-	if (packet->v6) {
-		__builtin_memcpy(route.ipv6_src, &to->source, sizeof(to->source));
-		__builtin_memcpy(route.ipv6_dst, &to->destination, sizeof(to->destination));
-	} else {
-		route.ipv4_src = to->source.word[3];
-		route.ipv4_dst = to->destination.word[3];
-	}
+	route_ask(&route, packet, &flow->rewritten, wire_length(skb, packet));
 	result = bpf_fib_lookup(skb, &route, sizeof(route), 0);
 	if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED) {
 		if (packet->whole) {
@@ -76,13 +67,20 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet, const
 	}
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(COUNT_DROP_NO_ROUTE);
+	to = &flow->rewritten;
+	if (flow->action == FLOW_HAND_OVER) {
+		/* Another next hop would send it back to us. */
+		if (!route_leads_to_node(&route))
+			return drop(COUNT_DROP_NO_ROUTE);
+		to = &packet->tuple;
+	}
 	if (rewrite(skb, packet, to) || rewrite_ttl(skb, packet))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	next_hop.nh_family = route.family;
 	for (int i = 0; i < 4; i++)
 		next_hop.ipv6_nh[i] = route.ipv6_dst[i];
 	skb->mark = FORWARDED_MARK;
-	count(COUNT_FORWARDED);
+	count(flow->action == FLOW_HAND_OVER ? COUNT_HANDED_OVER : COUNT_FORWARDED);
 	return bpf_redirect_neigh(route.ifindex, &next_hop, sizeof(next_hop), 0);
 }
 

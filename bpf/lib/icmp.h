@@ -106,7 +106,8 @@ enum icmp_translation {
 
 /*
  * Rewrites what is inside an error, and says what becomes of the error itself: `outer` is only its addresses and the way.
- * The address of a router that reports the error stays, the far end's is replaced like that of an answer.
+ * The address of a router that reports the error stays, the far end's is replaced like that of an answer. Who was handed
+ * over the flow is given the error, too, as it is: it is about an answer of his.
  */
 static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet *error, __u8 hook,
 				     struct flow *outer)
@@ -124,6 +125,10 @@ static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet 
 	flow = bpf_map_lookup_elem(&flows, &answer);
 	if (!flow || flow->action == FLOW_UNTOUCHED)
 		return ICMP_NOT_OURS;
+	if (flow->action == FLOW_HAND_OVER) {
+		*outer = *flow;
+		return ICMP_TRANSLATED;
+	}
 	outer->action = flow->action;
 	outer->rewritten.source = error->tuple.source;
 	outer->rewritten.destination = flow->rewritten.destination;

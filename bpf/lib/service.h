@@ -56,7 +56,23 @@ enum side {
 	SIDE_STACK = 2,
 };
 
-/* Chooses the backend for a packet to a frontend, if it is to one that serves its side. */
+/* The frontend of a packet to another node's NodePort: that node may hand it to us. */
+static __always_inline const struct frontend *frontend_handed_over(const struct node_config *config,
+								   const struct packet *packet)
+{
+	const struct frontend *frontend = NULL;
+
+	if (config->flags & NODE_DSR)
+		frontend = frontend_lookup(config, &packet->tuple.destination,
+					   packet->tuple.destination_port, packet->protocol,
+					   ADDRESS_CLUSTER);
+	return frontend && (frontend->flags & FRONTEND_DSR) ? frontend : NULL;
+}
+
+/*
+ * Chooses the backend for a packet to a frontend, if it is to one that serves its side. The action is FLOW_HAND_OVER where
+ * the backend's node may answer by itself.
+ */
 __noinline int choose_service(const struct packet *packet, enum side side, struct flow *flow)
 {
 	struct affinity_key client = {};
@@ -72,6 +88,8 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 	frontend =
 		frontend_lookup(config, &packet->tuple.destination, packet->tuple.destination_port,
 				packet->protocol, side == SIDE_POD ? ADDRESS_CLUSTER : ADDRESS_OWN);
+	if (!frontend && side == SIDE_OUTSIDE)
+		frontend = frontend_handed_over(config, packet);
 	if (!frontend)
 		return FOUND_NOTHING;
 	if (side == SIDE_OUTSIDE && !(frontend->flags & FRONTEND_EXTERNAL))
@@ -102,6 +120,8 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 	flow->service = frontend->service;
 	flow->seen = clock_seconds();
 	flow->flags = FLOW_ORIGINAL | FLOW_SERVICE;
+	if (!inside && (frontend->flags & FRONTEND_DSR))
+		flow->action = FLOW_HAND_OVER;
 	flow->rewritten.destination = backend->address;
 	flow->rewritten.destination_port = backend->port;
 	return FOUND;
@@ -140,18 +160,6 @@ __noinline int remember_service_flow(PACKET_CONTEXT *ctx, const struct flow_key 
 	}
 	count(COUNT_NEW_SERVICE_FLOW);
 	return FOUND;
-}
-
-static __always_inline int find_at_ingress(PACKET_CONTEXT *ctx, const struct packet *packet,
-					   enum side side, struct flow *way)
-{
-	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
-	int found = find_flow(&key, packet, way);
-
-	if (found != FOUND_NOTHING || is_icmp(packet->protocol))
-		return found;
-	found = choose_service(packet, side, way);
-	return found == FOUND ? remember_service_flow(ctx, &key, side, way) : found;
 }
 
 #endif

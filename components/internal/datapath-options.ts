@@ -51,30 +51,31 @@ export interface BpfOptions {
   preallocateMaps?: pulumi.Input<boolean>;
 }
 
-/** How Services' traffic is spread and sent. Cilium only. */
+/** How Services' traffic is spread and sent. */
 export interface LoadBalancerOptions {
   /**
    * `snat`: answers come back through the node that was asked; `dsr`: they go to the client directly; `hybrid`: DSR for TCP.
-   * @default "dsr" in mode `native`, else "snat"
+   * The agent's DSR needs Maglev and `autoDirectNodeRoutes`.
+   * @default "snat", and for Cilium in mode `native` "dsr"
    */
   mode?: pulumi.Input<string>;
   /**
    * `random` or `maglev`.
-   * @default "maglev" in mode `native`, else "random"
+   * @default "random", and for Cilium in mode `native` "maglev"
    */
   algorithm?: pulumi.Input<string>;
   /**
-   * XDP on the devices: `disabled`, `best-effort` or `native`.
+   * XDP on the devices: `disabled`, `best-effort` or `native`. Cilium only.
    * @default "best-effort" in mode `native`, else "disabled"
    */
   acceleration?: pulumi.Input<string>;
   /**
-   * How DSR tells a backend the Service's address: `opt` (IP option), `geneve` or `ipip`.
+   * How DSR tells a backend the Service's address: `opt` (IP option), `geneve` or `ipip`. Cilium only.
    * @default "opt"
    */
   dsrDispatch?: pulumi.Input<string>;
   /**
-   * Respect topology hints and `trafficDistribution`, as kube-proxy does.
+   * Respect topology hints and `trafficDistribution`, as kube-proxy does. Cilium only: the agent always does.
    * @default true
    */
   serviceTopology?: pulumi.Input<boolean>;
@@ -237,7 +238,7 @@ export interface DatapathOptions {
   cni?: CniOptions;
   /** The agent's image. */
   image?: ImageOptions;
-  /** How Services' traffic is spread and sent. Cilium only. */
+  /** How Services' traffic is spread and sent. */
   loadBalancer?: LoadBalancerOptions;
   /** Maglev's tables. Cilium only. */
   maglev?: MaglevOptions;

@@ -171,6 +171,24 @@ export function cniRule(values: Values, cluster: DatapathCluster): InputProblem[
   );
 }
 
+export function directReturnRule(values: Values): InputProblem[] {
+  const mode = valueAt(values, "loadBalancer.mode") ?? "snat";
+  if (mode === "snat") return [];
+  const path = "loadBalancer.mode";
+  const told = `is ${JSON.stringify(mode)}`;
+  if (valueAt(values, "loadBalancer.algorithm") !== "maglev") {
+    return problem(
+      path,
+      `${told}, and a backend's node would not find the same backend without Maglev's tables; set loadBalancer.algorithm to "maglev", or the mode to "snat".`,
+    );
+  }
+  if (values["autoDirectNodeRoutes"] === true) return [];
+  return problem(
+    path,
+    `${told} while autoDirectNodeRoutes is ${JSON.stringify(values["autoDirectNodeRoutes"])}, and packets can only be handed to nodes on the same network segment; set autoDirectNodeRoutes to true where they are, or the mode to "snat".`,
+  );
+}
+
 /** All rules about how the values go together. */
 export function combinationProblems(values: Values, cluster: DatapathCluster): InputProblem[] {
   return [
@@ -179,6 +197,7 @@ export function combinationProblems(values: Values, cluster: DatapathCluster): I
     ...masqueradeRule(values),
     ...routingModeRule(values),
     ...directRoutesRule(values, cluster),
+    ...directReturnRule(values),
     ...ipamRule(values, cluster),
     ...nativeRoutingCidrRule(values, cluster, 4),
     ...nativeRoutingCidrRule(values, cluster, 6),

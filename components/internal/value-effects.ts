@@ -36,7 +36,7 @@ const rows: readonly Row[] = [
   [
     "loadBalancer.mode",
     "flows-reset",
-    "answers to clients outside take another way in the middle of their connections",
+    "answers to clients outside take another way in the middle of their connections, or come to nodes that have not changed yet",
   ],
   [
     "loadBalancer.dsrDispatch",

@@ -86,6 +86,7 @@ test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs
     "nodePort.range",
     "socketLB.terminatePodConnections",
     "loadBalancer.algorithm",
+    "loadBalancer.mode",
     "maglev.tableSize",
     "ipMasqAgent.config.nonMasqueradeCIDRs",
   ];
@@ -186,7 +187,8 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     ["ipMasqAgent.config.nonMasqueradeCIDRs={10.0.0.1}", /nonMasqueradeCIDRs\/0.*does not match pattern/],
     ["routingMode=tunnel", /routingMode.*must be 'native'/],
     ["ipam.mode=cluster-pool", /ipam\/mode.*must be 'kubernetes'/],
-    ["loadBalancer.mode=dsr", /additional properties 'mode' not allowed/],
+    ["loadBalancer.mode=geneve", /mode.*must be one of 'snat', 'dsr', 'hybrid'/],
+    ["loadBalancer.mode=dsr", /loadBalancer.mode = "dsr": needs loadBalancer.algorithm = maglev and autoDirect/],
     ["loadBalancer.algorithm=leastconn", /algorithm.*must be one of 'random', 'maglev'/],
     ["bpf.masqerade=true", /additional properties 'masqerade' not allowed/],
   ];

@@ -37,7 +37,7 @@ test("understands the values of the chart", () => {
     cgroupRoot: "/sys/fs/cgroup",
     bpfRoot: "/bpf",
     mapMemoryRatio: 0.02,
-    balancing: { algorithm: "maglev", maglevTableSize: 16_381 },
+    balancing: { algorithm: "maglev", maglevTableSize: 16_381, mode: "snat" },
     debug: false,
   });
 });
@@ -66,6 +66,9 @@ const bad: [property: string, values: Record<string, unknown>, said: string][] =
   ["metricsBindAddress", { metricsBindAddress: "localhost:10249" }, "address and port"],
   ["bpf.mapDynamicSizeRatio", { "bpf.mapDynamicSizeRatio": 0 }, "above 0"],
   ["loadBalancer.algorithm", { "loadBalancer.algorithm": "leastconn" }, '"random" or "maglev"'],
+  ["loadBalancer.mode", { "loadBalancer.mode": "DSR" }, '"snat", "dsr" or "hybrid"'],
+  ["loadBalancer.mode", { "loadBalancer.mode": "dsr", autoDirectNodeRoutes: true }, 'algorithm "maglev"'],
+  ["loadBalancer.mode", { "loadBalancer.mode": "hybrid", "loadBalancer.algorithm": "maglev" }, "autoDirectNodeRoutes"],
   ["maglev.tableSize", { "maglev.tableSize": 16_384 }, "one of the primes"],
   ["cgroup.hostRoot", { "cgroup.hostRoot": "sys/fs/cgroup" }, "absolute path"],
 ];

@@ -158,8 +158,9 @@ describe("what is encoded is decoded again", () => {
       scope: fc.constantFrom("cluster" as const, "external" as const),
     });
     const maglev = entry.map((plain) => ({ ...plain, algorithm: "maglev" as const }));
+    const direct = maglev.map((table) => ({ ...table, dsr: true }));
     fc.assert(
-      fc.property(fc.oneof(entry, maglev), (entry) => {
+      fc.property(fc.oneof(entry, maglev, direct), (entry) => {
         expect(decodeFrontend(encodeFrontend(entry))).toEqual(entry);
       }),
     );

@@ -43,7 +43,7 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
   ["an engine that does not exist", { engine: "iptables" }, "engine", /use "agent"/],
   ["a mode of Cilium's", { mode: "native" }, "mode", /leave it out/],
   ["a version of Cilium's chart", { version: "1.20.0" }, "version", /leave it out/],
-  ["an option of Cilium's", { loadBalancer: { mode: "dsr" } }, "loadBalancer.mode", /leave it out/],
+  ["an option of Cilium's", { loadBalancer: { dsrDispatch: "opt" } }, "loadBalancer.dsrDispatch", /leave it out/],
   ["Services served by nobody", { kubeProxyReplacement: false }, "kubeProxyReplacement", /set it to true/],
   ["no socket load balancing", { socketLB: { enabled: false } }, "socketLB.enabled", /set it to true/],
   [
@@ -71,6 +71,21 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     { cluster: capabilities({ nativeRouting: false }), autoDirectNodeRoutes: true },
     "autoDirectNodeRoutes",
     /set it to false/,
+  ],
+  [
+    "direct server return without Maglev",
+    { loadBalancer: { mode: "dsr" } },
+    "loadBalancer.mode",
+    /loadBalancer\.algorithm to "maglev"/,
+  ],
+  [
+    "direct server return between segments",
+    {
+      cluster: capabilities({ nativeRouting: false }),
+      loadBalancer: { mode: "hybrid", algorithm: "maglev" },
+    },
+    "loadBalancer.mode",
+    /autoDirectNodeRoutes to true/,
   ],
   ["addresses from a cluster pool", { ipam: { mode: "cluster-pool" } }, "ipam.mode", /set it to "kubernetes"/],
   [

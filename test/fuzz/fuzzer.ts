@@ -106,7 +106,7 @@ export interface Outcome {
 
 function furnish(datapath: Datapath): FuzzedWorld {
   const frontends = new Map<string, Destiny>();
-  datapath.configure(dualNetwork);
+  datapath.configure({ ...dualNetwork, dsr: true });
   for (const { wildcard, node, otherNode, pod, otherPod, vip, range } of families) {
     const here = [{ address: pod, port: 8080 }];
     const there = [{ address: otherPod, port: 8080 }];
@@ -120,9 +120,11 @@ function furnish(datapath: Datapath): FuzzedWorld {
       serve(datapath, { ...at(85), scope: "cluster" }, there);
       serve(datapath, { address: wildcard, port: 30_001, protocol }, here);
       serve(datapath, { address: wildcard, port: 30_002, protocol }, there);
+      serve(datapath, { address: wildcard, port: 30_003, protocol, algorithm: "maglev", dsr: true }, there);
       for (const [port, destiny] of ports) frontends.set(`${protocol}/${vip}/${port}`, destiny);
       frontends.set(`${protocol}/${node}/30001`, "here");
       frontends.set(`${protocol}/${node}/30002`, "elsewhere");
+      for (const address of [node, otherNode]) frontends.set(`${protocol}/${address}/30003`, "elsewhere");
       // At another node's address only pods are served here.
       for (const port of [30_001, 30_002]) frontends.set(`${protocol}/${otherNode}/${port}`, "cluster");
     }
@@ -136,9 +138,18 @@ function furnish(datapath: Datapath): FuzzedWorld {
 
 /** Sound packets of one family: each kind of destination, answer and error. */
 function soundPackets(family: Family): PacketSpec[] {
-  const { client, node, pod, otherPod, vip, elsewhere } = family;
+  const { client, node, otherNode, pod, otherPod, vip, elsewhere } = family;
   const destinations: [string, number][] = [...ports.map(([port]): [string, number] => [vip, port])];
-  destinations.push([node, 30_001], [node, 30_002], [node, 22], [client, 443], [pod, 8080], [elsewhere, 53]);
+  destinations.push(
+    [node, 30_001],
+    [node, 30_002],
+    [node, 30_003],
+    [otherNode, 30_003],
+    [node, 22],
+    [client, 443],
+    [pod, 8080],
+    [elsewhere, 53],
+  );
   const specs: PacketSpec[] = [];
   for (const [destination, destinationPort] of destinations) {
     for (const source of [client, pod, otherPod]) {

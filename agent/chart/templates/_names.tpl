@@ -35,6 +35,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "ipam.mode" .Values.ipam.mode
   "devices" .Values.devices
   "loadBalancer.algorithm" .Values.loadBalancer.algorithm
+  "loadBalancer.mode" .Values.loadBalancer.mode
   "maglev.tableSize" (int .Values.maglev.tableSize)
   "nodePort.range" .Values.nodePort.range
   "nodePort.bindProtection" .Values.nodePort.bindProtection
@@ -70,6 +71,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if and (get $.Values $key) (not $.Values.bpf.masquerade) -}}
 {{- fail (printf "bpf.masquerade = false with %s = true: the agent has no iptables masquerade; set both alike" $key) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (ne .Values.loadBalancer.mode "snat") (or (ne .Values.loadBalancer.algorithm "maglev") (not .Values.autoDirectNodeRoutes)) -}}
+{{- fail (printf "loadBalancer.mode = %q: needs loadBalancer.algorithm = maglev and autoDirectNodeRoutes = true, so that a backend's node finds the same backend and is a neighbour; set both, or the mode to snat" .Values.loadBalancer.mode) -}}
 {{- end -}}
 {{- if and .Values.enableIPv4Masquerade (not .Values.ipv4NativeRoutingCIDR) -}}
 {{- fail "ipv4NativeRoutingCIDR is empty: set it to the pods' network, so that traffic between pods is not masqueraded, or set enableIPv4Masquerade to false" -}}

@@ -6,7 +6,7 @@ import { desiredState } from "../../../agent/core/desired-state.ts";
 import { extentContents } from "../../../agent/core/extent-contents.ts";
 import { GRACE_MS, KernelMirror } from "../../../agent/core/kernel-mirror.ts";
 import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
-import type { LoadBalancing } from "../../../agent/core/load-balancing.ts";
+import { type LoadBalancing, returnsDirectly } from "../../../agent/core/load-balancing.ts";
 import { maglevTable } from "../../../agent/core/maglev.ts";
 import { backendId, type Capacity } from "../../../agent/core/operation.ts";
 import { plan } from "../../../agent/core/plan.ts";
@@ -120,4 +120,39 @@ test("a table that others have changed is known for none", () => {
   expect(extentContents(cells, backends)).toBe("251 cells 6/10.244.0.1/8080 6/10.244.0.2/8080");
   expect(extentContents([3 - (cells[0] ?? 0), ...cells.slice(1)], backends)).toBeUndefined();
   expect(extentContents(cells.slice(1), backends)).toBeUndefined();
+});
+
+test("answers go straight to clients outside where every node finds the same backend, and nowhere else", () => {
+  const frontend = { protocol: 6, scope: "external", externalPolicy: "cluster", affinitySeconds: 0 } as const;
+  const maglev = { algorithm: "maglev", mode: "dsr" } as const;
+  expect(returnsDirectly(maglev, frontend)).toBe(true);
+  for (const protocol of [6, 132] as const)
+    expect(returnsDirectly({ ...maglev, mode: "hybrid" }, { ...frontend, protocol })).toBe(true);
+  expect(returnsDirectly(maglev, { ...frontend, protocol: 17 })).toBe(true);
+  expect(returnsDirectly({ ...maglev, mode: "hybrid" }, { ...frontend, protocol: 17 })).toBe(false);
+  expect(returnsDirectly({ ...maglev, mode: "snat" }, frontend)).toBe(false);
+  expect(returnsDirectly({ algorithm: "maglev" }, frontend)).toBe(false);
+  expect(returnsDirectly({ ...maglev, algorithm: "random" }, frontend)).toBe(false);
+  expect(returnsDirectly(maglev, { ...frontend, scope: "cluster" })).toBe(false);
+  expect(returnsDirectly(maglev, { ...frontend, externalPolicy: "local" })).toBe(false);
+  expect(returnsDirectly(maglev, { ...frontend, affinitySeconds: 60 })).toBe(false);
+});
+
+test("a Service's frontends get direct return with the table, and lose it with the mode", () => {
+  const run = new Run();
+  const services = collection([
+    readService({
+      metadata: { namespace: "ns", name: "web" },
+      spec: { type: "NodePort", clusterIP: "10.96.0.1", ports: [{ port: 80, nodePort: 30_080 }] },
+    }),
+  ]);
+  const snapshot = { ...cluster(undefined, [1, 2]), services };
+  const entries = () => [...run.kernel.frontends].map(([id, { entry }]) => [id, entry.dsr ?? false]);
+  run.sync(snapshot, { algorithm: "maglev", maglevTableSize: 251, mode: "dsr" });
+  expect(entries()).toEqual([
+    ["6/10.96.0.1/80", false],
+    ["6/*4/30080", true],
+  ]);
+  expect(run.sync(snapshot, { algorithm: "maglev", maglevTableSize: 251, mode: "snat" }).operations.length).toBe(1);
+  expect(entries().map(([, dsr]) => dsr)).toEqual([false, false]);
 });
