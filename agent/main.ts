@@ -32,6 +32,7 @@ import { CNI_PLUGINS } from "./shell/pod-network.ts";
 import { findSandbox, presentDevices } from "./shell/pod-sandboxes.ts";
 import { ProgramAttachment } from "./shell/program-attachment.ts";
 import { Reconciler } from "./shell/reconciler.ts";
+import { preferSmallHeap } from "./shell/small-heap.ts";
 import { StaleSockets } from "./shell/stale-sockets.ts";
 import { stateReport } from "./shell/state-report.ts";
 
@@ -114,6 +115,7 @@ async function run(config: Config, log: Log): Promise<void> {
       healthPorts.sync(checks);
       return healthPorts.problems();
     },
+    onReady: preferSmallHeap,
     log,
     metrics,
   });

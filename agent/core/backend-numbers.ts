@@ -5,7 +5,7 @@ import { type Backend, sameBackend } from "./operation.ts";
 
 const SMALLEST = 16;
 
-/** Open addressing with linear probing; at most two thirds full. */
+/** Open addressing with linear probing; at most four fifths full. */
 export class BackendNumbers {
   #backends: (Backend | undefined)[] = emptySlots(SMALLEST);
   #hashes = new Uint32Array(SMALLEST);
@@ -31,7 +31,7 @@ export class BackendNumbers {
     this.#backends[slot] = backend;
     this.#hashes[slot] = code;
     this.#size++;
-    if (this.#size * 3 > this.#backends.length * 2) this.#grow();
+    if (this.#size * 5 > this.#backends.length * 4) this.#grow();
   }
 
   /** What follows without a gap moves up, so that every probe still ends at the first empty slot. */

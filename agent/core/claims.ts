@@ -74,12 +74,25 @@ function allocatedClaims(service: Service, _rules: AddressRules, problems: Probl
     }
     for (const address of service.clusterIPs.flatMap((ip) => parseIp(ip) ?? [])) {
       const { family } = address;
-      const inside = { scope: "cluster", policy: internal, externalPolicy: internal, sourceRanges: false } as const;
-      claims.push({ key: { address: address.text, port: port.port, protocol }, family, port, ...inside });
+      // Not by a spread, whose fields would lie in a second object: there is a claim for each frontend.
+      claims.push({
+        key: { address: address.text, port: port.port, protocol },
+        scope: "cluster",
+        family,
+        policy: internal,
+        externalPolicy: internal,
+        port,
+        sourceRanges: false,
+      });
       if (port.nodePort === 0) continue;
-      const nodePort = { address: `*${family}`, port: port.nodePort, protocol };
-      const outside = { scope: "external", ...externalPolicies(service), sourceRanges: false } as const;
-      claims.push({ key: nodePort, family, port, ...outside });
+      claims.push({
+        key: { address: `*${family}`, port: port.nodePort, protocol },
+        scope: "external",
+        family,
+        ...externalPolicies(service),
+        port,
+        sourceRanges: false,
+      });
     }
   }
   return claims;

@@ -81,7 +81,7 @@ export class KernelMirror implements KernelState {
         break;
       case "write-extent":
         this.#dropExtent(operation.offset, now);
-        this.#addExtent(operation.offset, operation.backendIds, now);
+        this.#addExtent(operation.offset, operation.backendIds, now, operation.contents);
         break;
       case "flip-selection": {
         const old = this.selections.get(operation.id);
@@ -208,9 +208,9 @@ export class KernelMirror implements KernelState {
     this.backends.delete(id);
   }
 
-  #addExtent(offset: number, ids: readonly number[], now: number): void {
+  #addExtent(offset: number, ids: readonly number[], now: number, known?: string): void {
     this.extents.set(offset, ids);
-    const contents = extentContents(ids, this.backends);
+    const contents = known ?? extentContents(ids, this.backends);
     if (contents !== undefined) this.#contents.set(offset, contents);
     this.index.addExtent(offset, ids.length, contents);
     if (!this.#extentUses.has(offset)) this.idleExtents.set(offset, now);

@@ -93,7 +93,13 @@ export const backendId = (backend: Backend): string => `${backend.protocol}/${ba
 /** One write. Each is atomic as packets see it; a plan is a list of them that is safe to cut anywhere. */
 export type Operation =
   | { readonly kind: "write-backend"; readonly id: number; readonly backend: Backend }
-  | { readonly kind: "write-extent"; readonly offset: number; readonly backendIds: readonly number[] }
+  | {
+      readonly kind: "write-extent";
+      readonly offset: number;
+      readonly backendIds: readonly number[];
+      /** What the cells offer, by whoever has spread the backends over them; found out where it is not said. */
+      readonly contents?: string;
+    }
   | { readonly kind: "flip-selection"; readonly id: number; readonly selection: Selection }
   | { readonly kind: "upsert-frontend"; readonly key: FrontendKey; readonly entry: FrontendEntry }
   | { readonly kind: "delete-frontend"; readonly key: FrontendKey }

@@ -164,8 +164,13 @@ export function upsertFrontend(
   if (selection === undefined || externalSelection === undefined || service === undefined) return [];
   const { scope, noEndpoint, affinitySeconds, sourceRanges, algorithm, dsr } = frontend;
   const entry: FrontendEntry = {
-    ...{ selection, externalSelection, service },
-    ...{ scope, noEndpoint, affinitySeconds, sourceRanges },
+    selection,
+    externalSelection,
+    service,
+    scope,
+    noEndpoint,
+    affinitySeconds,
+    sourceRanges,
     ...(algorithm === "maglev" ? { algorithm } : {}),
     ...(dsr ? { dsr } : {}),
   };

@@ -75,7 +75,7 @@ export class SelectionWriter {
     if (offset === undefined) return this.#giveUp(writes);
     for (const id of ids) this.#used.add(id);
     this.#newOffsets.set(selection.contents, offset);
-    return [...writes, { kind: "write-extent", offset, backendIds: cells }, flip(offset)];
+    return [...writes, { kind: "write-extent", offset, backendIds: cells, contents: selection.contents }, flip(offset)];
   }
 
   /** The ids stay unwritten in this plan: no other extent may rely on them. */

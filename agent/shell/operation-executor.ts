@@ -11,6 +11,8 @@ import type { Metrics } from "./metrics.ts";
 
 const LOGGED_FAILURES = 5;
 const UDP = 17;
+/** The clock is looked at after so many. */
+const OPERATIONS_OF_A_LOOK = 16;
 
 export interface Executed {
   /** Operations that failed, or had to be left out because one before them failed. */
@@ -33,26 +35,37 @@ export class OperationExecutor {
   async execute(mirror: KernelMirror, operations: readonly Operation[], isStopped: () => boolean): Promise<Executed> {
     let failed = 0;
     let lostUdpBackends = false;
-    let sliceBegan = performance.now();
+    const written = new Map<string, number>();
+    let [sliceBegan, now] = [performance.now(), performance.now()];
     for (const [index, operation] of operations.entries()) {
-      if (isStopped()) return { failed: failed + operations.length - index, lostUdpBackends };
-      if (performance.now() - sliceBegan > LONGEST_SLICE_MS) {
-        await yieldToEvents();
-        sliceBegan = performance.now();
+      if (isStopped()) {
+        failed += operations.length - index;
+        break;
+      }
+      if (index % OPERATIONS_OF_A_LOOK === 0) {
+        now = performance.now();
+        if (now - sliceBegan > LONGEST_SLICE_MS) {
+          await yieldToEvents();
+          sliceBegan = now = performance.now();
+        }
       }
       const isLostUdp = operation.kind === "clear-backend" && mirror.backends.get(operation.id)?.protocol === UDP;
-      if (!this.#apply(mirror, operation, failed)) failed++;
-      else if (isLostUdp) lostUdpBackends = true;
+      if (this.#apply(mirror, operation, failed, now)) {
+        written.set(operation.kind, (written.get(operation.kind) ?? 0) + 1);
+        lostUdpBackends ||= isLostUdp;
+      } else {
+        failed++;
+      }
     }
+    for (const [kind, count] of written) this.#metrics.writes.inc({ operation: kind }, count);
     return { failed, lostUdpBackends };
   }
 
-  #apply(mirror: KernelMirror, operation: Operation, failedBefore: number): boolean {
+  #apply(mirror: KernelMirror, operation: Operation, failedBefore: number, now: number): boolean {
     if (mirror.objection(operation) !== undefined) return false;
     try {
       this.#kernel.apply(operation);
-      mirror.record(operation, performance.now());
-      this.#metrics.writes.inc({ operation: operation.kind });
+      mirror.record(operation, now);
       return true;
     } catch (error) {
       this.#metrics.failedWrites.inc({ reason: reasonOf(error) });

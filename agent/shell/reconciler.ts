@@ -41,6 +41,8 @@ export interface ReconcilerOptions {
   readonly announce: Announce;
   /** Opens the health check ports of this node, and says which it could not open before. */
   readonly checkHealth: (checks: readonly HealthCheck[]) => readonly Problem[];
+  /** The first full sync is in the kernel. */
+  readonly onReady?: () => void;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly timing?: Partial<ReconcilerTiming>;
@@ -266,6 +268,7 @@ export class Reconciler {
     if (this.#ready) return;
     this.#ready = true;
     this.#options.metrics.ready.set(1);
+    this.#options.onReady?.();
     this.#options.log.info("ready: the first full sync is in the kernel");
   }
 

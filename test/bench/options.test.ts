@@ -8,12 +8,21 @@ const suites = [
 ];
 
 test("without arguments all suites run with their own sizes", () => {
-  expect(parseOptions([], suites)).toMatchObject({ quick: false, only: [], services: [], rounds: 7 });
+  expect(parseOptions([], suites)).toMatchObject({ quick: false, alone: false, only: [], services: [], rounds: 7 });
 });
 
 test("lists are separated by commas", () => {
-  const options = parseOptions(["--", "--only", "connect,programs", "--services=100,10000", "--quick"], suites);
-  expect(options).toMatchObject({ only: ["connect", "programs"], services: [100, 10_000], quick: true, rounds: 2 });
+  const options = parseOptions(
+    ["--", "--only", "connect,programs", "--services=100,10000", "--quick", "--alone"],
+    suites,
+  );
+  expect(options).toMatchObject({
+    only: ["connect", "programs"],
+    services: [100, 10_000],
+    quick: true,
+    alone: true,
+    rounds: 2,
+  });
 });
 
 test.each([

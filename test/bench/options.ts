@@ -11,6 +11,7 @@ export interface BenchOptions {
   /** Numbers of Services; each suite's own when empty. */
   readonly services: readonly number[];
   readonly rounds: number;
+  readonly alone: boolean;
   /** An earlier result file. */
   readonly compare: string | undefined;
   /** The folder for results.json, report.html and the plots. */
@@ -39,6 +40,7 @@ export function parseOptions(argv: readonly string[], suites: readonly Pick<Suit
     services: listOf(values.services).map((text) => wholeNumber("--services", text, MOST_SERVICES)),
     rounds:
       values.rounds === undefined ? (quick ? ROUNDS.quick : ROUNDS.full) : wholeNumber("--rounds", values.rounds, 100),
+    alone: values.alone ?? false,
     compare: values.compare,
     out: values.out ?? ".build/bench",
   };
@@ -51,6 +53,7 @@ function parse(argv: readonly string[]) {
       options: {
         help: { type: "boolean", short: "h" },
         quick: { type: "boolean" },
+        alone: { type: "boolean" },
         only: { type: "string" },
         services: { type: "string" },
         rounds: { type: "string" },
@@ -85,6 +88,7 @@ network namespaces of this box, interleaved. Needs root. Writes results.json, re
   --only SUITE,...     only these suites
   --services N,...     these numbers of Services instead of each suite's own
   --rounds N           rounds of each measurement (${ROUNDS.full}; with --quick ${ROUNDS.quick})
+  --alone              the control suite without kube-proxy, for work on the agent
   --compare FILE       say what changed since an earlier results.json
   --out FOLDER         where the results go (.build/bench)
 

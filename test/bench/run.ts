@@ -27,9 +27,11 @@ async function measure(options: BenchOptions, chosen: readonly Suite[]): Promise
   for (const suite of chosen) {
     const began = performance.now();
     const asked = options.services.length > 0 ? options.services : options.quick ? QUICK_SERVICES : suite.services;
-    const { quick, rounds } = options;
+    const { quick, rounds, alone } = options;
     const run = (note: (text: string) => void) =>
-      suite.run({ quick, rounds, services: asked, objectsDir, note }, (measurement) => measurements.push(measurement));
+      suite.run({ quick, rounds, alone, services: asked, objectsDir, note }, (measurement) =>
+        measurements.push(measurement),
+      );
     let error: string | undefined;
     try {
       await step(suite.what, run);

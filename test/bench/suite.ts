@@ -8,6 +8,8 @@ export interface SuiteOptions {
   /** Numbers of Services to measure with; each suite leaves out what makes no sense for it. */
   readonly services: readonly number[];
   readonly rounds: number;
+  /** Without kube-proxy, where a suite's measurements of ours make sense by themselves. */
+  readonly alone: boolean;
   readonly objectsDir: string;
   /** Says what is being done now. */
   readonly note: (text: string) => void;

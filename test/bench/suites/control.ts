@@ -34,10 +34,10 @@ class ControlBench {
   }
 
   async measure(): Promise<void> {
-    const { rounds, quick } = this.#options;
+    const { rounds, quick, alone } = this.#options;
     const setups: Setup[] = ["ours"];
-    if (this.#services <= MOST_SERVICES_OF_IPTABLES) setups.push("iptables");
-    if (this.#services <= MOST_SERVICES_OF_NFTABLES) setups.push("nftables");
+    if (!alone && this.#services <= MOST_SERVICES_OF_IPTABLES) setups.push("iptables");
+    if (!alone && this.#services <= MOST_SERVICES_OF_NFTABLES) setups.push("nftables");
     // Each cold start needs a world of its own: three of them say enough.
     const starts = quick ? 1 : Math.min(3, rounds);
     for (let round = 0; round < starts; round++)
