@@ -79,7 +79,7 @@ export function localStack(
   // What lives inside the cluster goes with it.
   const datapath = new Datapath(
     "datapath",
-    { cluster: cluster.cluster, engine: "agent", image: { tag: agentTag } },
+    { cluster: cluster.cluster, engine: "agent", image: { tag: agentTag }, helmValues: settings.helmValues },
     { deletedWith: cluster },
   );
   const verification = new Verification(

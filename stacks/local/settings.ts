@@ -19,6 +19,8 @@ export interface Settings {
   readonly serviceCidr: string;
   /** Whether machines, pods and Services have IPv6 addresses beside the IPv4 ones. */
   readonly dualStack: boolean;
+  /** Values of the agent's chart that differ from those of the stack. */
+  readonly helmValues: { readonly [key: string]: unknown };
 }
 
 /** The IPv6 networks of a dual-stack cluster: unique local ones, which the machines of one box have for themselves. */
@@ -73,6 +75,18 @@ function yesOrNo(config: Values, key: string): boolean {
   throw wrong(key, value, "it has to be true or false");
 }
 
+function helmValuesOf(config: Values): Settings["helmValues"] {
+  const text = config.get("helmValues") ?? "{}";
+  try {
+    const values: unknown = JSON.parse(text);
+    if (typeof values === "object" && values !== null && !Array.isArray(values))
+      return values as Settings["helmValues"];
+  } catch {
+    // Said below, like any other text that is no object.
+  }
+  throw wrong("helmValues", text, `it has to be a JSON object of chart values, such as {"debug":{"enabled":true}}`);
+}
+
 function bridgeOf(config: Values): string {
   const bridge = config.get("bridge") ?? "sansproxy0";
   if (/^[a-z][a-z0-9-]{0,14}$/.test(bridge)) return bridge;
@@ -105,6 +119,7 @@ export function readSettings(config: Values): Settings {
     podCidr: config.get("podCidr") ?? "10.244.0.0/16",
     serviceCidr: config.get("serviceCidr") ?? "10.96.0.0/16",
     dualStack: yesOrNo(config, "dualStack"),
+    helmValues: helmValuesOf(config),
   };
 }
 

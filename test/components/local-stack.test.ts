@@ -50,8 +50,17 @@ describe("the local stack", () => {
     expect(resources.get("machine-worker-1")?.inputs.stdin).toContain('"ipv6Address":"fd00:10:89:0::21"');
   });
 
+  it("gives the agent's chart the values that the configuration has", async () => {
+    const { resources } = await build({ helmValues: '{"socketLB":{"bypassRuntimeClasses":"sandboxed"}}' });
+    expect(resources.get("datapath-release")?.inputs.values).toMatchObject({
+      socketLB: { enabled: true, bypassRuntimeClasses: "sandboxed" },
+    });
+  });
+
   it.each([
     ["dualStack", "yes", /true or false/],
+    ["helmValues", "[1]", /JSON object/],
+    ["helmValues", "debug: true", /JSON object/],
     ["workers", "-1", /whole number from 0 to 100/],
     ["workers", "two", /whole number/],
     ["controlPlanes", "0", /whole number from 1 to 9/],
