@@ -64,7 +64,9 @@ export async function askAgent<P extends keyof AgentAnswers>(
   } catch (error) {
     const { cause, message } = error as Error;
     const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? message;
-    throw new Error(`no agent answers at 127.0.0.1:${port} (${why}); run this on a node, or in the agent's Pod`);
+    throw new Error(
+      `no agent answers at 127.0.0.1:${port} (${why}); run this on a node, or in the agent's Pod: kubectl -n kube-system exec ds/sansproxy -- sansproxy status`,
+    );
   }
   if (!response.ok) throw new Error(`the agent answered ${response.status} to ${path}: ${await response.text()}`);
   return (await response.json()) as AgentAnswers[P];
