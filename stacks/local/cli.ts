@@ -7,6 +7,7 @@ import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
 import { fuzz } from "./commands/fuzz.ts";
 import { buildBpf, kubectl, oracle, pulumi, test, testPackages } from "./commands/passed-through.ts";
+import { rollingUpdate } from "./commands/rolling-update.ts";
 import { status } from "./commands/status.ts";
 import { prepare, up } from "./commands/up.ts";
 import { earlierKubernetesVersion, neededByTests } from "./toolchain/programs.ts";
@@ -115,6 +116,12 @@ for (const command of [
     name: "fuzz",
     description: "hold damaged packets against a model of verdicts: fuzz -- [--packets N] [--seed S]",
     run: fuzz,
+  },
+  {
+    name: "rolling-update",
+    description: "replace all Pods of a Service under load; no new connection may fail",
+    helps: true,
+    run: rollingUpdate,
   },
   { name: "test", description: "run all tests, or the named stages: test -- unit bpf", run: test },
 ]) {

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rolling-update`: replaces all Pods of a Service of the local stack while new connections are opened.
+
+import { join } from "node:path";
+import { runInteractive } from "../host/exec.ts";
+import { bringPackages } from "../host/packages.ts";
+import { repository } from "../host/paths.ts";
+
+export async function rollingUpdate(args: readonly string[]): Promise<number> {
+  await bringPackages("up");
+  const program = join(repository, "test/e2e/rolling-update/main.ts");
+  return await runInteractive(process.execPath, [program, ...args], { cwd: repository });
+}
