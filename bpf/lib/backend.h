@@ -62,7 +62,11 @@ static __always_inline enum choice backend_choose(__u32 index, __u32 seed, __u32
 			return CHOICE_ABSENT;
 		if (!now.count)
 			return CHOICE_NO_ENDPOINT;
-		at = now.offset + (seed + try) % now.count;
+		/* Scaled, not divided, to a cell; others only when that one is absent. */
+		at = ((__u64)seed * now.count) >> 32;
+		if (try)
+			at = (at + try) % now.count;
+		at += now.offset;
 		cell = bpf_map_lookup_elem(&arena, &at);
 		if (!cell)
 			continue;

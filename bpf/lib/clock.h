@@ -5,11 +5,13 @@
 
 #include "../maps.h"
 
-#define NANOSECONDS 1000000000ULL
+/* Seconds in 2^20 ns, times 2^34: a multiplication for a division that would cost more than the clock itself. */
+#define CLOCK_FACTOR 18014399ULL
 
+/* Exact to a second in a year; counts on for 34 years. */
 static __always_inline __u32 clock_seconds(void)
 {
-	return bpf_ktime_get_coarse_ns() / NANOSECONDS;
+	return ((bpf_ktime_get_coarse_ns() >> 20) * CLOCK_FACTOR) >> 34;
 }
 
 #endif
