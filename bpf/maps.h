@@ -43,7 +43,7 @@ enum frontend_flags {
 	FRONTEND_DROP = 1 << 1,
 	/* Clients are served only from a source range of the service; the node itself always is. */
 	FRONTEND_SOURCE_RANGES = 1 << 2,
-	/* The selections' extents are Maglev tables: a packet's hash says which cell, the same on every node. */
+	/* The selections' extents are Maglev tables, the same on every node. */
 	FRONTEND_MAGLEV = 1 << 3,
 	/* Direct server return: the node of a chosen backend may be handed the packet, to choose it again and to answer. */
 	FRONTEND_DSR = 1 << 4,
@@ -254,6 +254,8 @@ enum flow_flags {
 	FLOW_SERVICE = 1 << 1,
 	/* TCP: a FIN or RST was seen in this direction. */
 	FLOW_CLOSING = 1 << 2,
+	/* Of answers: the other direction has no entry yet. */
+	FLOW_ALONE = 1 << 3,
 };
 
 struct flow {

@@ -122,12 +122,14 @@ __noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *pack
 	flow->action = FLOW_TO_STACK;
 	flow->flags = FLOW_ORIGINAL;
 	switch (nat_remember(skb, key, flow, kept, true)) {
+	case REMEMBERED:
+		count(COUNT_NEW_MASQUERADE_FLOW);
+		break;
 	case REMEMBER_CONFLICT:
 		return drop_finding(COUNT_DROP_NO_FREE_PORT);
 	case REMEMBER_FULL:
 		return drop_finding(COUNT_DROP_STATE_FULL);
 	}
-	count(COUNT_NEW_MASQUERADE_FLOW);
 	return FOUND;
 }
 

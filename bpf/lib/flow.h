@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Flow state: two entries for each translated flow, one for each direction. Either entry is enough to compute the
- * other, so that one lost to the LRU comes back with the next packet of its partner.
+ * other, so that one lost to the LRU comes back with the next packet of its partner. A flow begins with the entry of its
+ * answers alone; its second packet, whichever way it goes, enters the other.
  */
 #ifndef SANSPROXY_LIB_FLOW_H
 #define SANSPROXY_LIB_FLOW_H
@@ -21,6 +22,8 @@
 
 enum remembered {
 	REMEMBERED = 0,
+	/* It was known already by the entry of its answers. */
+	REMEMBERED_AGAIN,
 	/* A living flow owns the tuple that the answers would come with. */
 	REMEMBER_CONFLICT,
 	REMEMBER_FULL,
@@ -76,31 +79,52 @@ static __noinline int flow_forget(const struct flow_key *key, const struct flow 
 	return 0;
 }
 
-/* Enters both directions, answers first: a packet never leaves before its answer can come back. */
-static __noinline int flow_remember(const struct flow_key *key, const struct flow *flow)
+/* Whether an entry of answers is that of the flow which sends packets of `key`. */
+static __always_inline bool flow_answers(const struct flow *flow, const struct flow_key *key)
 {
+	return flow->action != FLOW_UNTOUCHED && !(flow->flags & FLOW_ORIGINAL) &&
+	       flow->rewritten.source_port == key->tuple.destination_port &&
+	       flow->rewritten.destination_port == key->tuple.source_port &&
+	       address_equal(&flow->rewritten.source, &key->tuple.destination) &&
+	       address_equal(&flow->rewritten.destination, &key->tuple.source);
+}
+
+/*
+ * Enters a flow: its answers first, as a packet never leaves before its answer can come back, and, unless `alone`, its own
+ * direction. `alone` is for a flow whose next packet would be given the same backend and port: then it is seen here that
+ * its answers are entered, and its own direction is too.
+ */
+static __noinline int flow_remember(const struct flow_key *key, const struct flow *flow, bool alone)
+{
+	int remembered = REMEMBERED;
 	struct flow_key partner_key;
 	struct flow partner;
 	struct flow *owner;
 	long error;
 
 	flow_partner(key, flow, &partner_key, &partner);
+	if (alone)
+		partner.flags |= FLOW_ALONE;
 	error = bpf_map_update_elem(&flows, &partner_key, &partner, BPF_NOEXIST);
 	if (error == -KERNEL_EEXIST) {
 		owner = bpf_map_lookup_elem(&flows, &partner_key);
-		if (owner && !flow_expired(owner, key->protocol, flow->seen))
+		if (owner && flow_answers(owner, key)) {
+			remembered = REMEMBERED_AGAIN;
+			partner.flags &= ~FLOW_ALONE;
+		} else if (owner && !flow_expired(owner, key->protocol, flow->seen)) {
 			return REMEMBER_CONFLICT;
+		}
 		error = bpf_map_update_elem(&flows, &partner_key, &partner, BPF_ANY);
 	}
 	if (error)
 		return REMEMBER_FULL;
-	if (!bpf_map_update_elem(&flows, key, flow, BPF_ANY))
-		return REMEMBERED;
+	if (partner.flags & FLOW_ALONE || !bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+		return remembered;
 	bpf_map_delete_elem(&flows, &partner_key);
 	return REMEMBER_FULL;
 }
 
-/* Keeps both entries alive while packets flow, and notes how TCP begins and ends. */
+/* Keeps both entries alive while packets flow, enters the one that is missing, and notes how TCP begins and ends. */
 static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow,
 				   const struct packet *packet)
 {
@@ -108,7 +132,7 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 	struct flow partner;
 	struct flow *other;
 	__u32 now = clock_seconds();
-	__u8 flags = flow->flags;
+	__u8 flags = flow->flags & ~FLOW_ALONE;
 
 	if (packet->ends)
 		flags |= FLOW_CLOSING;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The number that chooses a new flow's cell: for Maglev tables a hash of the flow, the same on every node. */
+/*
+ * The number that chooses a flow's cell: a hash of the flow, so that each of its packets would choose the same, and of
+ * Maglev tables on every node.
+ */
 #ifndef SANSPROXY_LIB_MAGLEV_H
 #define SANSPROXY_LIB_MAGLEV_H
 
@@ -30,20 +33,23 @@ static __always_inline __u32 hash_finish(__u32 hash)
 	return hash ^ hash >> 16;
 }
 
+static __always_inline __u32 hash_address(__u32 hash, const struct address *address)
+{
+	if (!address_is_v4(address))
+		for (int i = 0; i < 3; i++)
+			hash = hash_word(hash, address->word[i]);
+	return hash_word(hash, address->word[3]);
+}
+
 /* Of a frontend with session affinity only the client's address counts, so that it chooses the same everywhere. */
 static __always_inline __u32 flow_seed(const struct frontend *frontend, const struct packet *packet)
 {
 	const struct tuple *tuple = &packet->tuple;
-	__u32 hash = 0;
+	__u32 hash = hash_address(0, &tuple->source);
 
-	if (!(frontend->flags & FRONTEND_MAGLEV))
-		return bpf_get_prandom_u32();
-	for (int i = 0; i < 4; i++)
-		hash = hash_word(hash, tuple->source.word[i]);
 	if (frontend->affinity_seconds)
 		return hash_finish(hash);
-	for (int i = 0; i < 4; i++)
-		hash = hash_word(hash, tuple->destination.word[i]);
+	hash = hash_address(hash, &tuple->destination);
 	hash = hash_word(hash, (__u32)tuple->source_port << 16 | tuple->destination_port);
 	return hash_finish(hash_word(hash, packet->protocol));
 }

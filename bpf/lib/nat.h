@@ -47,25 +47,26 @@ static __always_inline bool nat_port_has_socket(PACKET_CONTEXT *ctx, const struc
 
 /*
  * Chooses flow->rewritten.source_port and enters the flow. `kept` is the port to try first, 0 for none. `ours` says that
- * the source is an address of this node, so that its sockets and privileged ports count. REMEMBER_CONFLICT means that no
- * free port was found in NAT_TRIES.
+ * the source is an address of this node, so that its sockets and privileged ports count. A flow that keeps its port would
+ * get it again, so that the entry of its answers is enough to begin with. REMEMBER_CONFLICT means that no free port was
+ * found in NAT_TRIES.
  */
 static __noinline int nat_remember(PACKET_CONTEXT *ctx, const struct flow_key *key,
 				   struct flow *flow, __be16 kept, bool ours)
 {
+	bool keeps = kept && (!ours || bpf_ntohs(kept) >= NAT_PORT_KEPT_FROM);
 	__be16 port = kept;
 	int result;
 
-	if (!kept || (ours && bpf_ntohs(kept) < NAT_PORT_KEPT_FROM))
-		port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
 	for (int try = 0; try < NAT_TRIES; try++) {
+		if (try || !keeps)
+			port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
 		flow->rewritten.source_port = port;
-		if (!ours || !nat_port_has_socket(ctx, flow, key->protocol)) {
-			result = flow_remember(key, flow);
-			if (result != REMEMBER_CONFLICT)
-				return result;
-		}
-		port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
+		if (ours && nat_port_has_socket(ctx, flow, key->protocol))
+			continue;
+		result = flow_remember(key, flow, keeps && !try);
+		if (result != REMEMBER_CONFLICT)
+			return result;
 	}
 	return REMEMBER_CONFLICT;
 }

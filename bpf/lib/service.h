@@ -153,12 +153,14 @@ __noinline int remember_service_flow(PACKET_CONTEXT *ctx, const struct flow_key 
 		flow->rewritten.source = source;
 	}
 	switch (nat_remember(ctx, key, flow, key->tuple.source_port, !local)) {
+	case REMEMBERED:
+		count(COUNT_NEW_SERVICE_FLOW);
+		break;
 	case REMEMBER_CONFLICT:
 		return drop_finding(COUNT_DROP_NO_FREE_PORT);
 	case REMEMBER_FULL:
 		return drop_finding(COUNT_DROP_STATE_FULL);
 	}
-	count(COUNT_NEW_SERVICE_FLOW);
 	return FOUND;
 }
 
