@@ -25,7 +25,7 @@ static __always_inline int carry_out(struct __sk_buff *skb, const struct packet 
 		verdict = forward(skb, packet, flow, &error);
 		return error.type ? answer_sender(skb, packet, &error) : verdict;
 	}
-	if (rewrite(skb, packet, &flow->rewritten))
+	if (rewrite(skb, packet, &flow->rewritten, 0))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	return pass(COUNT_REWRITTEN);
 }
@@ -166,6 +166,19 @@ static __always_inline int find(struct __sk_buff *skb, const struct packet *pack
 	return find_at_ingress(skb, packet, side, way);
 }
 
+/* Frames are mostly plain, and have their headers in one piece. */
+__noinline int parse(struct __sk_buff *skb, struct packet *packet)
+{
+	struct packet nothing = {};
+
+	if (!packet)
+		return PARSED_FOREIGN;
+	if (frame_parse((void *)(long)skb->data, (void *)(long)skb->data_end, packet))
+		return PARSED;
+	*packet = nothing;
+	return packet_parse(skb, packet);
+}
+
 /* One packet of a device, from parsing to its verdict. */
 static __always_inline int serve(struct __sk_buff *skb, enum side side)
 {
@@ -173,7 +186,7 @@ static __always_inline int serve(struct __sk_buff *skb, enum side side)
 	struct flow way = {};
 	int found = FOUND_NOTHING;
 
-	switch (packet_parse(skb, &packet)) {
+	switch (parse(skb, &packet)) {
 	case PARSED:
 		found = find(skb, &packet, side, &way);
 		if (packet.fragment && found != FOUND_NOTHING)

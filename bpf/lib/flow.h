@@ -94,7 +94,7 @@ static __always_inline bool flow_answers(const struct flow *flow, const struct f
  * direction. `alone` is for a flow whose next packet would be given the same backend and port: then it is seen here that
  * its answers are entered, and its own direction is too.
  */
-static __noinline int flow_remember(const struct flow_key *key, const struct flow *flow, bool alone)
+__noinline int flow_remember(const struct flow_key *key, const struct flow *flow, bool alone)
 {
 	int remembered = REMEMBERED;
 	struct flow_key partner_key;
@@ -102,6 +102,8 @@ static __noinline int flow_remember(const struct flow_key *key, const struct flo
 	struct flow *owner;
 	long error;
 
+	if (!key || !flow)
+		return REMEMBER_FULL;
 	flow_partner(key, flow, &partner_key, &partner);
 	if (alone)
 		partner.flags |= FLOW_ALONE;

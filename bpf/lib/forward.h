@@ -74,7 +74,7 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet, const
 			return drop(COUNT_DROP_NO_ROUTE);
 		to = &packet->tuple;
 	}
-	if (rewrite(skb, packet, to) || rewrite_ttl(skb, packet))
+	if (rewrite(skb, packet, to, 1))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	next_hop.nh_family = route.family;
 	for (int i = 0; i < 4; i++)

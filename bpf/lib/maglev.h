@@ -41,13 +41,13 @@ static __always_inline __u32 hash_address(__u32 hash, const struct address *addr
 	return hash_word(hash, address->word[3]);
 }
 
-/* Of a frontend with session affinity only the client's address counts, so that it chooses the same everywhere. */
+/* Of a Maglev table with session affinity only the client's address counts, so that it chooses the same everywhere. */
 static __always_inline __u32 flow_seed(const struct frontend *frontend, const struct packet *packet)
 {
 	const struct tuple *tuple = &packet->tuple;
 	__u32 hash = hash_address(0, &tuple->source);
 
-	if (frontend->affinity_seconds)
+	if (frontend->affinity_seconds && frontend->flags & FRONTEND_MAGLEV)
 		return hash_finish(hash);
 	hash = hash_address(hash, &tuple->destination);
 	hash = hash_word(hash, (__u32)tuple->source_port << 16 | tuple->destination_port);

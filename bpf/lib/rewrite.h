@@ -3,7 +3,7 @@
 #ifndef SANSPROXY_LIB_REWRITE_H
 #define SANSPROXY_LIB_REWRITE_H
 
-#include "packet.h"
+#include "frame.h"
 
 #define IPV4_CHECKSUM (ETH_HLEN + offsetof(struct iphdr, check))
 #define ICMP_ECHO_ID offsetof(struct icmp_echo, id)
@@ -144,16 +144,6 @@ static __always_inline long rewrite_ports(struct __sk_buff *skb, const struct pa
 			    to->destination_port);
 }
 
-/* 0, or negative when the packet could not be changed; it must then be dropped, as it may be half done. */
-__noinline long rewrite(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to)
-{
-	if (!packet || !to)
-		return -1;
-	if (rewrite_addresses(skb, packet, to))
-		return -1;
-	return rewrite_ports(skb, packet, to);
-}
-
 static __always_inline long rewrite_ttl(struct __sk_buff *skb, const struct packet *packet)
 {
 	__be16 from = bpf_htons(packet->ttl << 8);
@@ -167,6 +157,57 @@ static __always_inline long rewrite_ttl(struct __sk_buff *skb, const struct pack
 		return -1;
 	return bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct iphdr, ttl), &ttl, sizeof(ttl),
 				   0);
+}
+
+static __always_inline __s64 sum_folded(__u64 sum)
+{
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	return (__u32)((sum >> 32) + sum);
+}
+
+/*
+ * The kernel changes the transport's checksum alone, as it knows whether that is whole, or is left to a device that sends the
+ * packet and has the addresses in it only; see rewrite_address_v6 for the sum over a received packet.
+ */
+static __always_inline long rewrite_plain(struct __sk_buff *skb, const struct packet *packet,
+					  const struct tuple *to, __u8 hops)
+{
+	__u32 offset =
+		packet->v6 ? ETH_HLEN + sizeof(struct ipv6hdr) : ETH_HLEN + sizeof(struct iphdr);
+	__s64 addresses = sum_folded(sum_change_addresses(&packet->tuple, to));
+	__s64 ports = packet->tuple.source_port == to->source_port &&
+				      packet->tuple.destination_port == to->destination_port
+			      ? 0
+			      : sum_folded(sum_change_ports(&packet->tuple, to));
+
+	offset += packet->protocol == IPPROTO_UDP ? offsetof(struct udphdr, check)
+						  : offsetof(struct tcphdr, check);
+	if (bpf_l4_csum_replace(skb, offset, 0, addresses,
+				BPF_F_PSEUDO_HDR | checksum_flags(packet)))
+		return -1;
+	if (packet->v6)
+		bpf_csum_update(skb, addresses);
+	if (ports && bpf_l4_csum_replace(skb, offset, 0, ports, checksum_flags(packet)))
+		return -1;
+	return frame_rewrite((void *)(long)skb->data, (void *)(long)skb->data_end, packet, to, hops)
+		       ? 0
+		       : -1;
+}
+
+/*
+ * Takes `hops` from the TTL, too. 0, or negative when the packet could not be changed; it must then be dropped, as it may be
+ * half done.
+ */
+__noinline long rewrite(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to,
+			__u8 hops)
+{
+	if (!packet || !to)
+		return -1;
+	if (packet->plain)
+		return rewrite_plain(skb, packet, to, hops);
+	if (rewrite_addresses(skb, packet, to) || rewrite_ports(skb, packet, to))
+		return -1;
+	return hops ? rewrite_ttl(skb, packet) : 0;
 }
 
 #endif

@@ -153,6 +153,8 @@ describe.each(families)("$family", (family) => {
 
     test("a client's error about a forwarded answer reaches the backend as one about what that sent", () => {
       table.ingress(remote);
+      const answer = { protocol, source: otherPod, sourcePort: 8080, destination: node, destinationPort: 5000 };
+      expect(table.ingress({ ...answer, flags: "SA" }).from).toBe(`${vip}:80`);
       const about = { protocol, source: vip, sourcePort: 80, destination: client, destinationPort: 5000 };
       expect(table.ingressDetail(errorAbout(client, about, unreachable))).toMatchObject({
         verdict: REDIRECT,

@@ -197,7 +197,8 @@ test("a closed connection's port may begin a new one with another backend", () =
 
 test("a direction that was lost comes back with the next packets of the other", async () => {
   const packet = fromClient("tcp", NODE, 30_001);
-  ingress(packet);
+  // The second packet enters the other direction.
+  for (const flags of ["S", "A"]) ingress({ ...packet, flags });
   const HOOK_OFFSET = 37;
   const answers = [...table.flows.walk()].filter(([key]) => key.readUInt8(HOOK_OFFSET) === 1);
   expect(answers.length).toBe(1);
