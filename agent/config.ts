@@ -2,6 +2,7 @@
 // Reads and checks the agent's configuration: flat keys in the words of Cilium's Helm values, no unknown ones.
 
 import { readFileSync } from "node:fs";
+import { type Acceleration, accelerations, isAcceleration } from "./core/acceleration.ts";
 import { familyOf, type IpFamily, parseCidr } from "./core/ip-address.ts";
 import { isAlgorithm, isMode, type LoadBalancing } from "./core/load-balancing.ts";
 import { MAGLEV_TABLE_SIZES } from "./core/maglev.ts";
@@ -34,6 +35,7 @@ export interface Config {
   /** The part of this machine's memory that the maps of Services may take. */
   readonly mapMemoryRatio: number;
   readonly balancing: LoadBalancing;
+  readonly acceleration: Acceleration;
   readonly debug: boolean;
 }
 
@@ -75,6 +77,7 @@ const DEFAULTS = {
   "bpf.mapDynamicSizeRatio": 0.02,
   "loadBalancer.algorithm": "random",
   "loadBalancer.mode": "snat",
+  "loadBalancer.acceleration": "disabled",
   "maglev.tableSize": 16_381,
   "debug.enabled": false,
 };
@@ -136,6 +139,7 @@ export function parseConfig(json: unknown, { nodeName, apiServerHost = "" }: Sur
     bpfRoot: absolutePath("bpf.root", values["bpf.root"]),
     mapMemoryRatio: ratio("bpf.mapDynamicSizeRatio", values["bpf.mapDynamicSizeRatio"]),
     balancing: balancing(values),
+    acceleration: acceleration(values["loadBalancer.acceleration"]),
     debug: values["debug.enabled"],
   };
 }
@@ -235,6 +239,12 @@ function balancing(values: Values): LoadBalancing {
       'needs autoDirectNodeRoutes, as packets are handed to nodes on the same network segment; set that to true, or the mode to "snat"',
     );
   return { algorithm, maglevTableSize: size, mode };
+}
+
+function acceleration(text: string): Acceleration {
+  if (!isAcceleration(text))
+    throw new ConfigError("loadBalancer.acceleration", text, `must be one of ${accelerations.join(", ")}`);
+  return text;
 }
 
 function ratio(property: string, value: number): number {

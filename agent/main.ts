@@ -4,6 +4,7 @@
 import { totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import type { AccelerationState } from "./core/acceleration.ts";
 import type { Snapshot } from "./core/kubernetes-objects.ts";
 import { nodeNetwork, ownNode } from "./core/node-network.ts";
 import { ApiClient } from "./shell/api-client.ts";
@@ -61,10 +62,10 @@ try {
 }
 
 async function run(config: Config, log: Log): Promise<void> {
-  const { nodeName, bpfRoot, cgroupRoot } = config;
+  const { nodeName, bpfRoot, cgroupRoot, acceleration } = config;
   await checkForwarding();
   const limitBytes = Math.floor(config.mapMemoryRatio * totalmem());
-  const kernel = new GrowingDatapath({ bpfRoot, cgroupRoot, objectsDir: paths.objects }, limitBytes, log);
+  const kernel = new GrowingDatapath({ bpfRoot, cgroupRoot, objectsDir: paths.objects, acceleration }, limitBytes, log);
   const metrics = new Metrics(() => kernel.counters());
   const client = new ApiClient({
     ...config.apiServer,
@@ -106,7 +107,10 @@ async function run(config: Config, log: Log): Promise<void> {
       bypassRuntimeClasses: config.bypassRuntimeClasses,
       makeRoom: (cgroups) => kernel.makeRoomForBypass(cgroups),
       find: (pod) => findSandbox(pod, { cgroup2: findCgroup2(cgroupRoot), nodeDevices: devices() }),
-      advise: (of) => warnAboutReversePath(of, log),
+      advise: (of) => {
+        warnAboutReversePath(of, log);
+        tellAcceleration(kernel.acceleration, log);
+      },
       log,
     }),
     staleSockets: new StaleSockets(kernel, config.terminatePodConnections ? NAMESPACES : undefined, log, metrics),
@@ -198,6 +202,10 @@ function warnAboutPlugins({ cni }: Config, log: Log): void {
   const missing = cni.install ? missingPlugins(CNI_PLUGINS, cni.binPath) : [];
   if (missing.length > 0)
     log.warn(`the CNI plugins ${missing.join(", ")} are not in ${cni.binPath}: install them, or correct cni.binPath`);
+}
+
+function tellAcceleration({ mode, devices, refused }: AccelerationState, log: Log): void {
+  if (mode !== "disabled") log.info("forwarding by XDP", { mode, devices, refused });
 }
 
 function warnAboutReversePath(devices: readonly string[], log: Log): void {

@@ -147,6 +147,21 @@ enum address_flags {
 	ADDRESS_CLUSTER = 1 << 1,
 };
 
+enum device_flags {
+	/* A frame that came in by it can be turned around there (XDP_TX). */
+	DEVICE_TURNS = 1 << 0,
+	/* Frames can be redirected to it, also those that came in by it. */
+	DEVICE_TAKES = 1 << 1,
+};
+
+/* A device whose frames are forwarded by XDP. */
+struct device {
+	__u8 mac[6];
+	__u16 flags;
+};
+
+static_assert(sizeof(struct device) == 8, "device");
+
 struct network_key {
 	__u32 prefix_bits;
 	struct address address;
@@ -324,6 +339,7 @@ enum counter {
 	COUNT_BIND_REFUSED,
 	COUNT_FRAGMENT_FOLLOWED,
 	COUNT_HANDED_OVER,
+	COUNT_XDP_FORWARDED,
 	COUNTERS,
 };
 
@@ -398,6 +414,14 @@ struct {
 	__type(key, struct network_key);
 	__type(value, __u32);
 } networks SEC(".maps");
+
+/* By the index of the device. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct device);
+} devices SEC(".maps");
 
 /*
  * Cgroups whose sockets are not translated, by id; they cover what is below them. Key 0 is there when any other is. Their

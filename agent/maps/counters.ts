@@ -27,6 +27,7 @@ export const counterNames = [
   "bind_refused",
   "fragment_followed",
   "handed_over",
+  "xdp_forwarded",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

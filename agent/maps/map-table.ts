@@ -2,7 +2,7 @@
 // Every shared map: its shape, and the name that it is pinned by, which changes with its layout and its size.
 import { ADDRESS_BYTES } from "./address.ts";
 import { counterNames } from "./counters.ts";
-import { FLAGS_BYTES, NETWORK_KEY_BYTES, NODE_CONFIG_BYTES } from "./node-layout.ts";
+import { DEVICE_BYTES, FLAGS_BYTES, NETWORK_KEY_BYTES, NODE_CONFIG_BYTES } from "./node-layout.ts";
 import {
   BACKEND_BYTES,
   FRONTEND_BYTES,
@@ -80,6 +80,7 @@ export type MapName =
   | "node_config"
   | "node_addresses"
   | "networks"
+  | "devices"
   | "socket_bypass"
   | "socket_peers"
   | "socket_flows"
@@ -106,6 +107,7 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     node_config: shape(ARRAY, 4, NODE_CONFIG_BYTES, 0, 1),
     node_addresses: shape(HASH, ADDRESS_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.nodeAddresses),
     networks: shape(LPM_TRIE, NETWORK_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.networks),
+    devices: shape(HASH, 4, DEVICE_BYTES, 0, 256),
     socket_bypass: shape(HASH, 8, FLAGS_BYTES, NO_PREALLOC, sizes.socketBypass),
     socket_peers: shape(SK_STORAGE, 4, 44, NO_PREALLOC, 0),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
@@ -125,7 +127,7 @@ const GROUPS = {
     sizes: ["frontends", "selections", "arena", "backends", "sourceRanges", "affinities"],
   },
   node: {
-    maps: ["node_config", "node_addresses", "networks", "socket_bypass"],
+    maps: ["node_config", "node_addresses", "networks", "devices", "socket_bypass"],
     sizes: ["nodeAddresses", "networks", "socketBypass"],
   },
   sockets: { maps: ["socket_flows"], sizes: ["socketFlows"] },

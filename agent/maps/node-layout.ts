@@ -6,6 +6,7 @@ import { ADDRESS_BYTES, type Cidr, isMappedV4, parseAddress, parseCidr, shortene
 export const NODE_CONFIG_BYTES = 48;
 export const NETWORK_KEY_BYTES = 20;
 export const FLAGS_BYTES = 4;
+export const DEVICE_BYTES = 8;
 
 const NODE_SOCKET_LB = 1;
 const NODE_MASQUERADE_V4 = 2;
@@ -17,6 +18,8 @@ const ADDRESS_CLUSTER = 2;
 const NETWORK_LOCAL_PODS = 1;
 const NETWORK_NO_MASQUERADE = 2;
 const NETWORK_CLUSTER_PODS = 4;
+const DEVICE_TURNS = 1;
+const DEVICE_TAKES = 2;
 
 /** The entries of one map: key bytes in hexadecimal to value bytes. */
 export type Entries = ReadonlyMap<string, Buffer>;
@@ -95,4 +98,21 @@ function networkKey({ prefixBits, address }: Cidr): string {
   key.writeUInt32LE(prefixBits, 0);
   address.copy(key, 4);
   return key.toString("hex");
+}
+
+/** What an XDP program may do with frames of a device. */
+export interface AcceleratedDevice {
+  /** 6 bytes. */
+  readonly mac: Buffer;
+  /** Frames that came in by it can be turned around there. */
+  readonly turns: boolean;
+  /** Frames can be redirected to it, also those that came in by it. */
+  readonly takes: boolean;
+}
+
+export function encodeDevice({ mac, turns, takes }: AcceleratedDevice): Buffer {
+  const bytes = Buffer.alloc(DEVICE_BYTES);
+  mac.copy(bytes, 0);
+  bytes.writeUInt16LE((turns ? DEVICE_TURNS : 0) | (takes ? DEVICE_TAKES : 0), 6);
+  return bytes;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks this node's agent for its state, over the loopback; the shapes are those of the agent's /state.
 
+import type { AccelerationState } from "../core/acceleration.ts";
 import type { Explanation } from "../core/explanation.ts";
 import type { Problem } from "../core/problem.ts";
 
@@ -24,6 +25,7 @@ export interface AgentState {
     readonly nodePortRange: { readonly first: number; readonly last: number };
     readonly devices: readonly string[];
   };
+  readonly acceleration: AccelerationState;
   readonly maps: readonly { readonly map: string; readonly used: number; readonly capacity: number }[];
   /** Entries that were found changed by others and repaired, since the agent started. */
   readonly drift: number;

@@ -32,6 +32,7 @@ export function renderStatus(state: AgentState): string[] {
       ["Socket LB:", onOff(network?.socketLb)],
       ["Masquerade:", masqueradeText(network)],
       ["Devices:", network?.devices.join(", ") || "not known yet"],
+      ["XDP acceleration:", accelerationText(state.acceleration)],
       ["Node addresses:", network?.nodeAddresses.join(", ") || "not known yet"],
       ["NodePort range:", range ?? "not known yet"],
       [
@@ -56,6 +57,12 @@ function masqueradeText(network: AgentState["network"]): string {
   if (network === undefined) return "not known yet";
   const families = network.masquerade.map((family) => `IPv${family}`);
   return families.length === 0 ? "off" : `${families.join(" and ")}, from ${network.masqueradeAddress}`;
+}
+
+function accelerationText({ mode, devices, refused }: AgentState["acceleration"]): string {
+  if (mode === "disabled") return "disabled";
+  const not = refused.map(({ device, reason }) => `; not on ${device}: ${reason}`).join("");
+  return `${mode}, on ${devices.join(", ") || "no device"}${not}`;
 }
 
 export function renderServices(services: readonly ListedService[]): string[] {

@@ -3,6 +3,7 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { AccelerationState } from "../core/acceleration.ts";
 import { grownCapacity, grownEntries } from "../core/growth.ts";
 import type { NodeCapacity } from "../core/node-capacity.ts";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../core/operation.ts";
@@ -12,7 +13,7 @@ import { inSlices } from "./in-slices.ts";
 import { Datapath, type DatapathOptions } from "./kernel/datapath.ts";
 import { errorText, type Log } from "./log.ts";
 
-type Used = Pick<Datapath, "attach" | "bypassSockets" | "releaseSockets" | "counters" | "close">;
+type Used = Pick<Datapath, "acceleration" | "attach" | "bypassSockets" | "releaseSockets" | "counters" | "close">;
 
 /** Either half of the maps may take the whole limit: what the agent writes, and what the programs do. */
 const HALVES: readonly (readonly MapGroup[])[] = [
@@ -147,6 +148,10 @@ export class GrowingDatapath implements Kernel, Used {
     const result = this.#current.attach(...to);
     this.#attachedTo = to;
     return result;
+  }
+
+  get acceleration(): AccelerationState {
+    return this.#current.acceleration;
   }
 
   bypassSockets(cgroups: readonly string[]): number {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers the operator's command about this agent: its state, its Services, and one frontend explained. Reads only.
 
+import type { AccelerationState } from "../core/acceleration.ts";
 import { desiredState } from "../core/desired-state.ts";
 import { explain } from "../core/explanation.ts";
 import type { Snapshot } from "../core/kubernetes-objects.ts";
@@ -11,7 +12,7 @@ import { mapUsage } from "./sync-status.ts";
 
 export interface StateSources {
   readonly nodeName: string;
-  readonly kernel: Pick<Kernel, "capacity" | "counters">;
+  readonly kernel: Pick<Kernel, "capacity" | "counters"> & { readonly acceleration: AccelerationState };
   readonly reconciler: Pick<Reconciler, "status" | "account">;
   readonly snapshot: () => Snapshot;
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
@@ -46,7 +47,7 @@ function overview({ nodeName, kernel, reconciler, snapshot, network, devices }: 
       ...{ socketLb: facts.socketLb, masquerade: facts.masquerade, masqueradeAddress: facts.masqueradeAddress },
       ...{ nodeAddresses: facts.nodeAddresses, nodePortRange: facts.nodePortRange, devices: devices() },
     },
-    ...{ maps, drift, problems },
+    ...{ acceleration: kernel.acceleration, maps, drift, problems },
     counters: Object.fromEntries(Object.entries(kernel.counters()).map(([name, count]) => [name, Number(count)])),
   };
 }

@@ -55,6 +55,7 @@ static __noinline int nat_remember(PACKET_CONTEXT *ctx, const struct flow_key *k
 				   struct flow *flow, __be16 kept, bool ours)
 {
 	bool keeps = kept && (!ours || bpf_ntohs(kept) >= NAT_PORT_KEPT_FROM);
+	bool alone = keeps && (!PACKET_PASSED_ON || flow->action == FLOW_FORWARD);
 	__be16 port = kept;
 	int result;
 
@@ -64,7 +65,7 @@ static __noinline int nat_remember(PACKET_CONTEXT *ctx, const struct flow_key *k
 		flow->rewritten.source_port = port;
 		if (ours && nat_port_has_socket(ctx, flow, key->protocol))
 			continue;
-		result = flow_remember(key, flow, keeps && !try);
+		result = flow_remember(key, flow, alone && !try);
 		if (result != REMEMBER_CONFLICT)
 			return result;
 	}

@@ -65,8 +65,8 @@ export interface LoadBalancerOptions {
    */
   algorithm?: pulumi.Input<string>;
   /**
-   * XDP on the devices: `disabled`, `best-effort` or `native`. Cilium only.
-   * @default "best-effort" in mode `native`, else "disabled"
+   * Forward by XDP what only passes a node: `disabled`, `best-effort` (on devices whose driver can) or `native` (on all).
+   * @default Cilium in mode `native`: "best-effort"; else "disabled"
    */
   acceleration?: pulumi.Input<string>;
   /**

@@ -17,6 +17,7 @@ test("understands the values of the chart", () => {
     ipv6NativeRoutingCIDR: "fd00:244::/48",
     "ipMasqAgent.config.nonMasqueradeCIDRs": "192.168.0.0/16 2001:DB8::/32",
     "loadBalancer.algorithm": "maglev",
+    "loadBalancer.acceleration": "best-effort",
   };
   expect(parseConfig({ ...values, kubeProxyReplacementHealthzBindAddr: "[::]:9999" }, { nodeName: "node-1" })).toEqual({
     apiServer: { host: "192.0.2.10", port: 443 },
@@ -38,6 +39,7 @@ test("understands the values of the chart", () => {
     bpfRoot: "/bpf",
     mapMemoryRatio: 0.02,
     balancing: { algorithm: "maglev", maglevTableSize: 16_381, mode: "snat" },
+    acceleration: "best-effort",
     debug: false,
   });
 });
@@ -65,6 +67,7 @@ const bad: [property: string, values: Record<string, unknown>, said: string][] =
   ["kubeProxyReplacementHealthzBindAddr", { kubeProxyReplacementHealthzBindAddr: "10256" }, "address and port"],
   ["metricsBindAddress", { metricsBindAddress: "localhost:10249" }, "address and port"],
   ["bpf.mapDynamicSizeRatio", { "bpf.mapDynamicSizeRatio": 0 }, "above 0"],
+  ["loadBalancer.acceleration", { "loadBalancer.acceleration": "xdp" }, "disabled, native, best-effort"],
   ["loadBalancer.algorithm", { "loadBalancer.algorithm": "leastconn" }, '"random" or "maglev"'],
   ["loadBalancer.mode", { "loadBalancer.mode": "DSR" }, '"snat", "dsr" or "hybrid"'],
   ["loadBalancer.mode", { "loadBalancer.mode": "dsr", autoDirectNodeRoutes: true }, 'algorithm "maglev"'],

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { formatAddress, parseAddress, parseCidr } from "../../agent/maps/address.ts";
 import { counterNames } from "../../agent/maps/counters.ts";
 import { ABI, defaultEntries, mapShapes } from "../../agent/maps/map-table.ts";
-import { encodeNodeConfig, networkEntries } from "../../agent/maps/node-layout.ts";
+import { encodeDevice, encodeNodeConfig, networkEntries } from "../../agent/maps/node-layout.ts";
 import {
   decodeBackend,
   decodeFrontend,
@@ -32,7 +32,7 @@ interface BtfType {
   readonly values?: readonly { readonly name: string; readonly val: number }[];
 }
 
-const objects = ["socket_lb.bpf.o", "socket_guard.bpf.o", "tc.bpf.o", "release.bpf.o"].map((file) =>
+const objects = ["socket_lb.bpf.o", "socket_guard.bpf.o", "tc.bpf.o", "xdp.bpf.o", "release.bpf.o"].map((file) =>
   join(objectsDir(), file),
 );
 
@@ -68,6 +68,7 @@ const layouts: Record<string, Record<string, number>> = {
     namespace: 40,
     size: 48,
   },
+  device: { mac: 0, flags: 6, size: 8 },
   network_key: { prefix_bits: 0, address: 4, size: 20 },
   affinity_key: { client: 0, service: 16, kind: 20, size: 24 },
   affinity: { backend: 0, seen: 4, position: 8, reserved: 12, size: 16 },
@@ -228,4 +229,12 @@ test("a node's pod network inside a network that is not masqueraded carries both
   expect(key("7800000000000000000000000000ffff0af40100".padStart(40, "0"))).toBe(7);
   expect(key("7000000000000000000000000000ffff0af40000".padStart(40, "0"))).toBe(6);
   expect(encodeNodeConfig(network, 7n).subarray(0, 16)).toEqual(parseAddress(network.masqueradeAddress));
+});
+
+test.each([
+  [true, false, "02aabbccddee0100"],
+  [true, true, "02aabbccddee0300"],
+  [false, true, "02aabbccddee0200"],
+])("a device that turns frames (%s) and takes them (%s) is %s", (turns, takes, hex) => {
+  expect(encodeDevice({ mac: Buffer.from("02aabbccddee", "hex"), turns, takes }).toString("hex")).toBe(hex);
 });

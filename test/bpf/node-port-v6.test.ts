@@ -2,6 +2,7 @@
 // The devices in IPv6: Services from outside, pods that leave the cluster, and pods served at their own device.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { setOffload } from "../support/device-offload.ts";
 import { makeCgroup } from "../support/netns.ts";
 import type { Talker } from "./talker.ts";
 import { CLIENT6, dualNetwork, NODE6, OTHER_POD6, POD6, serve, TCP, UDP, World } from "./world.ts";
@@ -70,7 +71,7 @@ test.each(each)("a %s LoadBalancer address is served though no device has it, da
 });
 
 test.each(["on", "off"])("no endpoint refuses TCP and UDP, checksum offload %s", async (offload) => {
-  world.client.run("ethtool", "-K", "eth0", "tx", offload);
+  setOffload(world.client, "eth0", "tx", offload === "on");
   expect(await client.tcp(VIP, 82)).toEqual({ error: "ECONNREFUSED" });
   expect(await client.udp(VIP, 82, { connected: true })).toEqual({ error: "ECONNREFUSED" });
   expect(await client.tcp(VIP, 80)).toMatchObject({ name: "remote" });

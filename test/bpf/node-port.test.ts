@@ -2,6 +2,7 @@
 // Services from outside a node: real packets of a client through a node's device, and the way back.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { setOffload } from "../support/device-offload.ts";
 import type { Talker } from "./talker.ts";
 import { CLIENT, NODE, network, OTHER_POD, POD, serve, TCP, UDP, World } from "./world.ts";
 
@@ -67,7 +68,7 @@ test.each(each)(
 test.each(["on", "off"])(
   "without endpoints clients are refused at once on any address, checksum offload %s",
   async (offload) => {
-    world.client.run("ethtool", "-K", "eth0", "tx", offload);
+    setOffload(world.client, "eth0", "tx", offload === "on");
     for (const [address, port] of [
       [NODE, 30_004],
       [LOAD_BALANCER, 82],

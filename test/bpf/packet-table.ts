@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs single packets through the tc programs as if they were at our node's device: verdict, packet, what was counted.
+// Runs single packets through the programs as if they were at our node's device: verdict, packet, what was counted.
 import { join } from "node:path";
 import type { CounterName } from "../../agent/maps/counters.ts";
 import { defaultEntries, type MapName, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
 import type { Datapath, MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
-import { close, openPinned, programTestRun } from "../../agent/shell/kernel/syscall.ts";
+import { close, openPinned, programTestRun, type TestRun } from "../../agent/shell/kernel/syscall.ts";
 import { build, type PacketSpec } from "./packet.ts";
 import { read, readDetail, type Seen, type SeenDetail } from "./seen-packet.ts";
 import { testSizes, type World } from "./world.ts";
@@ -16,6 +16,13 @@ export const REDIRECT = 7;
 
 export type Program = "node_ingress" | "node_egress" | "pod_ingress";
 
+/** Which programs packets from outside meet first; what XDP passes on meets tc's. */
+export type Road = "tc" | "xdp";
+
+const XDP_DROP = 1;
+const XDP_PASS = 2;
+
+/** In tc's words, whichever program it was. */
 export interface Ran {
   readonly verdict: number;
   readonly counted: Partial<Record<CounterName, number>>;
@@ -28,13 +35,25 @@ export class PacketTable {
   readonly #world: World;
   readonly #datapath: Datapath;
   readonly #link: { readonly ifindex: number; readonly address: string };
+  readonly #bpfRoot: string;
+  readonly #road: Road;
   readonly flows: HashMap;
   readonly affinities: HashMap;
   readonly fragments: HashMap;
 
-  constructor(world: World, datapath: Datapath, device = "eth0", sizes: Partial<MapSizes> = testSizes) {
+  /** The road `xdp` needs the datapath to be attached to the device, in its driver. */
+  constructor(
+    world: World,
+    datapath: Datapath,
+    device = "eth0",
+    sizes: Partial<MapSizes> = testSizes,
+    road: Road = "tc",
+    bpfRoot = world.bpfRoot,
+  ) {
     this.#world = world;
     this.#datapath = datapath;
+    this.#road = road;
+    this.#bpfRoot = bpfRoot;
     this.#link = JSON.parse(world.node.ip("-j", "link", "show", device))[0];
     this.flows = this.#open("flows", sizes);
     this.affinities = this.#open("affinities", sizes);
@@ -43,7 +62,7 @@ export class PacketTable {
 
   #open(name: MapName, chosen: Partial<MapSizes>): HashMap {
     const sizes = { ...defaultEntries, ...chosen };
-    const fd = openPinned(join(this.#world.bpfRoot, "sansproxy", mapFolders(sizes)[name], name));
+    const fd = openPinned(join(this.#bpfRoot, "sansproxy", mapFolders(sizes)[name], name));
     if (fd === undefined) throw new Error(`map ${name} is not pinned`);
     this.#world.cleanup.add(() => close(fd));
     return new HashMap(name, fd, mapShapes(sizes)[name]);
@@ -55,16 +74,38 @@ export class PacketTable {
       for (const [key] of [...map.walk()]) map.delete(key);
   }
 
-  /** One frame through a program, and the frame that came out. */
-  run(program: Program, frame: Buffer): Ran {
-    const fd = this.#datapath.programs().get(program);
-    if (fd === undefined) throw new Error(`no program ${program}`);
-    Buffer.from(this.#link.address.replaceAll(":", ""), "hex").copy(frame, 0);
+  #program(name: string): number {
+    const fd = this.#datapath.programs().get(name);
+    if (fd === undefined) throw new Error(`no program ${name}`);
+    return fd;
+  }
+
+  #byTc(name: Program, frame: Buffer): TestRun {
     // struct __sk_buff: only ifindex is set.
     const context = Buffer.alloc(192);
     context.writeUInt32LE(this.#link.ifindex, 40);
+    return programTestRun(this.#program(name), frame, context);
+  }
+
+  #byXdp(frame: Buffer): TestRun {
+    // struct xdp_md: where the frame ends, and the device.
+    const context = Buffer.alloc(24);
+    context.writeUInt32LE(frame.length, 4);
+    context.writeUInt32LE(this.#link.ifindex, 12);
+    const { verdict, packet } = programTestRun(this.#program("node_xdp"), frame, context);
+    if (verdict === XDP_PASS && !packet.equals(frame)) throw new Error("XDP changed a frame that it passed on");
+    if (verdict === XDP_PASS) return this.#byTc("node_ingress", frame);
+    return { verdict: verdict === XDP_DROP ? DROP : REDIRECT, packet };
+  }
+
+  /** One frame through a program, or both of a road from outside, and the frame that came out. */
+  run(program: Program, frame: Buffer): Ran {
+    Buffer.from(this.#link.address.replaceAll(":", ""), "hex").copy(frame, 0);
     const before = this.#datapath.counters();
-    const { verdict, packet } = this.#world.node.inside(() => programTestRun(fd, frame, context));
+    const byXdp = this.#road === "xdp" && program === "node_ingress";
+    const { verdict, packet } = this.#world.node.inside(() =>
+      byXdp ? this.#byXdp(frame) : this.#byTc(program, frame),
+    );
     const counted = Object.fromEntries(
       Object.entries(this.#datapath.counters())
         .map(([name, value]) => [name, Number(value - (before[name] ?? 0n))] as const)

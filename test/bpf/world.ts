@@ -2,7 +2,8 @@
 // A small LAN of namespaces: a client, our node with one pod, and another node with one pod.
 import type { FrontendEntry, NodeNetwork, Protocol } from "../../agent/core/operation.ts";
 import { compile } from "../../agent/shell/kernel/compile.ts";
-import { Datapath, type MapSizes } from "../../agent/shell/kernel/datapath.ts";
+import { Datapath, type DatapathOptions, type MapSizes } from "../../agent/shell/kernel/datapath.ts";
+import { receiveFrames, setOffload } from "../support/device-offload.ts";
 import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../support/netns.ts";
 import { Talker } from "./talker.ts";
 
@@ -57,6 +58,9 @@ export const testSizes: Partial<MapSizes> = {
   socketFlows: 4096,
 };
 
+/** The far end of our node's eth0. */
+const NODE_PORT_OF_LAN = "port1";
+
 let objects: string | undefined;
 
 /** The compiled programs, built once for each run of a test file. */
@@ -69,6 +73,7 @@ export class World {
   readonly cleanup = new Cleanup();
   readonly bpfRoot: string;
   readonly cgroup: string;
+  readonly lan: Netns;
   readonly client: Netns;
   readonly node: Netns;
   readonly otherNode: Netns;
@@ -78,12 +83,12 @@ export class World {
     try {
       this.bpfRoot = mountBpffs(this.cleanup);
       this.cgroup = makeCgroup(this.cleanup);
-      const lan = new Netns("lan", this.cleanup);
+      this.lan = new Netns("lan", this.cleanup);
       this.client = new Netns("client", this.cleanup);
       this.node = new Netns("node", this.cleanup);
       this.otherNode = new Netns("other", this.cleanup);
       this.pod = new Netns("pod", this.cleanup);
-      this.#wire(lan);
+      this.#wire(this.lan);
     } catch (error) {
       this.cleanup.run();
       throw error;
@@ -142,8 +147,8 @@ export class World {
   }
 
   /** A datapath in our node's namespace, closed with the world. */
-  datapath(sizes: Partial<MapSizes> = testSizes): Datapath {
-    const options = { bpfRoot: this.bpfRoot, cgroupRoot: this.cgroup, objectsDir: objectsDir(), sizes };
+  datapath(sizes: Partial<MapSizes> = testSizes, more: Partial<DatapathOptions> = {}): Datapath {
+    const options = { bpfRoot: this.bpfRoot, cgroupRoot: this.cgroup, objectsDir: objectsDir(), sizes, ...more };
     const datapath = this.node.inside(() => new Datapath(options));
     this.cleanup.add(() => datapath.close());
     return datapath;
@@ -155,6 +160,27 @@ export class World {
     podDevices: readonly string[] = [],
   ) {
     return this.node.inside(() => datapath.attach(devices, podDevices));
+  }
+
+  /**
+   * As a wire to our node's eth0 is: whole checksums, and a far end that takes XDP frames. veth leaves checksums to devices
+   * that never compute them, and drops frames for a peer that does not poll.
+   */
+  makeWire(): void {
+    for (const netns of [this.client, this.otherNode]) setOffload(netns, "eth0", "tx", false);
+    receiveFrames(this.lan, NODE_PORT_OF_LAN);
+  }
+
+  /** Our node knows the Ethernet addresses of all on its network, as if it had talked to them. */
+  meetNeighbours(): void {
+    for (const [netns, addresses] of [
+      [this.client, [CLIENT, CLIENT6]],
+      [this.otherNode, [OTHER_NODE, OTHER_NODE6]],
+    ] as const) {
+      const [link] = JSON.parse(netns.ip("-j", "link", "show", "eth0")) as { address: string }[];
+      for (const address of addresses)
+        this.node.ip("neighbour", "replace", address, "lladdr", link?.address ?? "", "dev", "eth0", "nud", "permanent");
+    }
   }
 
   /** A talker; one that is `served` runs in the cgroup that socket load balancing is attached to, or in one below. */

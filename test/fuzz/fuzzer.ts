@@ -104,7 +104,8 @@ export interface Outcome {
   readonly differences: readonly Difference[];
 }
 
-function furnish(datapath: Datapath): FuzzedWorld {
+/** Serves each kind of frontend, and says what the model has to know of them. */
+export function furnish(datapath: Datapath): FuzzedWorld {
   const frontends = new Map<string, Destiny>();
   datapath.configure({ ...dualNetwork, dsr: true });
   for (const { wildcard, node, otherNode, pod, otherPod, vip, range } of families) {
@@ -174,7 +175,7 @@ function soundPackets(family: Family): PacketSpec[] {
 }
 
 /** The frames that mutation begins with; datagrams also in fragments, which damage may well leave alone. */
-function soundFrames(): Buffer[] {
+export function soundFrames(): Buffer[] {
   const specs = families.flatMap(soundPackets);
   const pieces = specs
     .filter(({ protocol }) => protocol === "udp")

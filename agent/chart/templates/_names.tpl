@@ -36,6 +36,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "devices" .Values.devices
   "loadBalancer.algorithm" .Values.loadBalancer.algorithm
   "loadBalancer.mode" .Values.loadBalancer.mode
+  "loadBalancer.acceleration" .Values.loadBalancer.acceleration
   "maglev.tableSize" (int .Values.maglev.tableSize)
   "nodePort.range" .Values.nodePort.range
   "nodePort.bindProtection" .Values.nodePort.bindProtection

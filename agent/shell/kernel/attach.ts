@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs at their hooks, by pinned links: what is right already is kept, another program is swapped in one step.
 import { closeSync, openSync } from "node:fs";
-import koffi from "koffi";
+import type { Acceleration } from "../../core/acceleration.ts";
+import { DRIVER_MODE, unsuitable, XDP } from "./acceleration.ts";
 import { cgroupId } from "./cgroup.ts";
+import { deviceIndex } from "./device-facts.ts";
 import { KernelError } from "./kernel-error.ts";
 import { linkInfo, type ProgramInfo, programInfo } from "./object-info.ts";
 import type { Pins } from "./pins.ts";
 import { close, linkCreate, linkUpdate, openPinned, pin } from "./syscall.ts";
-
-const ifNameToIndex = koffi.load("libc.so.6").func("unsigned int if_nametoindex(const char *name)");
 
 /** `enum bpf_attach_type` of each program. */
 const cgroupHooks: Readonly<Record<string, number>> = {
@@ -30,42 +30,39 @@ const nodeHooks: Readonly<Record<string, number>> = { node_ingress: INGRESS, nod
 /** What goes to a pod is turned back like what goes out of the node. */
 const podHooks: Readonly<Record<string, number>> = { pod_ingress: INGRESS, node_egress: EGRESS };
 
+const XDP_PROGRAM = "node_xdp";
+
 /** Network devices by what is behind them. */
 export interface Devices {
   /** Outward devices of the node. */
   readonly node: readonly string[];
   /** The host's ends of pods whose sockets are not translated. */
   readonly pods: readonly string[];
+  /** For the node's. */
+  readonly acceleration: Acceleration;
 }
 
 export interface Attached {
   /** Links that were made, or given another program. */
   readonly attached: string[];
   readonly kept: string[];
+  /** Devices that forward by XDP, and their indices. */
+  readonly accelerated: Map<string, number>;
+  /** Devices that should and cannot: nothing else is missing there. */
+  readonly refused: { readonly device: string; readonly reason: string }[];
 }
 
 interface Target {
   readonly link: string;
-  readonly hook: number;
   /** Whether a link of this description is at the wanted place. */
   readonly matches: (info: { readonly cgroupId: bigint; readonly deviceIndex: number }) => boolean;
   readonly create: (program: number) => number;
-}
-
-/** As this process's network namespace names it; /sys may show another's. */
-function deviceIndex(device: string): number {
-  const index = ifNameToIndex(device) as number;
-  if (index === 0) {
-    throw new KernelError(`there is no network device ${device} to attach to; set devices to those this node has`);
-  }
-  return index;
 }
 
 function cgroupTarget(name: string, hook: number, cgroup: string): Target {
   const id = cgroupId(cgroup);
   return {
     link: name,
-    hook,
     matches: (info) => info.cgroupId === id,
     create: (program) => {
       const directory = openSync(cgroup, "r");
@@ -81,26 +78,33 @@ function cgroupTarget(name: string, hook: number, cgroup: string): Target {
 function deviceTarget(name: string, hook: number, device: string, index: number): Target {
   return {
     link: `${name}@${device}`,
-    hook,
     matches: (info) => info.deviceIndex === index,
     create: (program) => linkCreate(`${name} to ${device}`, program, index, hook),
   };
 }
 
+function xdpTarget(name: string, device: string, index: number): Target {
+  return {
+    link: `${name}@${device}`,
+    matches: (info) => info.deviceIndex === index,
+    create: (program) => linkCreate(`${name} to ${device}`, program, index, XDP, DRIVER_MODE),
+  };
+}
+
+/** Devices by name. */
+type Indices = ReadonlyMap<string, number>;
+
 const sameProgram = (a: ProgramInfo, b: ProgramInfo): boolean =>
   a.tag === b.tag && a.mapIds.length === b.mapIds.length && a.mapIds.every((id, index) => id === b.mapIds[index]);
 
-/** Attaches one program everywhere it belongs; the pinned program is the one to keep if it is the same. */
-function attachProgram(pins: Pins, name: string, loaded: number, targets: readonly Target[], result: Attached): void {
+/** Attaches one program everywhere it belongs, by `attach`; the pinned program is the one to keep if it is the same. */
+function withProgram(pins: Pins, name: string, loaded: number, attach: (program: number, id: number) => void): void {
   const pinned = openPinned(pins.programPath(name));
   const keep =
     pinned !== undefined && sameProgram(programInfo(`program ${name}`, pinned), programInfo(`program ${name}`, loaded));
   const program = keep ? pinned : loaded;
   try {
-    const { id } = programInfo(`program ${name}`, program);
-    for (const target of targets) {
-      result[attachLink(pins, target, program, id) ? "attached" : "kept"].push(target.link);
-    }
+    attach(program, programInfo(`program ${name}`, program).id);
     if (!keep) pins.pinProgram(name, loaded);
   } finally {
     if (pinned !== undefined) close(pinned);
@@ -134,32 +138,59 @@ function attachLink(pins: Pins, target: Target, program: number, programId: numb
   return true;
 }
 
+/** Where each of the loaded programs belongs, but for XDP. */
+function targetsOf(name: string, cgroup: string, node: Indices, pods: Indices): Target[] {
+  const targets: Target[] = [];
+  const cgroupHook = cgroupHooks[name];
+  if (cgroupHook !== undefined) targets.push(cgroupTarget(name, cgroupHook, cgroup));
+  for (const [hooks, indices] of [[nodeHooks, node] as const, [podHooks, pods] as const]) {
+    const hook = hooks[name];
+    if (hook === undefined) continue;
+    for (const [device, index] of indices) targets.push(deviceTarget(name, hook, device, index));
+  }
+  return targets;
+}
+
+/** Where a device cannot, all is served by tc; no earlier link is left there with a program of other maps. */
+function accelerate(pins: Pins, loaded: number, mode: Acceleration, devices: Indices, result: Attached): void {
+  withProgram(pins, XDP_PROGRAM, loaded, (program, id) => {
+    for (const [device, index] of devices) {
+      const target = xdpTarget(XDP_PROGRAM, device, index);
+      try {
+        const reason = unsuitable(mode, device);
+        if (reason !== undefined) throw new KernelError(reason);
+        result[attachLink(pins, target, program, id) ? "attached" : "kept"].push(target.link);
+        result.accelerated.set(device, index);
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        result.refused.push({ device, reason: error.message });
+      }
+    }
+  });
+}
+
 /** Brings every hook to the loaded programs; links of devices that are not listed any more are let go. */
 export function attachAll(
   pins: Pins,
   programs: ReadonlyMap<string, number>,
   cgroup: string,
-  devices: Devices,
+  { node, pods, acceleration }: Devices,
 ): Attached {
-  const result: Attached = { attached: [], kept: [] };
-  const indexed = (names: readonly string[]) => new Map(names.map((device) => [device, deviceIndex(device)]));
-  const places = [
-    { hooks: nodeHooks, indices: indexed(devices.node) },
-    { hooks: podHooks, indices: indexed(devices.pods) },
-  ];
-  const wanted = new Set<string>();
+  const result: Attached = { attached: [], kept: [], accelerated: new Map(), refused: [] };
+  const indexed = (names: readonly string[]): Indices => new Map(names.map((device) => [device, deviceIndex(device)]));
+  const [nodeIndices, podIndices] = [indexed(node), indexed(pods)];
   for (const [name, loaded] of programs) {
-    const cgroupHook = cgroupHooks[name];
-    const targets: Target[] = [];
-    if (cgroupHook !== undefined) targets.push(cgroupTarget(name, cgroupHook, cgroup));
-    for (const { hooks, indices } of places) {
-      const hook = hooks[name];
-      if (hook === undefined) continue;
-      for (const [device, index] of indices) targets.push(deviceTarget(name, hook, device, index));
-    }
-    for (const target of targets) wanted.add(target.link);
-    attachProgram(pins, name, loaded, targets, result);
+    if (name === XDP_PROGRAM) continue;
+    const targets = targetsOf(name, cgroup, nodeIndices, podIndices);
+    withProgram(pins, name, loaded, (program, id) => {
+      for (const target of targets)
+        result[attachLink(pins, target, program, id) ? "attached" : "kept"].push(target.link);
+    });
   }
-  for (const name of pins.linkNames()) if (!wanted.has(name)) pins.unpin(pins.linkPath(name));
+  const xdp = programs.get(XDP_PROGRAM);
+  if (xdp !== undefined) accelerate(pins, xdp, acceleration, nodeIndices, result);
+  const wanted = new Set([...result.attached, ...result.kept]);
+  for (const link of pins.linkNames()) if (!wanted.has(link)) pins.unpin(pins.linkPath(link));
+  for (const name of pins.programNames()) if (!programs.has(name)) pins.unpin(pins.programPath(name));
   return result;
 }

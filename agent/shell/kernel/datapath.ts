@@ -2,10 +2,12 @@
 // The datapath in this machine's kernel: pinned maps and programs, as the `Kernel` that the core plans for.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Acceleration, AccelerationState } from "../../core/acceleration.ts";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../../core/operation.ts";
 import type { Steps } from "../../core/steps.ts";
 import { counterNames } from "../../maps/counters.ts";
 import { defaultEntries, type MapEntries, type MapName } from "../../maps/map-table.ts";
+import { deviceEntries } from "./acceleration.ts";
 import { attachAll } from "./attach.ts";
 import { cgroupId, findCgroup2 } from "./cgroup.ts";
 import { HashMap } from "./hash-map.ts";
@@ -14,7 +16,7 @@ import { BpfObject } from "./libbpf.ts";
 import { copyArray, copyEntries, copyHash, copyMissing, countEntries } from "./map-copy.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { networkNamespaceCookie } from "./network-namespace.ts";
-import { configureBypass, configureNode } from "./node-tables.ts";
+import { configureBypass, configureDevices, configureNode } from "./node-tables.ts";
 import { type ProgramInfo, programInfo } from "./object-info.ts";
 import { Pins } from "./pins.ts";
 import { requirePreconditions } from "./preconditions.ts";
@@ -34,6 +36,8 @@ export interface DatapathOptions {
   readonly objectsDir: string;
   /** Sizes that differ from the defaults. */
   readonly sizes?: Partial<MapSizes>;
+  /** Forward by XDP what only passes the node; tc does it where that is not so. */
+  readonly acceleration?: Acceleration;
 }
 
 /** Maps that the programs write: the least recently used entry gives way when they are full. */
@@ -60,6 +64,7 @@ export class Datapath implements Kernel {
   readonly sizes: MapSizes;
   readonly #cgroup: string;
   readonly #objectsDir: string;
+  #acceleration: AccelerationState;
   readonly #pins: Pins;
   /** Where this datapath was made, which is the node's own network namespace. */
   readonly #namespace = networkNamespaceCookie();
@@ -75,10 +80,12 @@ export class Datapath implements Kernel {
     this.capacity = sizes;
     this.sizes = sizes;
     this.#objectsDir = options.objectsDir;
+    this.#acceleration = { mode: options.acceleration ?? "disabled", devices: [], refused: [] };
     this.#cgroup = findCgroup2(options.cgroupRoot);
     this.#pins = new Pins(options.bpfRoot, sizes);
     try {
-      for (const file of objectFiles) this.#load(join(options.objectsDir, file));
+      const files = this.#acceleration.mode === "disabled" ? objectFiles : [...objectFiles, "xdp.bpf.o"];
+      for (const file of files) this.#load(join(options.objectsDir, file));
       this.#tables = new ServiceTables(
         this.#hash("frontends"),
         this.#array("selections"),
@@ -166,14 +173,32 @@ export class Datapath implements Kernel {
     return configureBypass(this.#hash("socket_bypass"), cgroups.map(cgroupId));
   }
 
-  /** `podDevices` are the host's ends of pods whose sockets are not translated; call it again when they change. */
+  /**
+   * `podDevices` are the host's ends of pods whose sockets are not translated; call it again when they change. Devices that
+   * cannot be accelerated are told, and served by tc; throws for them at the end where `native` must be.
+   */
   attach(
     devices: readonly string[],
     podDevices: readonly string[] = [],
   ): { readonly attached: readonly string[]; readonly kept: readonly string[] } {
-    const result = attachAll(this.#pins, this.programs(), this.#cgroup, { node: devices, pods: podDevices });
+    const { mode } = this.#acceleration;
+    const places = { node: devices, pods: podDevices, acceleration: mode };
+    const { attached, kept, accelerated, refused } = attachAll(this.#pins, this.programs(), this.#cgroup, places);
+    this.#acceleration = { mode, devices: [...accelerated.keys()], refused };
+    configureDevices(this.#hash("devices"), deviceEntries(accelerated));
     this.#pins.removeOtherFolders();
-    return result;
+    const [first] = refused;
+    if (mode === "native" && first !== undefined)
+      throw new KernelError(
+        `${first.device} cannot run XDP in its driver, which loadBalancer.acceleration = native asks for: ${first.reason}; ` +
+          `set it to best-effort, and the device is served by tc`,
+      );
+    return { attached, kept };
+  }
+
+  /** As the last `attach` left it. */
+  get acceleration(): AccelerationState {
+    return this.#acceleration;
   }
 
   /**

@@ -36,6 +36,9 @@ export function configureBypass(map: HashMap, cgroups: readonly bigint[]): numbe
   return converge(map, new Map(ids.map((id) => [key(id), value])));
 }
 
+/** Makes these the devices whose frames XDP may forward; returns the number of writes. */
+export const configureDevices = (map: HashMap, devices: Entries): number => converge(map, devices);
+
 /** Writes the networks before the switches that act on them. */
 export function configureNode(
   maps: { readonly config: HashMap; readonly addresses: HashMap; readonly networks: HashMap },

@@ -51,7 +51,7 @@ export interface LinkInfo {
   readonly programId: number;
   /** Of a cgroup link: the cgroup's id, 0 when it is gone. */
   readonly cgroupId: bigint;
-  /** Of a tcx link: the device's index, 0 when it is gone. */
+  /** Of a tcx or XDP link: the device's index, 0 when it is gone. */
   readonly deviceIndex: number;
 }
 

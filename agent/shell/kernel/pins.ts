@@ -52,6 +52,10 @@ export class Pins {
     return join(this.#root, "links", name.replaceAll(".", "%2e"));
   }
 
+  programNames(): string[] {
+    return readdirSync(join(this.#root, "programs"));
+  }
+
   linkNames(): string[] {
     return readdirSync(join(this.#root, "links")).map((name) => name.replaceAll("%2e", "."));
   }

@@ -178,12 +178,16 @@ export function objectInfo(what: string, fd: number, bytes: number, seed?: (info
   return info;
 }
 
-/** Creates a link and returns its descriptor; `target` is a cgroup's descriptor or an interface index. */
-export function linkCreate(what: string, program: number, target: number, attachType: number): number {
+/**
+ * Creates a link and returns its descriptor; `target` is a cgroup's descriptor or an interface index, `flags` those of the
+ * attach type.
+ */
+export function linkCreate(what: string, program: number, target: number, attachType: number, flags = 0): number {
   const attr = attributes();
   attr.writeUInt32LE(program, 0);
   attr.writeUInt32LE(target, 4);
   attr.writeUInt32LE(attachType, 8);
+  attr.writeUInt32LE(flags, 12);
   return checked(`attaching ${what}`, bpf(LINK_CREATE, attr));
 }
 

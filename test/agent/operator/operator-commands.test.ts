@@ -86,6 +86,11 @@ beforeEach(async () => {
   await expect.poll(() => reconciler.status().ready).toBe(true);
   const counting = {
     capacity: kernel.capacity,
+    acceleration: {
+      mode: "best-effort",
+      devices: ["eth0"],
+      refused: [{ device: "bond0", reason: "no driver has it" }],
+    } as const,
     counters: () => ({ drop_source_range: 7n, rewritten: 9n, refused: 2n }),
   };
   const sources = {
@@ -113,6 +118,7 @@ test("status says what is served and how full the maps are", async () => {
   expect(text).toMatch(/^Agent: +ready$/m);
   expect(text).toMatch(/^Masquerade: +IPv4, from 192\.0\.2\.1$/m);
   expect(text).toMatch(/^Devices: +eth0$/m);
+  expect(text).toMatch(/^XDP acceleration: +best-effort, on eth0; not on bond0: no driver has it$/m);
   expect(text).toMatch(/^Services: +1, 3 frontends, 2 endpoints, 0 Pods with host ports$/m);
   expect(text).toMatch(/^frontends +3 +100 +3\.0 %$/m);
   expect(text).toMatch(/^sourceRanges +1 +100 +1\.0 %$/m);
