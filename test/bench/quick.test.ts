@@ -30,7 +30,16 @@ test("every suite measures, each with all of its setups, and the report is writt
   const results = JSON.parse(readFileSync(join(out, "results.json"), "utf8")) as Results;
   expect(results.suites.map(({ name, error }) => [name, error])).toEqual(suites.map(({ name }) => [name, undefined]));
   const setups = new Set(results.measurements.map(({ setup }) => setup));
-  for (const setup of ["none", "none-again", "ours (socket)", "ours (tc)", "iptables", "nftables"])
+  for (const setup of [
+    "none",
+    "none-again",
+    "ours (socket)",
+    "ours (tc)",
+    "ours (xdp)",
+    "generator",
+    "iptables",
+    "nftables",
+  ])
     expect([...setups]).toContain(setup);
   for (const { summary } of results.measurements) expect(summary.n).toBeGreaterThan(0);
   expect(readFileSync(join(out, "report.html"), "utf8")).toContain("<svg");

@@ -25,19 +25,37 @@ export interface Drive {
   readonly client: number;
   /** From the frontend's address to the client, as answers go. */
   readonly reverse?: boolean;
+  /** The packets are the first ones of TCP connections. */
+  readonly begins?: boolean;
 }
 
-const DRIVE_BYTES = 40;
-const CONTEXT_BYTES = 192;
-const CONTEXT_IFINDEX_AT = 40;
-const KEY = Buffer.alloc(4);
+/** Which programs are driven: tc's or XDP's. */
+export type Road = "tc" | "xdp";
 
-function encoded(drive: Drive): Buffer {
+const DRIVE_BYTES = 48;
+const FLAGS_AT = 40;
+const MAC_AT = 42;
+const SYN = 2;
+const ACK = 16;
+const KEY = Buffer.alloc(4);
+const contexts = {
+  tc: { bytes: 192, ifindexAt: 40 },
+  /** Which also says where the frame ends. */
+  xdp: { bytes: 24, ifindexAt: 12, endAt: 4 },
+};
+const drives = {
+  tc: { drive: "drive_packet", nothing: "drive_null", driven: "driven" },
+  xdp: { drive: "drive_frame", nothing: "drive_null_xdp", driven: "driven_xdp" },
+} as const;
+
+function encoded(drive: Drive, mac: Buffer): Buffer {
   const bytes = Buffer.alloc(DRIVE_BYTES);
   const order = drive.order === "ascending" ? 1 : 0;
   const { services, flows, from = 0, address, addressStep, port, portStep, client, reverse = false } = drive;
   const words = [services, flows, order, from, address, addressStep, port, portStep, client, reverse ? 1 : 0];
   for (const [at, word] of words.entries()) bytes.writeUInt32LE(word >>> 0, at * 4);
+  bytes.writeUInt16LE(drive.begins === true ? SYN : ACK, FLAGS_AT);
+  mac.copy(bytes, MAC_AT);
   return bytes;
 }
 
@@ -45,7 +63,8 @@ export class Driver {
   readonly #netns: Netns;
   readonly #object: BpfObject;
   readonly #packet: Buffer;
-  readonly #context = Buffer.alloc(CONTEXT_BYTES);
+  readonly #mac: Buffer;
+  readonly #contexts: Readonly<Record<Road, Buffer>>;
 
   /** `device` of the namespace is where the packets seem to come in. */
   constructor(
@@ -69,9 +88,18 @@ export class Driver {
     this.#object.load();
     const [link] = JSON.parse(netns.ip("-j", "link", "show", device)) as { ifindex: number; address: string }[];
     if (link === undefined) throw new Error(`${netns.name} has no device ${device}`);
-    this.#packet = build({ protocol: "tcp", source: "0.0.0.1", destination: "0.0.0.2", flags: "A", payload: "" });
-    Buffer.from(link.address.replaceAll(":", ""), "hex").copy(this.#packet, 0);
-    this.#context.writeUInt32LE(link.ifindex, CONTEXT_IFINDEX_AT);
+    const packet = build({ protocol: "tcp", source: "0.0.0.1", destination: "0.0.0.2", flags: "A", payload: "" });
+    // A packet too short for all headers would be refused: Ethernet pads to 60 bytes anyway.
+    this.#packet = Buffer.concat([packet, Buffer.alloc(Math.max(0, 60 - packet.length))]);
+    this.#mac = Buffer.from(link.address.replaceAll(":", ""), "hex");
+    this.#mac.copy(this.#packet, 0);
+    const context = (road: Road): Buffer => {
+      const bytes = Buffer.alloc(contexts[road].bytes);
+      bytes.writeUInt32LE(link.ifindex, contexts[road].ifindexAt);
+      return bytes;
+    };
+    this.#contexts = { tc: context("tc"), xdp: context("xdp") };
+    this.#contexts.xdp.writeUInt32LE(this.#packet.length, contexts.xdp.endAt);
   }
 
   #program(name: string): number {
@@ -85,19 +113,24 @@ export class Driver {
     program: number | "nothing",
     drive: Drive,
     repeat: number,
+    road: Road = "tc",
   ): { readonly meanNs: number; readonly verdict: number } {
+    const { drive: name, nothing, driven } = drives[road];
     const target = Buffer.alloc(4);
-    target.writeInt32LE(program === "nothing" ? this.#program("drive_null") : program, 0);
-    mapUpdate("driven", this.#object.mapFd("driven"), KEY, target);
-    return this.run("drive_packet", drive, repeat);
+    target.writeInt32LE(program === "nothing" ? this.#program(nothing) : program, 0);
+    mapUpdate(driven, this.#object.mapFd(driven), KEY, target);
+    return this.run(name, drive, repeat, road);
   }
 
   /** The same of a program of drive.bpf.c itself. */
-  run(name: "drive_packet" | "look_up" | "look_up_null", drive: Drive, repeat: number) {
-    mapUpdate("drives", this.#object.mapFd("drives"), KEY, encoded(drive));
-    const program = this.#program(name);
-    // A packet too short for all headers would be refused: Ethernet pads to 60 bytes anyway.
-    const packet = Buffer.concat([this.#packet, Buffer.alloc(Math.max(0, 60 - this.#packet.length))]);
-    return this.#netns.inside(() => testRuns({ program, packet, context: this.#context, repeat }));
+  run(
+    name: "look_up" | "look_up_choose" | "look_up_null" | (typeof drives)[Road]["drive"],
+    drive: Drive,
+    repeat: number,
+    road: Road = "tc",
+  ): { readonly meanNs: number; readonly verdict: number } {
+    mapUpdate("drives", this.#object.mapFd("drives"), KEY, encoded(drive, this.#mac));
+    const runs = { program: this.#program(name), packet: this.#packet, context: this.#contexts[road], repeat };
+    return this.#netns.inside(() => testRuns(runs));
   }
 }

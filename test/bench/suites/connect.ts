@@ -51,7 +51,7 @@ class ConnectBench {
     await this.#world.start();
     for (const side of this.#world.sides.values()) {
       const { setup } = side;
-      if (setup === "none" || setup === "none-again") continue;
+      if (setup !== "ours" && setup !== "iptables" && setup !== "nftables") continue;
       note(`${this.#shape.services} Services into ${setup}`);
       const proxy =
         setup === "ours"
@@ -96,7 +96,7 @@ class ConnectBench {
   /** What the kernel says our programs took for the packets and calls of one road, apart from everything timed above. */
   async #programs({ setup, client, target }: Road, connects: number): Promise<void> {
     const names = ["connect4", "node_ingress", "node_egress"];
-    const means = await meanRunNs(this.#world.bpfRoot, names, async () => {
+    const means = await meanRunNs(this.#world.side("ours").bpfRoot, names, async () => {
       await client.connects(target("middle"), connects);
     });
     for (const [name, ns] of means) this.#sample(`program ${name}`, setup, "middle", "ns", "less").rounds.push([ns]);

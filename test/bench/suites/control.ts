@@ -63,7 +63,7 @@ class ControlBench {
     const { rssMb, peakRssMb } = proxy.usage();
     this.#sample("RSS", setup, "MB", "less", [rssMb]);
     this.#sample("peak RSS", setup, "MB", "less", [peakRssMb]);
-    if (setup === "ours") this.#sample("map memory", setup, "MB", "less", [mapMemoryMb(world.bpfRoot)]);
+    if (setup === "ours") this.#sample("map memory", setup, "MB", "less", [mapMemoryMb(side.bpfRoot)]);
     await proxy.stop();
   }
 

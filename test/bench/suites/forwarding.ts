@@ -2,8 +2,8 @@
 // Packets a second through a node, from a generator of XDP frames to an XDP sink, all on one core: established and new flows.
 import { join } from "node:path";
 import { compile } from "../../../agent/shell/kernel/compile.ts";
+import { receiveFrames } from "../../support/device-offload.ts";
 import { uninterrupted } from "../kernel/bpf-call.ts";
-import { receiveFrames } from "../kernel/device-napi.ts";
 import { Generator, type Sent } from "../kernel/generator.ts";
 import { measured, type Subject } from "../results.ts";
 import { rotated } from "../statistics.ts";
@@ -53,7 +53,14 @@ class ForwardingBench {
     for (const side of this.#world.sides.values()) {
       const { setup } = side;
       note(`${this.#world.shape.services} Services into ${setup}`);
-      if (setup === "ours") await allServed(this.#world, side, await startAgent(this.#world, side, objectsDir));
+      for (const [netns, device] of [
+        [side.client, "eth0"],
+        [side.node, "eth0"],
+        [this.#world.cluster, side.sinkDevice],
+      ] as const)
+        receiveFrames(netns, device);
+      if (setup === "ours" || setup === "ours-xdp")
+        await allServed(this.#world, side, await startAgent(this.#world, side, objectsDir));
       else if (setup === "iptables" || setup === "nftables")
         await allServed(this.#world, side, await startKubeProxy(this.#world, side, setup));
       roads.push(this.#road(side, benchObjects));
@@ -64,14 +71,14 @@ class ForwardingBench {
   #road(side: Side, objectsDir: string): Road {
     const { setup, node, client, sinkDevice } = side;
     const { cluster, cleanup } = this.#world;
-    const direct = setup === "none" || setup === "none-again";
+    const direct = setup === "none" || setup === "none-again" || setup === "generator";
     const destination = direct ? this.#world.direct(this.#world.shape.services - 1) : this.#world.balancer("last");
-    const [link] = JSON.parse(node.ip("-j", "link", "show", "eth0")) as { xdp?: object }[];
-    const name = setup === "ours" ? (link?.xdp === undefined ? "ours (tc)" : "ours (xdp)") : setup;
+    const names: Partial<Record<Setup, string>> = { ours: "ours (tc)", "ours-xdp": "ours (xdp)" };
+    const name = names[setup] ?? setup;
     // Clients that are nowhere are behind the real one, so that no reverse path filter minds.
     for (const network of [`${CLIENT}/16`, `${NEW_CLIENT}/16`]) node.ip("route", "add", network, "dev", "eth0");
-    receiveFrames(node, "eth0");
-    const generator = new Generator(objectsDir, client, node, cluster, sinkDevice, cleanup);
+    const [sink, end] = setup === "generator" ? [node, "eth0"] : [cluster, sinkDevice];
+    const generator = new Generator(objectsDir, client, node, sink, end, cleanup);
     return { side, name, generator, destination };
   }
 
@@ -79,7 +86,8 @@ class ForwardingBench {
     const { rounds, quick, note } = this.#options;
     const packets = quick ? 20_000 : 200_000;
     const fresh = quick ? 1_000 : NEW_FLOWS;
-    for (const road of roads) this.#established(road, ESTABLISHED_FLOWS);
+    // A flow's second packet may still enter state.
+    for (const road of roads) this.#established(road, 2 * ESTABLISHED_FLOWS);
     for (let round = 0; round < rounds; round++) {
       note(`${this.#world.shape.services} Services, round ${round + 1} of ${rounds}`);
       for (const road of rotated(roads, round)) this.#sample(road, "established", this.#established(road, packets));
@@ -137,7 +145,7 @@ function refuseNonsense(what: string, packets: number, sent: Sent): Sent {
 
 function setupsFor(services: number): Setup[] {
   return [
-    ...(["none", "ours"] as const),
+    ...(["generator", "none", "ours", "ours-xdp"] as const),
     ...(services <= MOST_SERVICES_OF_IPTABLES ? (["iptables"] as const) : []),
     ...(services <= MOST_SERVICES_OF_NFTABLES ? (["nftables"] as const) : []),
     "none-again",

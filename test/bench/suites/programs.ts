@@ -3,9 +3,10 @@
 import { join } from "node:path";
 import { compile } from "../../../agent/shell/kernel/compile.ts";
 import { Datapath, type MapSizes } from "../../../agent/shell/kernel/datapath.ts";
+import { receiveFrames } from "../../support/device-offload.ts";
 import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../../support/netns.ts";
 import { uninterrupted } from "../kernel/bpf-call.ts";
-import { type Drive, Driver } from "../kernel/driver.ts";
+import { type Drive, Driver, type Road } from "../kernel/driver.ts";
 import { type FilledShape, fillDatapath, NODE_PORTS } from "../kernel/fill-datapath.ts";
 import { measured } from "../results.ts";
 import { Nonsense, type Suite, type SuiteOptions } from "../suite.ts";
@@ -29,6 +30,9 @@ interface Case {
   readonly counter: string;
   /** False where the packets are answers, whose flows another case has begun. */
   readonly warms?: boolean;
+  readonly road?: Road;
+  /** Begins the very flows that are measured, each time before they are. */
+  readonly prelude?: { readonly program: string; readonly drive: Drive };
 }
 
 const sizesFor = (services: number): Partial<MapSizes> => ({
@@ -49,7 +53,7 @@ function cases(shape: FilledShape, place: "here" | "elsewhere", first: number): 
   const clusterIp = { ...service, port: SERVICE_PORT, portStep: 0 };
   const nodePort = { services: NODE_PORTS, address: addressNumber(NODE), addressStep: 0, port: 30_000, portStep: 1 };
   const random = { order: "random", flows: FLOWS.many } as const;
-  const fresh = { order: "ascending", flows: 0xffff_ffff } as const;
+  const fresh = { order: "ascending", flows: 0xffff_ffff, begins: true } as const;
   const nodePortClients = clients();
   const list: Case[] = [
     { what: "established", program, drive: { ...clusterIp, ...random, client: clients() }, begins: false, counter },
@@ -69,6 +73,24 @@ function cases(shape: FilledShape, place: "here" | "elsewhere", first: number): 
     const backend = { address: addressNumber(shape.nodePortBackend(0)), addressStep: 1, port: 8080, portStep: 0 };
     const answers = { ...backend, ...random, services: NODE_PORTS, client: nodePortClients, reverse: true };
     list.push({ what: "answer", program: "node_egress", drive: answers, begins: false, counter, warms: false });
+    // A flow's second packet enters the second half of its state.
+    const begun = { ...nodePort, ...fresh, client: clients() };
+    const first = { ...backend, ...fresh, begins: false, services: NODE_PORTS, client: begun.client, reverse: true };
+    const prelude = { program, drive: begun };
+    list.push({
+      what: "first answer",
+      program: "node_egress",
+      drive: first,
+      begins: false,
+      counter,
+      warms: false,
+      prelude,
+    });
+  } else {
+    const byXdp = { program: "node_xdp", road: "xdp", counter: "xdp_forwarded" } as const;
+    const established = { ...clusterIp, ...random, client: clients() };
+    list.push({ what: "established, XDP", ...byXdp, drive: established, begins: false });
+    list.push({ what: "new flow, XDP", ...byXdp, drive: { ...clusterIp, ...fresh, client: clients() }, begins: true });
   }
   return list.map((one) => ({ ...one, what: `${one.what}, backend ${place}` }));
 }
@@ -88,13 +110,18 @@ class ProgramBench {
     const bpfRoot = mountBpffs(cleanup);
     const [node, outside] = [new Netns("node", cleanup), new Netns("outside", cleanup)];
     connect(node, "eth0", outside, "eth0");
+    receiveFrames(outside, "eth0");
     node.ip("address", "add", `${NODE}/24`, "dev", "eth0");
     node.ip("route", "add", "default", "via", "10.78.1.1");
     node.sysctl("net.ipv4.ip_forward", "1");
     const sizes = sizesFor(services);
     const objectsDir = compile(join(options.objectsDir, "bench"), join(import.meta.dirname, "../programs"));
-    this.#datapath = new Datapath({ bpfRoot, cgroupRoot: makeCgroup(cleanup), objectsDir: options.objectsDir, sizes });
+    const datapath = { bpfRoot, cgroupRoot: makeCgroup(cleanup), objectsDir: options.objectsDir, sizes };
+    this.#datapath = new Datapath({ ...datapath, acceleration: "native" });
     cleanup.add(() => this.#datapath.close());
+    // XDP runs for a device that has it, and forwards to neighbours that are known.
+    node.inside(() => this.#datapath.attach(["eth0"]));
+    node.ip("neighbour", "replace", "10.78.1.1", "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent");
     this.#shape = fillDatapath(this.#datapath, { services, endpoints: ENDPOINTS });
     this.#driver = new Driver(objectsDir, bpfRoot, sizes, node, "eth0", cleanup);
   }
@@ -133,34 +160,49 @@ class ProgramBench {
 
   #lookUp(): void {
     this.#options.note(`${this.#services} Services, look-up`);
+    const programs = [
+      ["look_up", "look-up"],
+      ["look_up_choose", "look-up and choice"],
+    ] as const;
     const address = addressNumber(serviceAddress(0));
     const service = { services: this.#services, flows: this.#services, address, addressStep: 1, port: SERVICE_PORT };
     const drive: Drive = { ...service, portStep: 0, order: "random", client: CLIENTS };
-    const rounds: number[][] = [];
+    const rounds = new Map(programs.map(([, what]): [string, number[][]] => [what, []]));
     for (let round = 0; round < this.#options.rounds; round++) {
-      const nothing = uninterrupted(() => this.#driver.run("look_up_null", drive, this.#repeat));
-      const { meanNs, verdict } = uninterrupted(() => this.#driver.run("look_up", drive, this.#repeat));
-      if (verdict !== 0) throw new Nonsense(`a look-up among ${this.#services} Services found nothing (${verdict})`);
-      rounds.push([meanNs - nothing.meanNs]);
+      for (const [program, what] of programs) {
+        const nothing = uninterrupted(() => this.#driver.run("look_up_null", drive, this.#repeat));
+        const { meanNs, verdict } = uninterrupted(() => this.#driver.run(program, drive, this.#repeat));
+        if (verdict !== 0) throw new Nonsense(`a ${what} among ${this.#services} Services found nothing (${verdict})`);
+        rounds.get(what)?.push([meanNs - nothing.meanNs]);
+      }
     }
-    this.#report("look-up", rounds);
+    for (const [what, all] of rounds) this.#report(what, all);
   }
 
-  #case({ what, program, drive, begins, counter, warms = true }: Case): void {
+  #program(name: string): number {
+    const fd = this.#datapath.programs().get(name);
+    if (fd === undefined) throw new Error(`the datapath has no program ${name}`);
+    return fd;
+  }
+
+  #case({ what, program, drive, begins, counter, warms = true, road = "tc", prelude }: Case): void {
     this.#options.note(`${this.#services} Services, ${what}`);
-    const fd = this.#datapath.programs().get(program);
-    if (fd === undefined) throw new Error(`the datapath has no program ${program}`);
-    if (!begins && warms) uninterrupted(() => this.#driver.packets(fd, { ...drive, order: "ascending" }, drive.flows));
+    const fd = this.#program(program);
+    // Twice, as a flow's second packet enters the second half of its state.
+    const warmUp = { ...drive, order: "ascending", begins: true } as const;
+    if (!begins && warms)
+      for (let time = 0; time < 2; time++) uninterrupted(() => this.#driver.packets(fd, warmUp, drive.flows, road));
     // So many new flows that the state has room for all of every round.
-    const repeat = begins ? Math.min(4_000, this.#repeat) : this.#repeat;
+    const repeat = begins || prelude !== undefined ? Math.min(4_000, this.#repeat) : this.#repeat;
     let from = 0;
     const once = (): number => {
       // Flows that an interrupted attempt has begun are not new any more.
       const now = { ...drive, from };
       from += repeat;
-      const nothing = this.#driver.packets("nothing", now, repeat);
+      if (prelude) this.#driver.packets(this.#program(prelude.program), { ...prelude.drive, from: now.from }, repeat);
+      const nothing = this.#driver.packets("nothing", now, repeat, road);
       const before = this.#datapath.counters();
-      const { meanNs } = this.#driver.packets(fd, now, repeat);
+      const { meanNs } = this.#driver.packets(fd, now, repeat, road);
       this.#refuseNonsense(what, before, counter, repeat);
       if (begins) this.#refuseNonsense(what, before, "new_service_flow", repeat);
       return meanNs - nothing.meanNs;

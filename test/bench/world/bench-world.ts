@@ -23,8 +23,11 @@ import { LineProcess } from "./line-process.ts";
 import { compileLoad, LoadClient, startServer, type Target } from "./load.ts";
 import type { ReplayCommand, ReplayReply } from "./replay-server.ts";
 
-/** What serves a node's Services. `none` reaches backends directly; `none-again` is the same once more, for the noise. */
-export type Setup = "none" | "none-again" | "ours" | "iptables" | "nftables";
+/**
+ * What serves a node's Services; `ours-xdp` is ours with its native acceleration. `none` reaches backends directly,
+ * `none-again` is the same once more, for the noise, and `generator` is a node whose device is the end of the road.
+ */
+export type Setup = "none" | "none-again" | "generator" | "ours" | "ours-xdp" | "iptables" | "nftables";
 
 export const API_PORT = 6443;
 
@@ -39,6 +42,9 @@ export interface Side {
   readonly apiAddress: string;
   /** The other end of the node's way to the backends, in the cluster's namespace. */
   readonly sinkDevice: string;
+  /** For ours alone: one of its own. */
+  readonly bpfRoot: string;
+  readonly cgroup: string;
   /** In the cgroup that socket load balancing is attached to. */
   readonly inside: LoadClient;
   /** In none: its packets are served at the node's device. */
@@ -48,8 +54,6 @@ export interface Side {
 export class BenchWorld {
   readonly cleanup = new Cleanup();
   readonly directory = mkdtempSync(join(tmpdir(), "sansproxy-bench-"));
-  readonly bpfRoot: string;
-  readonly cgroup: string;
   readonly sides = new Map<Setup, Side>();
   readonly shape: ClusterShape;
   readonly #cluster: Netns;
@@ -60,8 +64,6 @@ export class BenchWorld {
     this.shape = shape;
     this.cleanup.add(() => rmSync(this.directory, { recursive: true, force: true }));
     try {
-      this.bpfRoot = mountBpffs(this.cleanup);
-      this.cgroup = makeCgroup(this.cleanup);
       this.#program = compileLoad(this.directory);
       this.#cluster = new Netns("cluster", this.cleanup);
       this.#cluster.ip("route", "add", "local", BACKEND_NETWORK, "dev", "lo");
@@ -74,6 +76,8 @@ export class BenchWorld {
   }
 
   #makeSide(setup: Setup, index: number): Side {
+    const bpfRoot = mountBpffs(this.cleanup);
+    const cgroup = makeCgroup(this.cleanup);
     const node = new Netns(`node-${setup}`, this.cleanup);
     const client = new Netns(`client-${setup}`, this.cleanup);
     const [clientAddress, gateway] = [`10.77.${index}.1`, `10.77.${index}.2`];
@@ -92,7 +96,8 @@ export class BenchWorld {
     node.sysctl("net.ipv4.ip_forward", "1");
     return {
       ...{ setup, node, client, nodeAddress, apiAddress, nodeName: `node-${setup}`, sinkDevice: `port${index}` },
-      inside: new LoadClient(this.#program, client, this.cleanup, this.cgroup),
+      ...{ bpfRoot, cgroup },
+      inside: new LoadClient(this.#program, client, this.cleanup, cgroup),
       outside: new LoadClient(this.#program, client, this.cleanup),
     };
   }

@@ -92,10 +92,11 @@ export async function startAgent(world: BenchWorld, side: Side, objectsDir: stri
     autoDirectNodeRoutes: false,
     devices: "eth0,eth1",
     "cni.install": false,
-    "bpf.root": world.bpfRoot,
-    "cgroup.hostRoot": world.cgroup,
+    "bpf.root": side.bpfRoot,
+    "cgroup.hostRoot": side.cgroup,
+    "loadBalancer.acceleration": side.setup === "ours-xdp" ? "native" : "disabled",
   };
-  const path = join(world.directory, "agent.json");
+  const path = join(world.directory, `${side.setup}.json`);
   writeFileSync(path, JSON.stringify(config));
   const monitor = ["--import", join(import.meta.dirname, "stall-monitor.mjs")];
   const paths = ["--config", path, "--service-account", world.directory, "--objects", objectsDir];

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 300_000;
 const STEP_MS = 2_000;
 
 /** The client whose connections a proxy is meant to serve. */
-export const clientOf = (side: Side): LoadClient => (side.setup === "ours" ? side.inside : side.outside);
+export const clientOf = (side: Side): LoadClient => (side.setup.startsWith("ours") ? side.inside : side.outside);
 
 /** CLOCK_MONOTONIC in nanoseconds at the answer after which no Service was missing any more. */
 export async function allServed(world: BenchWorld, side: Side, proxy: ServiceProxy): Promise<number> {
