@@ -47,7 +47,7 @@ export interface Values {
 
 function wrong(key: string, value: unknown, rule: string): pulumi.RunError {
   return new pulumi.RunError(
-    `The configuration sansproxy:${key} is ${JSON.stringify(value)}, but ${rule} (pulumi config set sansproxy:${key} VALUE).`,
+    `The configuration sansproxy:${key} is ${JSON.stringify(value)}, but ${rule}: npm run up -- -c sansproxy:${key}=VALUE.`,
   );
 }
 

@@ -69,7 +69,7 @@ describe("the local stack", () => {
     ["bridge", "A bridge", /lower-case letters/],
   ])("refuses sansproxy:%s = %s, naming key and remedy", (key, value, rule) => {
     expect(() => settings({ [key]: value })).toThrow(rule);
-    expect(() => settings({ [key]: value })).toThrow(`pulumi config set sansproxy:${key}`);
+    expect(() => settings({ [key]: value })).toThrow(`npm run up -- -c sansproxy:${key}=VALUE`);
   });
 
   it("names the remedy when nothing has been prepared", () => {

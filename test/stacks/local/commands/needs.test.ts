@@ -50,7 +50,7 @@ test("the stack's file counts, and what an argument sets goes before it, in each
 test("a value that cannot be is refused before anything is built", async () => {
   await expect(settingsWith({ workers: "many" })).rejects.toThrow(/sansproxy:workers is "many".*whole number/);
   await expect(settingsWith({ kubernetesVersion: "1.35.1" })).rejects.toThrow(
-    /is "1\.35\.1".* patch version of v1\.36 /,
+    /is "1\.35\.1".* patch version of v1\.36: npm run up/,
   );
 });
 
