@@ -182,7 +182,7 @@ describe.each(families)("$family", ({ client, node, pod, otherPod, vip, elsewher
     table.run("node_ingress", first);
     const SEEN_OFFSET = 8;
     for (const [key, value] of [...table.fragments.walk()]) {
-      value.writeUInt32LE(value.readUInt32LE(SEEN_OFFSET) - 62, SEEN_OFFSET);
+      value.writeUInt32LE((value.readUInt32LE(SEEN_OFFSET) - 62) >>> 0, SEEN_OFFSET);
       table.fragments.set(key, value);
     }
     expect(table.run("node_ingress", second)).toMatchObject({ verdict: NEXT, counted: { fragment_passed: 1 } });
