@@ -16,38 +16,21 @@ export interface PackageRepository {
 }
 
 /**
- * Serves packages `kubeadm`, `kubelet` and `kubectl` of `version` (such as `v1.36.3`), made of a bundle's `bin.tar.gz`.
+ * Serves packages `kubeadm`, `kubelet` and `kubectl` made of bundles' `bin.tar.gz`, given by version (such as `v1.36.3`).
  * Through its server machines reach their `distribution`, and no other host.
  */
 export async function servePackages(
-  programsArchive: string,
-  version: string,
+  archives: Readonly<Record<string, string>>,
   address: string,
   distribution: string,
 ): Promise<PackageRepository> {
   const folder = mkdtempSync(join(tmpdir(), "sansproxy-packages-"));
   const published = join(folder, "deb");
   mkdirSync(published);
-  const programs = join(folder, "programs");
-  mkdirSync(programs);
-  execFileSync("tar", ["-xzf", programsArchive, "-C", programs]);
-  const debianVersion = `${version.slice(1)}-1.1`;
-  const units = { "kubelet.service": "", "10-kubeadm.conf": "kubelet.service.d/" };
-  const files = {
-    kubeadm: { "usr/bin/kubeadm": "kubeadm" },
-    kubectl: { "usr/bin/kubectl": "kubectl" },
-    kubelet: {
-      "usr/bin/kubelet": "kubelet",
-      ...Object.fromEntries(
-        Object.entries(units).map(([unit, at]) => [`usr/lib/systemd/system/${at}${unit}`, `systemd/${unit}`]),
-      ),
-    },
-  };
-  const index = Object.entries(files).map(([name, content]) =>
-    makePackage(folder, programs, name, debianVersion, content),
+  const index = Object.entries(archives).flatMap(([version, archive]) =>
+    makePackages(folder, archive, `${version.slice(1)}-1.1`),
   );
   writeFileSync(join(published, "Packages"), index.join("\n"));
-  rmSync(programs, { recursive: true });
   const keyFingerprint = sign(folder, published);
   const server = await listen(published, address, distribution);
   return {
@@ -60,6 +43,29 @@ export async function servePackages(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Builds the packages of one version; gives their paragraphs of the index. */
+function makePackages(folder: string, archive: string, version: string): string[] {
+  const programs = join(folder, "programs");
+  mkdirSync(programs);
+  execFileSync("tar", ["-xzf", archive, "-C", programs]);
+  const units = { "kubelet.service": "", "10-kubeadm.conf": "kubelet.service.d/" };
+  const files = {
+    kubeadm: { "usr/bin/kubeadm": "kubeadm" },
+    kubectl: { "usr/bin/kubectl": "kubectl" },
+    kubelet: {
+      "usr/bin/kubelet": "kubelet",
+      ...Object.fromEntries(
+        Object.entries(units).map(([unit, at]) => [`usr/lib/systemd/system/${at}${unit}`, `systemd/${unit}`]),
+      ),
+    },
+  };
+  const paragraphs = Object.entries(files).map(([name, content]) =>
+    makePackage(folder, programs, name, version, content),
+  );
+  rmSync(programs, { recursive: true });
+  return paragraphs;
 }
 
 /** Builds one package; gives its paragraph of the index. */

@@ -11,7 +11,9 @@ import { clone } from "../../stacks/local/host/paths.ts";
 import { createMachine } from "../../stacks/local/machines/machine.ts";
 import { createNetwork } from "../../stacks/local/machines/network.ts";
 import { sweep } from "../../stacks/local/machines/sweep.ts";
-import { kubernetesVersion } from "../../stacks/local/toolchain/programs.ts";
+import { obtain } from "../../stacks/local/toolchain/build.ts";
+import { makeBundle } from "../../stacks/local/toolchain/bundle.ts";
+import { earlierKubernetesVersion, kubernetesVersion } from "../../stacks/local/toolchain/programs.ts";
 import { settled } from "../components/recorded-program.ts";
 import { type PackageRepository, servePackages } from "./package-repository.ts";
 
@@ -30,7 +32,13 @@ beforeAll(async () => {
   const { hostKey } = await createMachine({ stack, name: "bare", address, memoryMb: 1024, authorizedKey, bridge });
   writeFileSync(join(keys, "known_hosts"), `${address} ${hostKey}\n`);
   const { hostname } = new URL(await ssh("awk '$1 == \"deb\" { print $2; exit }' /etc/apt/sources.list"));
-  repository = await servePackages(join(clone.bundle, "bin.tar.gz"), kubernetesVersion, "10.89.252.1", hostname);
+  const earlier = await obtain(["kubeadm", "kubelet", "kubectl"], earlierKubernetesVersion);
+  const earlierBundle = await makeBundle(earlier, [], earlierKubernetesVersion);
+  const archives = {
+    [kubernetesVersion]: join(clone.bundle, "bin.tar.gz"),
+    [earlierKubernetesVersion]: join(earlierBundle, "bin.tar.gz"),
+  };
+  repository = await servePackages(archives, "10.89.252.1", hostname);
   await ssh(`echo 'Acquire::http::Proxy::${hostname} "${repository.url}";' > /etc/apt/apt.conf.d/90-proxy`);
 });
 
@@ -64,13 +72,42 @@ test("preparing it again changes nothing", async () => {
   expect(await ssh(state)).toBe(before);
 });
 
+test("a member keeps its programs until its upgrade, which brings kubeadm first and the kubelet later", async () => {
+  const versions = "kubeadm version -o short; kubelet --version; kubectl version --client | head -n 1";
+  const all = (kubeadm: string, rest: string) => `${kubeadm}\nKubernetes ${rest}\nClient Version: ${rest}`;
+  await prepare({ KUBERNETES_VERSION: earlierKubernetesVersion });
+  expect(await ssh(versions)).toBe(all(earlierKubernetesVersion, earlierKubernetesVersion));
+  await ssh("mkdir -p /etc/kubernetes && touch /etc/kubernetes/kubelet.conf");
+  expect(await prepare({})).toContain(`is ready for its upgrade to ${kubernetesVersion}`);
+  expect(await ssh(versions)).toBe(all(earlierKubernetesVersion, earlierKubernetesVersion));
+  await bring("kubeadm");
+  expect(await ssh(versions)).toBe(all(kubernetesVersion, earlierKubernetesVersion));
+  await bring("kubelet kubectl");
+  expect(await ssh(versions)).toBe(all(kubernetesVersion, kubernetesVersion));
+  expect(await ssh("apt-mark showhold")).toBe("kubeadm\nkubectl\nkubelet");
+  await ssh("rm /etc/kubernetes/kubelet.conf");
+});
+
 test("a version that the repository does not have is refused by name", async () => {
   await expect(prepare({ KUBERNETES_VERSION: "v1.36.99" })).rejects.toThrow(/has no kubeadm 1\.36\.99; choose/);
 });
 
 /** Runs the step as BareMetalCluster does; what it says, or a refusal with what it said. */
 async function prepare(changes: Record<string, string>): Promise<string> {
-  const variables = {
+  const input = await settled(scriptInput("prepare", { ...variables(), ...changes }));
+  return await ssh(scriptCommand("create", 240, false), input);
+}
+
+/** The part of the step `upgrade` that installs these programs; the rest of it needs a cluster. */
+async function bring(programs: string): Promise<void> {
+  const step = await settled(scriptInput("upgrade", variables()));
+  const part = step.replace(/\n"run_\$1" <\/dev\/null\n$/, `\nbring_kubernetes ${programs} </dev/null\n`);
+  if (part === step) throw new Error("The step upgrade does not end as expected.");
+  await ssh(scriptCommand("update", 240, false), part);
+}
+
+function variables() {
+  return {
     HOST_NAME: "bare",
     HOST_ADDRESS: address,
     HOST_ROLE: "worker",
@@ -84,9 +121,7 @@ async function prepare(changes: Record<string, string>): Promise<string> {
     HOST_IPV6: "",
     APT_REPOSITORY: repository.url,
     APT_KEY_FINGERPRINT: repository.keyFingerprint,
-    ...changes,
   };
-  return await ssh(scriptCommand("create", 240, false), await settled(scriptInput("prepare", variables)));
 }
 
 /** Runs a command in the machine by SSH, accepting no other host key. */
