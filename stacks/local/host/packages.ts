@@ -36,6 +36,7 @@ const neededByTests: readonly (readonly [string, string])[] = [
   ["/usr/bin/gpg-agent", "gpg-agent"],
   ["/usr/bin/gpgconf", "gpgconf"],
   ["/bin/ps", "procps"],
+  ["/usr/lib/python3.11/ensurepip/__init__.py", "python3-venv"],
 ];
 
 /** Services that come with these packages, and that the tests do not want: they start their own with own settings. */

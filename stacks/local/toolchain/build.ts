@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run, runAnyway } from "../host/exec.ts";
 import { withLock } from "../host/lock.ts";
@@ -81,13 +81,24 @@ export async function moduleFolder(module: string, path: string): Promise<string
   return (JSON.parse(folder) as { Dir: string }).Dir;
 }
 
-/** Where a built program lies: changes with its version, its module's pins and its flags. */
+/** Where a built program lies: changes with its version, its module's pins, sources of our own, and its flags. */
 export async function cachedPath(program: Program): Promise<string> {
   const hash = createHash("sha256");
   for (const file of ["go.mod", "go.sum"]) hash.update(await readFile(join(modules, program.module, file)));
+  if (program.ownSources === true) {
+    for (const file of await ownSources(join(modules, program.module))) hash.update(await readFile(file));
+  }
   hash.update(JSON.stringify([program.package, compileFlags, linkerFlags(program)]));
   const key = `${program.version}-${hash.digest("hex").slice(0, 12)}`;
   return join(cacheDirectory(), "programs", program.name, key, program.name);
+}
+
+async function ownSources(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true });
+  return entries
+    .filter((entry) => entry.endsWith(".go"))
+    .sort()
+    .map((entry) => join(folder, entry));
 }
 
 /** Builds programs of one module with the same flags. */

@@ -20,6 +20,8 @@ export interface Program {
   readonly tests?: boolean;
   /** Version of the sources, where the program is stamped with another one. */
   readonly sources?: string;
+  /** True where the module holds sources of our own; absent: the program is all upstream's. */
+  readonly ownSources?: boolean;
 }
 
 export const kubernetesVersion = "v1.36.3";
@@ -61,15 +63,32 @@ function silent(name: string, path: string): Program {
   };
 }
 
+const pulumiStamp = (version: string) => [`github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${version}`];
+
+/** A program of ours of upstream's parts: of YAML's own host, and of what there is of Python's, whose module is not published. */
+function languageHost(name: string, version: string): Program {
+  return {
+    name,
+    version,
+    module: "pulumi-languages",
+    package: `sansproxy/toolchain/pulumi-languages/${name}`,
+    // YAML's host is not made for newer libraries than these; a newer engine is served all the same.
+    stamps: pulumiStamp("v3.206.0"),
+    ownSources: true,
+  };
+}
+
 export const programs = {
   pulumi: {
     name: "pulumi",
     version: "v3.250.0",
     module: "pulumi",
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-    stamps: ["github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.250.0"],
+    stamps: pulumiStamp("v3.250.0"),
     check: { args: ["version"], usable: atLeast("3.250.0") },
   },
+  "pulumi-language-yaml": languageHost("pulumi-language-yaml", "v1.25.0"),
+  "pulumi-language-python": languageHost("pulumi-language-python", "v3.206.0"),
   helm: {
     name: "helm",
     version: "v3.22.0",
@@ -145,8 +164,8 @@ export const neededByUp: readonly ProgramName[] = [
   "coredns",
 ];
 
-/** What only the tests run: the proxy that ours is compared with. */
-export const neededByTests: readonly ProgramName[] = ["kube-proxy"];
+/** What only the tests run: the proxy that ours is compared with, and programs in other languages. */
+export const neededByTests: readonly ProgramName[] = ["kube-proxy", "pulumi-language-yaml", "pulumi-language-python"];
 
 function quoted(text: string): string {
   return text.replace(/[.+*?^$()[\]{}|\\]/g, "\\$&");

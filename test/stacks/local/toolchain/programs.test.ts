@@ -50,18 +50,30 @@ test("other flags or another version have another place", async () => {
 });
 
 test.each([...neededByUp, ...neededByTests])("go.mod pins %s as the table says", async (name) => {
-  const program = programs[name];
+  const program: Program = programs[name];
   const text = await readFile(join(repository, "stacks/local/toolchain/modules", program.module, "go.mod"), "utf8");
   const lines = text.split("\n").map((line) => line.replace(/^tool /, "").trim());
-  expect(lines).toContain(program.package);
   const pins = lines
-    .filter((line) => line.includes(` ${program.version} `))
-    .map((line) => line.split(" ")[0] ?? "none");
-  expect(pins.some((path) => program.package.startsWith(path))).toBe(true);
+    .map((line) => line.split(" "))
+    .flatMap(([path, version]) => (version === program.version ? path : []));
+  if (program.ownSources !== true) {
+    expect(lines).toContain(program.package);
+    expect(pins.some((path) => program.package.startsWith(path ?? "none"))).toBe(true);
+  } else {
+    // A program of our own has the version of the upstream whose parts it joins.
+    expect(text).toContain(`module ${program.package.slice(0, -`/${program.name}`.length)}\n`);
+    expect(pins.length).toBeGreaterThan(0);
+  }
 });
 
-test("`up` builds no kube-proxy", () => {
-  expect(neededByUp).not.toContain("kube-proxy");
+test("sources of our own are part of a program's place", async () => {
+  const { ownSources, ...withoutThem } = programs["pulumi-language-python"];
+  expect(ownSources).toBe(true);
+  expect(await cachedPath(withoutThem)).not.toBe(await cachedPath({ ...withoutThem, ownSources: true }));
+});
+
+test("`up` builds no kube-proxy, and no language host", () => {
+  for (const name of neededByTests) expect(neededByUp).not.toContain(name);
 });
 
 test("another patch version is another stamp on the pinned sources, and an official program of it comes first", async () => {
