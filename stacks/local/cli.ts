@@ -3,6 +3,7 @@
 
 import { Command } from "commander";
 import { bench } from "./commands/bench.ts";
+import { clouds } from "./commands/clouds.ts";
 import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
 import { fuzz } from "./commands/fuzz.ts";
@@ -116,6 +117,12 @@ for (const command of [
     name: "fuzz",
     description: "hold damaged packets against a model of verdicts: fuzz -- [--packets N] [--seed S]",
     run: fuzz,
+  },
+  {
+    name: "clouds",
+    description:
+      "bring the cloud stacks up on simulated accounts: clouds -- [cilium-modes|cilium-serving|gke-agent|multi-cloud]",
+    run: clouds,
   },
   {
     name: "rolling-update",

@@ -120,6 +120,7 @@ const cluster: Kind = {
       serviceCidr: text(record(inputs["kubernetesNetworkConfig"])["serviceIpv4Cidr"]) || "172.20.0.0/16",
       // As with AWS' own plugin, Pods get addresses of the nodes' network.
       podCidr: text(around.account.get(network.subnet, subnetIds[0] ?? "")?.outputs["cidrBlock"]),
+      kubeProxyOnNodes: false,
       surroundings: { cloud: "aws" as const, cluster: name, region, networkId: vpcId, subnetIds },
     };
     const say = (line: string): void => around.subject.log("info", `simulated eks: ${line}`, { ephemeral: true });

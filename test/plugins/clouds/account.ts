@@ -31,6 +31,8 @@ export interface MachineSettings {
   readonly bridge: string;
   readonly subnet: string;
   readonly bundle: string;
+  /** The real kube-proxy, for nodes that are born with it. */
+  readonly kubeProxy: string;
 }
 
 export interface Stored {

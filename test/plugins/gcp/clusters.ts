@@ -165,7 +165,8 @@ export const cluster: Kind = {
       subnetIds: [found?.id ?? ""],
     };
     const say = (line: string): void => subject.log("info", `simulated gke: ${line}`, { ephemeral: true });
-    const plan = { id: clusterId(name), serviceCidr: services, podCidr: pods, surroundings };
+    const kubeProxyOnNodes = inputs["datapathProvider"] !== "ADVANCED_DATAPATH";
+    const plan = { id: clusterId(name), serviceCidr: services, podCidr: pods, kubeProxyOnNodes, surroundings };
     const [endpoint] = await Promise.all([
       createCluster(account, plan, say, subject.signal),
       clock.pass(clusterMinutes, subject.signal),

@@ -74,6 +74,11 @@ const leave = async (inputs: Dict, from: number, { account }: Surroundings): Pro
   await clustersOf(account).removeNodes(folderOf(account, clusterId(clusterName(inputs))), names);
 };
 
+const masterVersionOf = (inputs: Dict, { account }: Surroundings): string =>
+  text(
+    account.list(clusterToken).find(({ outputs }) => outputs["name"] === clusterName(inputs))?.outputs["masterVersion"],
+  );
+
 export const nodePool: Kind = {
   token,
   autoName: "name",
@@ -81,7 +86,7 @@ export const nodePool: Kind = {
     ...["name", "namePrefix", "cluster", "location", "project", "initialNodeCount", "maxPodsPerNode"],
     ...["nodeConfig.oauthScopes", "nodeConfig.serviceAccount", "nodeConfig.metadata", "placementPolicy"],
   ],
-  computed: ["instanceGroupUrls", "managedInstanceGroupUrls", "operation", "project"],
+  computed: ["instanceGroupUrls", "managedInstanceGroupUrls", "operation", "project", "version"],
   references: { cluster: refer(clusterToken) },
   check,
   broken: (outputs) => (outputs["operation"] === "failed" ? "operation" : undefined),
@@ -95,6 +100,8 @@ export const nodePool: Kind = {
       managedInstanceGroupUrls: [],
       operation,
       project,
+      // Nodes are born with their control plane's version.
+      version: masterVersionOf(inputs, around),
     });
     if (await join(inputs, 0, sizeOf(inputs), around)) return { id, outputs: outputs("") };
     throw new CreatedInFailure(

@@ -52,6 +52,8 @@ const startControlPlane = (): ServerProcess[] => {
     "--authorization-mode=RBAC",
     `--service-cluster-ip-range=${plan.serviceCidr}`,
     "--disable-admission-plugins=ServiceAccount",
+    // As in every cloud: CNI plugins and datapaths are privileged Pods.
+    "--allow-privileged=true",
   ]);
   return [etcd, apiServer];
 };

@@ -33,6 +33,8 @@ export interface ClusterPlan {
   readonly serviceCidr: string;
   /** Where the platform's own pod network gets its addresses from. */
   readonly podCidr: string;
+  /** Nodes are born with kube-proxy as a static Pod. */
+  readonly kubeProxyOnNodes: boolean;
   readonly surroundings: Surrounded;
 }
 

@@ -2,12 +2,13 @@
 // Clusters on real machines of this box: kubeadm's control plane, which is no node, and nodes that join and serve.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { initConfiguration, joinConfiguration } from "../../../../components/internal/bare-metal/kubeadm-config.ts";
 import type { Account, MachineSettings } from "../account.ts";
 import type { Credential, Endpoint } from "./api-client.ts";
 import { endAttendant, startAttendant } from "./attendants.ts";
 import { type ClusterPlan, type Clusters, clientOf, markPodNetwork, type NodePlan, planOf } from "./cluster.ts";
+import { putKubeProxy } from "./kube-proxy.ts";
 import { Machines } from "./machines.ts";
 import { connectPods } from "./pod-network.ts";
 
@@ -84,13 +85,14 @@ const joinDocument = (
 ): string => {
   const host = { name: node.name, address, ipv6Address: "", role: "worker", ignorePreflightErrors: ["all"] };
   const written = joinConfiguration(facts(plan, endpoint.host), host, port, { ...credentials, certificateKey: "" });
+  const document = parse(written) as { nodeRegistration: { kubeletExtraArgs: object[] } };
+  const { nodeRegistration } = document;
   const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
-  // JSON is YAML, and leaves no doubt that "y" is no boolean.
-  const registration = `nodeRegistration:\n  taints: ${JSON.stringify(node.taints)}`;
-  const argument = `    - name: node-labels\n      value: "${labels.join(",")}"`;
-  return written
-    .replace("nodeRegistration:", registration)
-    .replace("kubeletExtraArgs:", `kubeletExtraArgs:\n${argument}`);
+  const kubeletExtraArgs = [
+    ...nodeRegistration.kubeletExtraArgs,
+    ...(labels.length === 0 ? [] : [{ name: "node-labels", value: labels.join(",") }]),
+  ];
+  return stringify({ ...document, nodeRegistration: { ...nodeRegistration, taints: node.taints, kubeletExtraArgs } });
 };
 
 export const machineClusters = (account: Account): Clusters => {
@@ -99,7 +101,9 @@ export const machineClusters = (account: Account): Clusters => {
   const joinOne = async (directory: string, node: NodePlan, signal: AbortSignal): Promise<void> => {
     const plan = planOf(directory);
     const { endpoint } = clientOf(directory);
-    const address = await machines.create(node.name, 1024, "worker", signal);
+    const address = await machines.create(node.name, 1024, "worker");
+    signal.throwIfAborted();
+    if (plan.kubeProxyOnNodes) await putKubeProxy(machines, node.name, controlPlaneOf(plan));
     const credentials = await credentialsOf(machines, controlPlaneOf(plan));
     const document = joinDocument(plan, endpoint, node, address, credentials);
     await machines.run(
@@ -110,10 +114,10 @@ export const machineClusters = (account: Account): Clusters => {
   };
 
   return {
-    async create(directory, plan, log, signal) {
+    async create(directory, plan, log) {
       log("a real machine with kubeadm's control plane starts on this box, in place of a cloud's control plane");
       const name = controlPlaneOf(plan);
-      const address = await machines.create(name, 1800, "control-plane", signal);
+      const address = await machines.create(name, 1800, "control-plane");
       await machines.write(name, "/etc/kubernetes/kubelet.conf.d/60-control-plane.conf", standaloneKubelet.config);
       await machines.write(name, "/etc/systemd/system/kubelet.service.d/20-standalone.conf", standaloneKubelet.unit);
       const host = { name, address, ipv6Address: "", role: "control-plane", ignorePreflightErrors: ["all"] };
@@ -164,12 +168,12 @@ export const machineClusters = (account: Account): Clusters => {
     },
 
     async dnsReady(directory) {
-      await connectPods(directory, machines);
+      await connectPods(directory, machines, controlPlaneOf(planOf(directory)));
       const path = "/apis/apps/v1/namespaces/kube-system/deployments/coredns";
       const { body } = await clientOf(directory).require([200], "GET", path);
       return (body.status.availableReplicas ?? 0) > 0;
     },
 
-    tend: (directory) => connectPods(directory, machines),
+    tend: (directory) => connectPods(directory, machines, controlPlaneOf(planOf(directory))),
   };
 };

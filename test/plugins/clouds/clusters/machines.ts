@@ -1,92 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machines of a simulated account: made by the local stack's own means, filled from its bundle, worked on over SSH.
 import { execFile, execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import {
+  type Bundle,
+  type BundleFile,
   bundleVariables,
   filesForRole,
   readBundle,
   remotePath,
 } from "../../../../components/internal/bare-metal/bundle.ts";
 import { scriptBody, shellWord } from "../../../../components/internal/bare-metal/scripts.ts";
+import { createMachine, deleteMachine, folderOf } from "../../../../stacks/local/machines/machine.ts";
+import { createNetwork } from "../../../../stacks/local/machines/network.ts";
+import { sweep } from "../../../../stacks/local/machines/sweep.ts";
 import type { MachineSettings } from "../account.ts";
 
-const repository = join(import.meta.dirname, "../../../..");
-const cli = join(repository, "stacks/local/machines/cli.ts");
-const machinesRoot = "/var/lib/sansproxy";
 /** Machines get addresses from here on; the box has the first one of the network. */
 const firstHost = 11;
 const stepSeconds = 900;
+const ours = "ghcr.io/sansproxy/agent:";
 
-interface Made {
-  readonly address: string;
-  readonly hostKey: string;
-}
+export type MachineRole = "control-plane" | "worker";
+
+/** What is installed on a machine: of the bundle, only what runs there. */
+const neededOn = (role: MachineRole, { images = [] }: BundleFile): boolean =>
+  !images.some((image) => image.includes("/agnhost:") || (role === "control-plane" && image.startsWith(ours)));
+
+/** The bundle, and the name of the agent's image in it. */
+export const machineBundle = (folder: string): { bundle: Bundle; agentImage: string } => {
+  const bundle = readBundle("bundle", folder);
+  if ("reason" in bundle) throw new Error(`${bundle.reason} (\`npm run toolchain\` makes it)`);
+  const agentImage = bundle.files.flatMap(({ images = [] }) => images).find((image) => image.startsWith(ours));
+  if (agentImage === undefined) throw new Error(`the bundle ${folder} has no image of the agent`);
+  return { bundle, agentImage };
+};
 
 export class Machines {
-  readonly #settings: MachineSettings;
+  readonly settings: MachineSettings;
   readonly #folder: string;
+  readonly #key: string;
 
   constructor(accountDirectory: string, settings: MachineSettings) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#folder = join(accountDirectory, "machines");
+    this.#key = join(this.#folder, "id_ed25519");
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
   }
 
-  #key(): string {
-    const file = join(this.#folder, "id_ed25519");
-    if (!existsSync(file)) execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "simulated", "-f", file]);
-    return file;
+  /** Makes the network and the key that all machines of the account share, on a box without its machines. */
+  async prepare(): Promise<void> {
+    await this.remove();
+    const { stack, bridge, subnet } = this.settings;
+    await createNetwork({ stack, bridge: { name: bridge, cidr: subnet } });
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "simulated", "-f", this.#key]);
   }
 
-  /** Runs one of the machines' commands, as the local stack does; what it says on stderr is the reason of a failure. */
-  #command(verb: string, specification: object): string {
-    return execFileSync(process.execPath, ["--disable-warning=ExperimentalWarning", cli, verb], {
-      cwd: repository,
-      input: JSON.stringify(specification),
-      stdio: "pipe",
-      encoding: "utf8",
-    });
+  /** Takes every trace of the account's machines from this box. */
+  async remove(): Promise<void> {
+    await sweep(this.settings.stack);
   }
 
   /** Takes an address for a machine, once and for all of its life. */
   #address(name: string): string {
-    const base = this.#settings.subnet.split(".").slice(0, 3).join(".");
+    const base = this.settings.subnet.split(".").slice(0, 3).join(".");
     for (let host = firstHost; host < 250; host += 1) {
+      const file = join(this.#folder, `address-${host}`);
       try {
-        writeFileSync(join(this.#folder, `address-${host}`), name, { flag: "wx" });
+        writeFileSync(file, name, { flag: "wx" });
         return `${base}.${host}`;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        if (readFileSync(join(this.#folder, `address-${host}`), "utf8") === name) return `${base}.${host}`;
+        if (readFileSync(file, "utf8") === name) return `${base}.${host}`;
       }
     }
-    throw new Error(`the network ${this.#settings.subnet} has no address left`);
+    throw new Error(`the network ${this.settings.subnet} has no address left`);
   }
 
-  /** Makes the machine and installs Kubernetes' programs and images on it; gives its address. */
-  async create(name: string, memoryMb: number, role: "control-plane" | "worker", signal: AbortSignal): Promise<string> {
-    const { stack, bridge, subnet, bundle: folder } = this.#settings;
-    const network = { stack, bridge: { name: bridge, cidr: subnet } };
-    const authorizedKey = readFileSync(`${this.#key()}.pub`, "utf8").trim();
+  get privateKey(): string {
+    return readFileSync(this.#key, "utf8");
+  }
+
+  /** Makes a machine on which nothing of Kubernetes is. */
+  async boot(name: string, memoryMb: number): Promise<{ address: string; hostKey: string }> {
+    const { stack, bridge, subnet } = this.settings;
+    const authorizedKey = readFileSync(`${this.#key}.pub`, "utf8").trim();
     const address = this.#address(name);
-    this.#command("network-create", network);
-    signal.throwIfAborted();
-    // Its address is noted first: a machine that is only half made has to be found again.
-    writeFileSync(join(this.#folder, `${name}.json`), JSON.stringify({ address, hostKey: "" }));
-    const said = this.#command("create", { ...network, name, address, memoryMb, authorizedKey });
-    const { hostKey } = JSON.parse(said) as { hostKey: string };
-    writeFileSync(join(this.#folder, `${name}.json`), JSON.stringify({ address, hostKey }));
+    const place = { stack, bridge: { name: bridge, cidr: subnet } };
+    const { hostKey } = await createMachine({ ...place, name, address, memoryMb, authorizedKey });
     writeFileSync(join(this.#folder, `${name}.known`), `${address} ${hostKey}\n`);
-    const bundle = readBundle("bundle", folder);
-    if ("reason" in bundle) throw new Error(bundle.reason);
-    const disk = join(machinesRoot, stack, name, "root");
+    writeFileSync(join(this.#folder, `${name}.address`), address);
+    return { address, hostKey };
+  }
+
+  /** Makes a machine and installs Kubernetes' programs and images on it; gives its address. */
+  async create(name: string, memoryMb: number, role: MachineRole): Promise<string> {
+    const { address } = await this.boot(name, memoryMb);
+    const whole = machineBundle(this.settings.bundle).bundle;
+    const bundle = { ...whole, files: whole.files.filter((file) => neededOn(role, file)) };
     for (const file of filesForRole(bundle, role)) {
-      const target = join(disk, remotePath(file));
-      mkdirSync(join(target, ".."), { recursive: true });
-      copyFileSync(join(bundle.folder, file.path), target);
+      await this.place(name, join(bundle.folder, file.path), remotePath(file));
     }
     const variables = {
       ...{ HOST_NAME: name, HOST_ADDRESS: address, HOST_IPV6: "", HOST_ROLE: role },
@@ -98,11 +114,18 @@ export class Machines {
     return address;
   }
 
+  /** Puts a file of this box onto the machine's disk. */
+  async place(name: string, file: string, path: string): Promise<void> {
+    const target = join(folderOf(this.settings.stack, name), "root", path);
+    mkdirSync(dirname(target), { recursive: true });
+    await copyFile(file, target, constants.COPYFILE_FICLONE);
+  }
+
   #ssh(name: string): string[] {
     const known = join(this.#folder, `${name}.known`);
-    const { address } = JSON.parse(readFileSync(join(this.#folder, `${name}.json`), "utf8")) as Made;
+    const address = readFileSync(join(this.#folder, `${name}.address`), "utf8");
     const options = ["StrictHostKeyChecking=yes", `UserKnownHostsFile=${known}`, "BatchMode=yes", "LogLevel=ERROR"];
-    return ["-F", "none", "-i", this.#key(), ...options.flatMap((option) => ["-o", option]), `root@${address}`];
+    return ["-F", "none", "-i", this.#key, ...options.flatMap((option) => ["-o", option]), `root@${address}`];
   }
 
   /** Runs a script on the machine; gives its stdout, and fails with what it said on stderr. */
@@ -122,16 +145,9 @@ export class Machines {
     await this.run(name, `mkdir -p "$(dirname ${shellWord(path)})"; cat >${shellWord(path)}`, content);
   }
 
-  /** Removes the machine, and the network with the last one. */
+  /** Removes the machine; one that is only half made as well. */
   async delete(name: string): Promise<void> {
-    const file = join(this.#folder, `${name}.json`);
-    if (!existsSync(file)) return;
-    const { stack, bridge, subnet } = this.#settings;
-    const { address } = JSON.parse(readFileSync(file, "utf8")) as Made;
-    const authorizedKey = readFileSync(`${this.#key()}.pub`, "utf8").trim();
-    const network = { stack, bridge: { name: bridge, cidr: subnet } };
-    this.#command("delete", { ...network, name, address, memoryMb: 1024, authorizedKey });
-    for (const suffix of ["json", "known"]) rmSync(join(this.#folder, `${name}.${suffix}`), { force: true });
-    if (!readdirSync(this.#folder).some((entry) => entry.endsWith(".json"))) this.#command("network-delete", network);
+    await deleteMachine(this.settings.stack, name);
+    for (const suffix of ["address", "known"]) rmSync(join(this.#folder, `${name}.${suffix}`), { force: true });
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stands in for the platform's pod network (AWS' VPC CNI, GKE's): every Pod has an address that every node can reach.
+// Stands in for the platform's network: it knows the way to every Pod, and its plugin (AWS' VPC CNI, GKE's) gives addresses.
 import { clientOf, hasPodNetwork } from "./cluster.ts";
 import type { Machines } from "./machines.ts";
 
@@ -28,19 +28,23 @@ const configuration = (podCidr: string): string =>
 const addressOf = (node: Node): string =>
   node.status.addresses?.find(({ type }) => type === "InternalIP")?.address ?? "";
 
-/** Brings all nodes that know their range to one network: a configuration for the plugin, and routes to the others' ranges. */
-export const connectPods = async (directory: string, machines: Machines): Promise<void> => {
-  if (!hasPodNetwork(directory)) return;
+/**
+ * Gives every machine routes to the Pods of the others, as a VPC does it for whatever plugin, and the nodes of a cluster with the
+ * platform's own plugin its configuration.
+ */
+export const connectPods = async (directory: string, machines: Machines, controlPlane: string): Promise<void> => {
   const { body } = await clientOf(directory).require([200], "GET", "/api/v1/nodes");
   const nodes = (body.items as Node[]).filter((node) => node.spec.podCIDR !== undefined && addressOf(node) !== "");
+  const routesTo = (others: readonly Node[]): string[] =>
+    others.map((other) => `ip route replace ${other.spec.podCIDR} via ${addressOf(other)}`);
+  await machines.run(controlPlane, routesTo(nodes).join("\n"));
   for (const { metadata, spec } of nodes) {
-    const others = nodes.filter((other) => other.metadata.name !== metadata.name);
-    const routes = others.map((other) => `ip route replace ${other.spec.podCIDR} via ${addressOf(other)}`);
-    const write = `[ -e ${file} ] || { cat >${file}.new && mv ${file}.new ${file}; }`;
-    await machines.run(
-      metadata.name,
-      [...routes, `mkdir -p ${file.slice(0, file.lastIndexOf("/"))}`, write].join("\n"),
-      configuration(spec.podCIDR ?? ""),
-    );
+    const routes = routesTo(nodes.filter((other) => other.metadata.name !== metadata.name));
+    const plugin = [
+      `mkdir -p ${file.slice(0, file.lastIndexOf("/"))}`,
+      `[ -e ${file} ] || { cat >${file}.new && mv ${file}.new ${file}; }`,
+    ];
+    const script = [...routes, ...(hasPodNetwork(directory) ? plugin : [])].join("\n");
+    await machines.run(metadata.name, script, configuration(spec.podCIDR ?? ""));
   }
 };
