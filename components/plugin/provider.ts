@@ -79,13 +79,27 @@ function later(
   return { urn: made.urn, state: Object.fromEntries(outputs.map((key) => [key, pulumi.output(pulumi.unknown)])) };
 }
 
+/**
+ * The SDK (3.270) reads the URN of `deletedWith` as a reference to a provider, `URN::ID`, and takes its last part for the id:
+ * put together again, it is the URN that the engine gave.
+ */
+async function wholeDeletedWith(options: pulumi.ComponentResourceOptions): Promise<pulumi.ComponentResourceOptions> {
+  const cut = options.deletedWith as pulumi.ProviderResource | undefined;
+  if (cut === undefined) return options;
+  const urn = await new Promise<string>((resolve) => {
+    pulumi.all([cut.urn, cut.id]).apply(([front, last]) => resolve(`${front}::${last}`));
+  });
+  return { ...options, deletedWith: new pulumi.DependencyResource(urn) };
+}
+
 /** Makes one component as the engine asks for it. */
 export async function construct(
   name: string,
   type: string,
   inputs: pulumi.Inputs,
-  options: pulumi.ComponentResourceOptions,
+  asked: pulumi.ComponentResourceOptions,
 ): Promise<provider.ConstructResult> {
+  const options = await wholeDeletedWith(asked);
   const Component = await load(type);
   const schema = JSON.parse(readFileSync(schemaFile, "utf8")) as Schema;
   const outputs = Object.keys(schema.resources[type]?.properties ?? {});

@@ -48,7 +48,7 @@ const metal = remote("BareMetalCluster", "metal", {
   ],
   privateKey: pulumi.secret(${JSON.stringify(privateKey)}),
 }, { cluster: undefined, kubeconfig: undefined, nodes: undefined });
-const datapath = remote("Datapath", "datapath", { cluster: metal.cluster, engine: "agent" }, { effectiveValues: undefined, releaseName: undefined });
+const datapath = remote("Datapath", "datapath", { cluster: metal.cluster, engine: "agent" }, { effectiveValues: undefined, releaseName: undefined }, { deletedWith: metal });
 remote("Datapath", "known", { engine: "agent", cluster: {
   name: "other", platform: "bare-metal", kubernetesVersion: "v1.36.3", kubeconfig: "apiVersion: v1",
   apiServerHost: "192.0.2.11", apiServerPort: 6443, podCidrs: ["10.244.0.0/16"], serviceCidrs: ["10.96.0.0/12"], nodes: [],
