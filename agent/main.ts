@@ -15,6 +15,7 @@ import { HealthCheckPorts } from "./shell/health-check-ports.ts";
 import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { findCgroup2 } from "./shell/kernel/cgroup.ts";
 import { checkPreconditions } from "./shell/kernel/preconditions.ts";
+import { countHealthAnswers } from "./shell/kube-proxy-metrics.ts";
 import { KubeProxyServer } from "./shell/kube-proxy-server.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
 import { Metrics } from "./shell/metrics.ts";
@@ -36,6 +37,7 @@ import { Reconciler } from "./shell/reconciler.ts";
 import { preferSmallHeap } from "./shell/small-heap.ts";
 import { StaleSockets } from "./shell/stale-sockets.ts";
 import { stateReport } from "./shell/state-report.ts";
+import { usageOfMaps } from "./shell/sync-status.ts";
 
 /** sysexits' EX_CONFIG: the configuration is wrong, trying again does not help. */
 const EXIT_CONFIG = 78;
@@ -66,7 +68,10 @@ async function run(config: Config, log: Log): Promise<void> {
   await checkForwarding();
   const limitBytes = Math.floor(config.mapMemoryRatio * totalmem());
   const kernel = new GrowingDatapath({ bpfRoot, cgroupRoot, objectsDir: paths.objects, acceleration }, limitBytes, log);
-  const metrics = new Metrics(() => kernel.counters());
+  const metrics = new Metrics({
+    counters: () => kernel.counters(),
+    mapUsage: () => usageOfMaps(kernel.mapUsage(), reconciler.account().mirror),
+  });
   const client = new ApiClient({
     ...config.apiServer,
     caFile: `${paths["service-account"]}/ca.crt`,
@@ -143,6 +148,7 @@ async function run(config: Config, log: Log): Promise<void> {
       nodeEligible: ownNode(cluster.nodes.objects.values(), nodeName)?.eligible ?? true,
       lastUpdated: reconciler.status().lastSync,
     }),
+    healthAnswered: countHealthAnswers(metrics.registry),
     state: (path, query) => stateReport(sources, path, query),
     readiness: () => readinessOf(reconciler, nodeSetup, cluster),
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),

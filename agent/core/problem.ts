@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the core reports about one Service, Pod or node that it cannot serve as asked; all others are served all the same.
 
-export type ProblemReason =
-  | "AddressFamily"
-  | "AddressNotAllowed"
-  | "AffinitiesFull"
-  | "ArenaFull"
-  | "BackendsFull"
-  | "FlowsFull"
-  | "FrontendConflict"
-  | "FrontendsFull"
-  | "HealthCheckPort"
-  | "HostPortConflict"
-  | "LoadBalancerAlgorithm"
-  | "NetworksFull"
-  | "NodeAddressesFull"
-  | "SelectionsFull"
-  | "SocketFlowsFull"
-  | "SocketLbBypass"
-  | "SourceRangesFull"
-  | "SourceRangesInvalid"
-  | "TooManyEndpoints"
-  | "UnsupportedProtocol";
+export const problemReasons = [
+  "AddressFamily",
+  "AddressNotAllowed",
+  "AffinitiesFull",
+  "ArenaFull",
+  "BackendsFull",
+  "FlowsFull",
+  "FrontendConflict",
+  "FrontendsFull",
+  "HealthCheckPort",
+  "HostPortConflict",
+  "LoadBalancerAlgorithm",
+  "NetworksFull",
+  "NodeAddressesFull",
+  "SelectionsFull",
+  "SocketFlowsFull",
+  "SocketLbBypass",
+  "SourceRangesFull",
+  "SourceRangesInvalid",
+  "TooManyEndpoints",
+  "UnsupportedProtocol",
+] as const;
+
+export type ProblemReason = (typeof problemReasons)[number];
 
 /** `Service ns/name` or `Pod ns/name`, as people know them. */
 export const titleOf = (name: string): string =>

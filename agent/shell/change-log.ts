@@ -16,7 +16,12 @@ export interface Changes {
   readonly slices: ReadonlyMap<string, ObjectChange<EndpointSlice>>;
   readonly serviceChanges: number;
   readonly sliceChanges: number;
+  /** When Pods or Services changed that changed the slices, in milliseconds since the epoch; each change of a slice has one. */
+  readonly triggeredAt: readonly number[];
 }
+
+/** While syncs fail, those that have waited longest are remembered. */
+const MOST_TRIGGERS = 10_000;
 
 export class ChangeLog {
   readonly #askedAddresses: () => ReadonlySet<string>;
@@ -26,6 +31,7 @@ export class ChangeLog {
   #slices = new Map<string, ObjectChange<EndpointSlice>>();
   #serviceChanges = 0;
   #sliceChanges = 0;
+  #triggeredAt: number[] = [];
 
   /** `askedAddresses`: those that people have typed into Services, as of the last whole look. */
   constructor(askedAddresses: () => ReadonlySet<string>) {
@@ -67,17 +73,19 @@ export class ChangeLog {
   take(): Changes {
     const taken: Changes = {
       ...{ everything: this.#everything, nodes: this.#nodes, pods: this.#pods, slices: this.#slices },
-      ...{ serviceChanges: this.#serviceChanges, sliceChanges: this.#sliceChanges },
+      ...{ serviceChanges: this.#serviceChanges, sliceChanges: this.#sliceChanges, triggeredAt: this.#triggeredAt },
     };
     this.#everything = this.#nodes = this.#pods = false;
     this.#slices = new Map();
     this.#serviceChanges = this.#sliceChanges = 0;
+    this.#triggeredAt = [];
     return taken;
   }
 
-  /** What was taken did not come through: look at everything next time. */
-  putBack(): void {
+  /** Look at everything next time; `taken` did not come through. */
+  putBack(taken?: Changes): void {
     this.#everything = this.#nodes = this.#pods = true;
+    if (taken) this.#triggeredAt = [...taken.triggeredAt, ...this.#triggeredAt].slice(0, MOST_TRIGGERS);
   }
 
   get pending(): { readonly services: number; readonly slices: number } {
@@ -91,6 +99,8 @@ export class ChangeLog {
     const known = this.#slices.get(key);
     this.#slices.set(key, { before: known ? known.before : change.before, after: change.after });
     this.#sliceChanges++;
+    if (change.after && change.after.triggeredAt !== change.before?.triggeredAt)
+      this.#triggeredAt.push(change.after.triggeredAt);
     return true;
   }
 }

@@ -13,7 +13,10 @@ import { inSlices } from "./in-slices.ts";
 import { Datapath, type DatapathOptions } from "./kernel/datapath.ts";
 import { errorText, type Log } from "./log.ts";
 
-type Used = Pick<Datapath, "acceleration" | "attach" | "bypassSockets" | "releaseSockets" | "counters" | "close">;
+type Used = Pick<
+  Datapath,
+  "acceleration" | "attach" | "bypassSockets" | "releaseSockets" | "counters" | "mapUsage" | "close"
+>;
 
 /** Either half of the maps may take the whole limit: what the agent writes, and what the programs do. */
 const HALVES: readonly (readonly MapGroup[])[] = [
@@ -164,6 +167,10 @@ export class GrowingDatapath implements Kernel, Used {
 
   counters(): Readonly<Record<string, bigint>> {
     return this.#current.counters();
+  }
+
+  mapUsage(): ReturnType<Datapath["mapUsage"]> {
+    return this.#current.mapUsage();
   }
 
   close(): void {

@@ -3,10 +3,13 @@
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { HealthQuestion } from "./kube-proxy-metrics.ts";
 import { createServer } from "./node-http.ts";
 
 export interface HttpAnswers {
   readonly health: () => Health;
+  /** Called for each answer about health. */
+  readonly healthAnswered: (question: HealthQuestion, status: number) => void;
   /** Serves 200 when `ready`, otherwise 503, with all of it as the body. */
   readonly readiness: () => { readonly ready: boolean } & Readonly<Record<string, unknown>>;
   /** What the operator's command asks; undefined where there is nothing. Only told to this machine itself. */
@@ -57,9 +60,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, answer
   if (path === "/state" || path.startsWith("/state/")) return sendState(request, response, answers, path, searchParams);
   switch (path) {
     case "/healthz":
-      return sendHealth(response, answers.health(), true);
+      return answers.healthAnswered("healthz", sendHealth(response, answers.health(), true));
     case "/livez":
-      return sendHealth(response, answers.health(), false);
+      return answers.healthAnswered("livez", sendHealth(response, answers.health(), false));
     case "/readyz": {
       const readiness = answers.readiness();
       return send(response, readiness.ready ? 200 : 503, readiness);
@@ -92,13 +95,14 @@ function sendState(
   }
 }
 
-/** As kube-proxy: load balancers ask /healthz, which also says whether the node stays; the kubelet asks /livez. */
-function sendHealth(response: ServerResponse, health: Health, asksNode: boolean): void {
+/** As kube-proxy: load balancers ask /healthz, which also says whether the node stays; the kubelet asks /livez. Returns the status. */
+function sendHealth(response: ServerResponse, health: Health, asksNode: boolean): number {
   const { reason, nodeEligible, lastUpdated } = health;
   const healthy = reason === "";
   const good = healthy && (nodeEligible || !asksNode);
   const currentTime = new Date();
-  send(response, good ? 200 : 503, {
+  const status = good ? 200 : 503;
+  send(response, status, {
     // Recent whenever all is well, as kube-proxy has it: nothing to do is no delay.
     lastUpdated: good ? currentTime : (lastUpdated ?? null),
     currentTime,
@@ -106,6 +110,7 @@ function sendHealth(response: ServerResponse, health: Health, asksNode: boolean)
     healthy,
     reason,
   });
+  return status;
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

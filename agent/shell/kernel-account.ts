@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Knows what the kernel holds and which facts it was given: reads it at start and at each resync, and counts what others changed.
 
-import { driftOf, driftTotal } from "../core/drift.ts";
+import { type Drift, driftOf, driftTotal } from "../core/drift.ts";
 import { KernelMirror } from "../core/kernel-mirror.ts";
 import type { Kernel, NodeNetwork } from "../core/operation.ts";
 import { inSlices } from "./in-slices.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { serviceMaps } from "./sync-status.ts";
 
 export class KernelAccount {
   readonly #kernel: Kernel;
@@ -52,7 +53,8 @@ export class KernelAccount {
     this.#driftRepaired += driftTotal(drift);
     if (driftTotal(drift) > 0) {
       this.#log.warn("the maps were changed by others, repairing them", { ...drift });
-      for (const [map, count] of Object.entries(drift)) this.#metrics.drift.inc({ map }, count);
+      for (const [map, count] of Object.entries(drift))
+        this.#metrics.drift.inc({ map: { ...serviceMaps, extents: "extents" }[map as keyof Drift] }, count);
     }
     return this.#mirror;
   }

@@ -74,9 +74,28 @@ export class KubeProxyMetrics {
     this.#serviceChanges.inc(changes.serviceChanges);
     if (!ok) return;
     this.#lastSync.setToCurrentTime();
+    const now = Date.now();
     // What had happened before we came says nothing about us.
-    for (const { after } of changes.slices.values())
-      if (after && after.triggeredAt > this.#startedAt)
-        this.#programmingDuration.observe((Date.now() - after.triggeredAt) / 1000);
+    for (const triggeredAt of changes.triggeredAt)
+      if (triggeredAt > this.#startedAt) this.#programmingDuration.observe((now - triggeredAt) / 1000);
   }
+}
+
+/** Which health question was answered; kube-proxy counts the two apart. */
+export type HealthQuestion = "healthz" | "livez";
+
+/** Counts answers by status, as kube-proxy does. */
+export function countHealthAnswers(registry: Registry): (question: HealthQuestion, status: number) => void {
+  const counter = (question: HealthQuestion) => {
+    const answers = new Counter({
+      name: `kubeproxy_proxy_${question}_total`,
+      help: `Answers to /${question} by status`,
+      labelNames: ["code"],
+      registers: [registry],
+    });
+    for (const code of [200, 503]) answers.inc({ code }, 0);
+    return answers;
+  };
+  const counters = { healthz: counter("healthz"), livez: counter("livez") };
+  return (question, status) => counters[question].inc({ code: status });
 }

@@ -24,7 +24,8 @@ export interface ListWatchOptions<T> {
   readonly limits?: Partial<ListWatchLimits>;
 }
 
-export type WatchRestart = "expired" | "ended" | "failed";
+export const watchRestarts = ["expired", "ended", "failed"] as const;
+export type WatchRestart = (typeof watchRestarts)[number];
 
 export interface ListWatchLimits {
   readonly pageSize: number;

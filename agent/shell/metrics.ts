@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's Prometheus metrics: what is served, how full the maps are, what failed, and what the programs counted.
 
+import type { Snapshot } from "../core/kubernetes-objects.ts";
+import { type ProblemReason, problemReasons } from "../core/problem.ts";
+import { type DatapathReadings, registerDatapathMetrics } from "./datapath-metrics.ts";
+import { watchRestarts } from "./list-watch.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
 import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 
-const SYNC_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const PHASE_BUCKETS_SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+
+/** A sync plans, writes to the maps, and attaches what is not attached and opens health check ports. */
+export type SyncPhase = "plan" | "write" | "attach";
+
+/** As core/drift.ts counts them, and what is attached. */
+const DRIFTING = ["frontends", "selections", "extents", "backends", "source_ranges", "links"];
+
+const WATCHED = ["services", "endpointSlices", "nodes", "pods"] as const satisfies readonly (keyof Snapshot)[];
 
 export class Metrics {
   readonly registry = new Registry();
@@ -12,8 +24,6 @@ export class Metrics {
   readonly frontends = this.#gauge("sansproxy_frontends", "Frontends served");
   readonly endpoints = this.#gauge("sansproxy_endpoints", "Distinct endpoints that can be selected");
   readonly problems = this.#gauge("sansproxy_service_problems", "Services not served as asked", ["reason"]);
-  readonly mapEntries = this.#gauge("sansproxy_map_entries", "Entries in use of a map", ["map"]);
-  readonly mapCapacity = this.#gauge("sansproxy_map_capacity", "Entries that a map can hold", ["map"]);
   readonly pendingWrites = this.#gauge("sansproxy_pending_writes", "Writes that have not reached the kernel yet");
   readonly ready = this.#gauge("sansproxy_ready", "1 when the first full sync is in the kernel");
   readonly lastSync = this.#gauge("sansproxy_last_sync_timestamp_seconds", "When all that was known was in the kernel");
@@ -27,25 +37,49 @@ export class Metrics {
   );
   readonly failedGrowths = this.#counter("sansproxy_failed_map_growths_total", "Times that maps could not grow", []);
   readonly watchRestarts = this.#counter("sansproxy_watch_restarts_total", "Watches begun again", ["kind", "reason"]);
-  readonly syncDuration = new Histogram({
-    name: "sansproxy_sync_duration_seconds",
-    help: "Time from the start of a sync to its last write",
-    buckets: SYNC_BUCKETS_SECONDS,
+  readonly #phaseDuration = new Histogram({
+    name: "sansproxy_sync_phase_duration_seconds",
+    help: "Time that a part of a sync takes",
+    labelNames: ["phase"],
+    buckets: PHASE_BUCKETS_SECONDS,
     registers: [this.registry],
   });
 
-  /** `datapathCounters` reads what the programs counted; asked at each scrape. */
-  constructor(datapathCounters: () => Readonly<Record<string, bigint>>) {
+  constructor(datapath: DatapathReadings) {
     registerProcessMetrics(this.registry);
+    registerDatapathMetrics(this.registry, datapath);
+    // What has not happened yet counts 0: a series that begins with its first event hides that event from a rate.
+    for (const map of DRIFTING) this.drift.inc({ map }, 0);
+    for (const kind of WATCHED) for (const reason of watchRestarts) this.watchRestarts.inc({ kind, reason }, 0);
+    this.setProblems([]);
+  }
+
+  /** `seconds` is asked at each scrape. */
+  registerSyncLag(seconds: () => number): void {
     new Gauge({
-      name: "sansproxy_datapath_events",
-      help: "Events that the programs in the kernel counted, since they were first loaded",
-      labelNames: ["reason"],
+      name: "sansproxy_sync_lag_seconds",
+      help: "How long the oldest change that is not in the kernel yet has been waiting; 0 when none is",
       registers: [this.registry],
       collect() {
-        for (const [reason, count] of Object.entries(datapathCounters())) this.set({ reason }, Number(count));
+        this.set(seconds());
       },
     });
+  }
+
+  /** One for each object that is not served as asked. */
+  setProblems(reasons: readonly ProblemReason[]): void {
+    for (const reason of problemReasons)
+      this.problems.set({ reason }, reasons.filter((each) => each === reason).length);
+  }
+
+  /** Each call ends a phase, which began with the call before. */
+  phases(): (ended: SyncPhase) => void {
+    let beganAt = performance.now();
+    return (phase) => {
+      const now = performance.now();
+      this.#phaseDuration.observe({ phase }, (now - beganAt) / 1000);
+      beganAt = now;
+    };
   }
 
   #gauge<L extends string>(name: string, help: string, labelNames: L[] = []): Gauge<L> {

@@ -25,6 +25,7 @@ export class ProblemReport {
   }
 
   update(problems: readonly Problem[]): void {
+    if (problems.length === 0 && this.#known.size === 0) return;
     const current = new Map(problems.map((problem) => [problem.message, problem]));
     for (const [message, problem] of current) {
       if (this.#known.has(message)) continue;
@@ -35,7 +36,6 @@ export class ProblemReport {
       if (!current.has(message)) this.#log.info("solved", { service, reason, problem: message });
     }
     this.#known = current;
-    this.#metrics.problems.reset();
-    for (const { reason } of current.values()) this.#metrics.problems.inc({ reason });
+    this.#metrics.setProblems([...current.values()].map(({ reason }) => reason));
   }
 }

@@ -23,7 +23,8 @@ import { PassTimer } from "./pass-timer.ts";
 import { type Announce, ProblemReport } from "./problem-report.ts";
 import type { Attachment } from "./program-attachment.ts";
 import type { StaleSockets } from "./stale-sockets.ts";
-import { mapUsage, NO_SYNC_YET, type SyncStatus } from "./sync-status.ts";
+import { SyncLag } from "./sync-lag.ts";
+import { NO_SYNC_YET, type SyncStatus } from "./sync-status.ts";
 
 export interface ReconcilerOptions {
   readonly kernel: Kernel;
@@ -90,6 +91,7 @@ export class Reconciler {
   readonly #executor: OperationExecutor;
   readonly #problems: ProblemReport;
   readonly #kubeProxyMetrics: KubeProxyMetrics;
+  readonly #lag = new SyncLag(now);
   #changedSince: number | undefined;
   #resyncAt = 0;
   #growthAt = 0;
@@ -115,6 +117,7 @@ export class Reconciler {
     this.#executor = new OperationExecutor(kernel, log, metrics);
     this.#problems = new ProblemReport(log, metrics, options.announce);
     this.#kubeProxyMetrics = new KubeProxyMetrics(metrics.registry, () => this.#changes.pending);
+    metrics.registerSyncLag(() => this.#lag.seconds);
   }
 
   status(): SyncStatus {
@@ -147,6 +150,7 @@ export class Reconciler {
 
   #request(): void {
     this.#changedSince ??= isComplete(this.#options.snapshot()) ? now() : undefined;
+    this.#lag.asked();
     this.#kubeProxyMetrics.queued();
     this.#timer.request();
   }
@@ -159,6 +163,8 @@ export class Reconciler {
     const startedAt = now();
     // Nothing may come in between these: what is taken is what the snapshot has beyond the last sync's.
     const changes = this.#changes.take();
+    this.#lag.began();
+    const endPhase = this.#options.metrics.phases();
     const resourceVersions = { ...this.#options.resourceVersions() };
     let [whole, ok] = [true, false];
     try {
@@ -168,6 +174,7 @@ export class Reconciler {
       if (await this.#grow(() => this.#options.room.forServices(next.needs), false))
         next = await this.#plan(mirror, snapshot, changes, true);
       whole = next.whole;
+      endPhase("plan");
       const { failed, lostUdpBackends } = await this.#executor.execute(
         mirror,
         next.operations,
@@ -175,6 +182,7 @@ export class Reconciler {
       );
       ok = failed === 0;
       this.#planner.carriedOut(ok);
+      endPhase("write");
       // Also when some writes failed: one Service in trouble must not keep the others from being served.
       await this.#attach(snapshot, isResync, changes.pods);
       if (lostUdpBackends) this.#options.staleSockets.note();
@@ -182,16 +190,18 @@ export class Reconciler {
       if (ok) this.#becomeReady();
       // After the writes: a load balancer that is told of endpoints sends traffic at once.
       const unopened = this.#options.checkHealth(this.#planner.healthChecks);
+      endPhase("attach");
       const problems = [...next.problems, ...this.#unmet, ...unopened, ...this.#ofNode, ...this.#ofConnections];
-      this.#report(mirror, { ...next, problems }, failed, resourceVersions);
+      this.#report({ ...next, problems }, failed, resourceVersions);
       return this.#nextPassAt(mirror, ok);
     } catch (error) {
-      this.#changes.putBack();
+      ok = false;
       this.#planner.carriedOut(false);
       return this.#failed(error);
     } finally {
       const seconds = (now() - startedAt) / 1000;
-      this.#options.metrics.syncDuration.observe(seconds);
+      this.#lag.ended(ok);
+      if (!ok) this.#changes.putBack(changes);
       this.#kubeProxyMetrics.synced(changes, { seconds, whole, ok });
     }
   }
@@ -272,8 +282,8 @@ export class Reconciler {
     this.#options.log.info("ready: the first full sync is in the kernel");
   }
 
-  #report(mirror: KernelMirror, done: Plan, failed: number, resourceVersions: Record<string, string>): void {
-    const { metrics, kernel } = this.#options;
+  #report(done: Plan, failed: number, resourceVersions: Record<string, string>): void {
+    const { metrics } = this.#options;
     const pending = failed + done.deferred.length;
     const lastSync = failed === 0 ? new Date() : this.#status.lastSync;
     const reason = failed === 0 ? "" : `${failed} writes to the kernel have failed and are being retried`;
@@ -285,10 +295,6 @@ export class Reconciler {
     metrics.endpoints.set(served.endpoints);
     metrics.pendingWrites.set(pending);
     if (failed === 0) metrics.lastSync.setToCurrentTime();
-    for (const [map, entries] of Object.entries(mapUsage(mirror))) {
-      metrics.mapEntries.set({ map }, entries);
-      metrics.mapCapacity.set({ map }, kernel.capacity[map as keyof Capacity]);
-    }
   }
 
   #failed(error: unknown): number {

@@ -3,6 +3,8 @@
 
 import type { KernelMirror } from "../core/kernel-mirror.ts";
 import type { Capacity } from "../core/operation.ts";
+import type { MapName } from "../maps/map-table.ts";
+import type { MapUsage } from "./kernel/map-census.ts";
 
 export interface SyncStatus {
   /** The first full sync is in the kernel and the programs are attached. */
@@ -41,4 +43,27 @@ export function mapUsage(mirror: KernelMirror | undefined): Record<keyof Capacit
     backends: mirror?.backends.size ?? 0,
     sourceRanges: mirror?.sourceRanges.size ?? 0,
   };
+}
+
+/** How the kernel and the metrics call the maps that hold Services. */
+export const serviceMaps: Readonly<Record<keyof Capacity, MapName>> = {
+  frontends: "frontends",
+  selections: "selections",
+  arena: "arena",
+  backends: "backends",
+  sourceRanges: "source_ranges",
+};
+
+/** What the kernel says of all maps, with the entries in use of those that it cannot count. */
+export function usageOfMaps(
+  usage: ReadonlyMap<string, MapUsage>,
+  mirror: KernelMirror | undefined,
+): Map<string, MapUsage> {
+  const all = new Map(usage);
+  for (const [map, entries] of Object.entries(mapUsage(mirror))) {
+    const name = serviceMaps[map as keyof Capacity];
+    const known = usage.get(name);
+    if (known) all.set(name, { ...known, entries });
+  }
+  return all;
 }

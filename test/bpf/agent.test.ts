@@ -10,6 +10,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { type ApiServer, startApiServer } from "../plugins/fixtures/api-server.ts";
 import { program } from "../plugins/fixtures/programs.ts";
+import { chartQueries, metricNames, sampleNames } from "../support/chart-queries.ts";
+import { promtool } from "../support/promtool.ts";
 import type { Talker } from "./talker.ts";
 import { NODE, OTHER_NODE, objectsDir, POD, World } from "./world.ts";
 
@@ -236,6 +238,26 @@ test("a changed EndpointSlice reaches new connections, also after every connecti
     endpoints(8081);
     await answers("new");
   }
+});
+
+test("its metrics are in order by Prometheus' rules, and hold all that the dashboard and the alerts ask for", () => {
+  const text = agent.get("/metrics");
+  expect(promtool(["check", "metrics"], text)).toEqual({ status: 0, said: "" });
+  const there = sampleNames(text);
+  const missing = chartQueries().flatMap(({ expr }) => metricNames(expr).filter((name) => !there.has(name)));
+  // It has no reason for a write that failed before one did.
+  expect([...new Set(missing)]).toEqual(["sansproxy_failed_writes_total"]);
+  const sample = (series: string) =>
+    Number(
+      text
+        .split("\n")
+        .find((line) => line.startsWith(`${series} `))
+        ?.split(" ")[1],
+    );
+  expect(sample('sansproxy_map_entries{map="flows"}')).toBeGreaterThan(0);
+  expect(sample('sansproxy_map_entries{map="frontends"}')).toBeGreaterThan(1);
+  expect(sample('sansproxy_datapath_events_total{path="socket",event="translated"}')).toBeGreaterThan(0);
+  expect(sample("sansproxy_sync_lag_seconds")).toBe(0);
 });
 
 test("killed, it leaves traffic flowing; started again, it writes nothing and attaches nothing", async () => {

@@ -15,7 +15,13 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 test("each program becomes one object, and nothing half-made is left beside it", () => {
   compile(directory);
-  expect(readdirSync(directory).sort()).toEqual(["release.bpf.o", "socket_guard.bpf.o", "socket_lb.bpf.o", "tc.bpf.o"]);
+  expect(readdirSync(directory).sort()).toEqual([
+    "census.bpf.o",
+    "release.bpf.o",
+    "socket_guard.bpf.o",
+    "socket_lb.bpf.o",
+    "tc.bpf.o",
+  ]);
 });
 
 test("without a clang that is new enough the build says what to install", () => {

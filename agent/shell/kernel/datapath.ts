@@ -13,6 +13,7 @@ import { cgroupId, findCgroup2 } from "./cgroup.ts";
 import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import { BpfObject } from "./libbpf.ts";
+import { MapCensus, type MapUsage } from "./map-census.ts";
 import { copyArray, copyEntries, copyHash, copyMissing, countEntries } from "./map-copy.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { networkNamespaceCookie } from "./network-namespace.ts";
@@ -73,6 +74,7 @@ export class Datapath implements Kernel {
   readonly #arrays = new Map<MapName, MappedArray>();
   readonly #tables: ServiceTables;
   #releaser: SocketReleaser | undefined;
+  #census: MapCensus | undefined;
 
   constructor(options: DatapathOptions) {
     requirePreconditions(options);
@@ -248,6 +250,12 @@ export class Datapath implements Kernel {
     return Object.fromEntries(counterNames.map((name, index) => [name, read(index)]));
   }
 
+  /** How full each map is, as the kernel counts it: none is walked. */
+  mapUsage(): ReadonlyMap<MapName, MapUsage> {
+    this.#census ??= new MapCensus(join(this.#objectsDir, "census.bpf.o"));
+    return this.#census.usage(this.#fds);
+  }
+
   /**
    * Lets go of connected UDP sockets whose backend is absent, in this process's network namespace and in those of the
    * given paths: call it after backends of UDP were cleared. Each is judged by the maps, so one call answers for all
@@ -278,6 +286,8 @@ export class Datapath implements Kernel {
   close(): void {
     this.#releaser?.close();
     this.#releaser = undefined;
+    this.#census?.close();
+    this.#census = undefined;
     for (const array of this.#arrays.values()) array.close();
     this.#arrays.clear();
     for (const object of this.#objects.splice(0)) object.close();

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connected UDP sockets whose backend has gone: finds them in each network namespace, and has the kernel let go of them.
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import koffi from "koffi";
 import type { MapName, MapShape } from "../../maps/map-table.ts";
+import { BpfIterator } from "./iterator.ts";
 import { KernelError } from "./kernel-error.ts";
-import { BpfObject } from "./libbpf.ts";
-import { close, iteratorCreate, linkCreate } from "./syscall.ts";
 
 const setns = koffi.load("libc.so.6").func("int setns(int fd, int type)");
 const CLONE_NEWNET = 0x40000000;
-const TRACE_ITERATOR = 28;
 
 export interface Released {
   /** Sockets that were let go. */
@@ -43,26 +41,17 @@ function inNamespace<T>(path: string, run: () => T): T {
 
 /** The loaded iterator, until `close`. */
 export class SocketReleaser {
-  readonly #object: BpfObject;
-  readonly #link: number;
+  readonly #iterator: BpfIterator;
 
   /** Uses the maps of `fds`; the object's others are made small, as its program does not touch them. */
   constructor(path: string, shapes: Readonly<Record<MapName, MapShape>>, fds: ReadonlyMap<MapName, number>) {
-    this.#object = new BpfObject(path);
-    try {
+    this.#iterator = new BpfIterator("the iterator over UDP sockets", path, "release_udp", (object) => {
       for (const name of Object.keys(shapes) as MapName[]) {
         const fd = fds.get(name);
-        if (fd === undefined) this.#object.resizeMap(name, 1);
-        else this.#object.reuseMap(name, fd);
+        if (fd === undefined) object.resizeMap(name, 1);
+        else object.reuseMap(name, fd);
       }
-      this.#object.load();
-      const program = this.#object.programs().get("release_udp");
-      if (program === undefined) throw new KernelError(`${path} has no program release_udp; run npm run build:bpf`);
-      this.#link = linkCreate("the iterator over UDP sockets", program, 0, TRACE_ITERATOR);
-    } catch (error) {
-      this.#object.close();
-      throw error;
-    }
+    });
   }
 
   /** In the own namespace, and in each of `namespaces`. */
@@ -82,19 +71,10 @@ export class SocketReleaser {
 
   /** Every byte that the iterator writes is one socket. */
   #walk(): number {
-    const fd = iteratorCreate("the iterator over UDP sockets", this.#link);
-    try {
-      const bytes = Buffer.alloc(4096);
-      let total = 0;
-      for (let read = readSync(fd, bytes); read > 0; read = readSync(fd, bytes)) total += read;
-      return total;
-    } finally {
-      close(fd);
-    }
+    return this.#iterator.read().length;
   }
 
   close(): void {
-    close(this.#link);
-    this.#object.close();
+    this.#iterator.close();
   }
 }

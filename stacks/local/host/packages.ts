@@ -37,10 +37,13 @@ const neededByTests: readonly (readonly [string, string])[] = [
   ["/usr/bin/gpgconf", "gpgconf"],
   ["/bin/ps", "procps"],
   ["/usr/lib/python3.11/ensurepip/__init__.py", "python3-venv"],
+  ["/usr/bin/promtool", "prometheus"],
+  ["/usr/bin/rsvg-convert", "librsvg2-bin"],
+  ["/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"],
 ];
 
 /** Services that come with these packages, and that the tests do not want: they start their own with own settings. */
-const unwantedServices: Readonly<Record<string, string>> = { "openssh-server": "ssh" };
+const unwantedServices: Readonly<Record<string, string>> = { "openssh-server": "ssh", prometheus: "prometheus" };
 
 export type Purpose = "up" | "test";
 

@@ -70,7 +70,7 @@ const write = (written: string) => {
 beforeEach(async () => {
   text = "";
   const kernel = new FaultyKernel();
-  const metrics = new Metrics(() => kernel.counters());
+  const metrics = new Metrics({ counters: () => kernel.counters(), mapUsage: () => new Map() });
   reconciler = new Reconciler({
     ...{ kernel, metrics, nodeName: NODE, log: createLog("error", write) },
     snapshot: () => snapshot,
@@ -104,7 +104,13 @@ beforeEach(async () => {
   };
   ({ server, port } = await serveHttp(
     { host: "127.0.0.1", port: 0 },
-    { health: refuse, readiness: refuse, metrics: refuse, state: (path, query) => stateReport(sources, path, query) },
+    {
+      health: refuse,
+      healthAnswered: refuse,
+      readiness: refuse,
+      metrics: refuse,
+      state: (path, query) => stateReport(sources, path, query),
+    },
   ));
 });
 afterEach(async () => {

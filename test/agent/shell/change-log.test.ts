@@ -19,9 +19,12 @@ const pod = (version: string, ip: string, hostPort = 0) =>
     spec: { containers: [{ ports: [{ hostPort, containerPort: 80 }] }] },
     status: { podIPs: ip === "" ? [] : [{ ip }] },
   });
-const slice = (address: string) =>
+const slice = (address: string, triggered = "2026-01-01T00:00:00Z") =>
   readEndpointSlice({
-    metadata: { namespace: "ns", name: "s", labels: { "kubernetes.io/service-name": "a" } },
+    metadata: {
+      ...{ namespace: "ns", name: "s", labels: { "kubernetes.io/service-name": "a" } },
+      annotations: { "endpoints.kubernetes.io/last-change-trigger-time": triggered },
+    },
     addressType: "IPv4",
     endpoints: [{ addresses: [address] }],
   });
@@ -85,4 +88,26 @@ test("what could not be carried out is looked at whole, and so is the first time
   expect(log.take().everything).toBe(false);
   log.putBack();
   expect(log.take()).toMatchObject({ everything: true, nodes: true, pods: true });
+});
+
+test("every trigger of a slice is told once, also through a sync that failed, and none for another change of the slice", () => {
+  const log = new ChangeLog(() => new Set());
+  log.take();
+  const change = (before: number, after: number) =>
+    log.note({
+      kind: "endpointSlices",
+      change: {
+        before: slice("10.0.0.1", new Date(before).toISOString()),
+        after: slice("10.0.0.2", new Date(after).toISOString()),
+      },
+    });
+  change(1_000, 2_000);
+  change(2_000, 3_000);
+  const taken = log.take();
+  expect(taken.triggeredAt).toEqual([2_000, 3_000]);
+  log.putBack(taken);
+  change(3_000, 3_000);
+  change(3_000, 4_000);
+  expect(log.take().triggeredAt).toEqual([2_000, 3_000, 4_000]);
+  expect(log.take().triggeredAt).toEqual([]);
 });

@@ -5,18 +5,20 @@ import { request, type Server } from "node:http";
 import { networkInterfaces } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { serveHttp } from "../../../agent/shell/http-server.ts";
+import { countHealthAnswers } from "../../../agent/shell/kube-proxy-metrics.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
 
 let server: Server | undefined;
 afterEach(() => void server?.close());
 
 async function serve(ready: boolean, reason = "", nodeEligible = true, host = "127.0.0.1"): Promise<string> {
-  const metrics = new Metrics(() => ({ no_backend: 3n }));
+  const metrics = new Metrics({ counters: () => ({ drop_no_route: 3n }), mapUsage: () => new Map() });
   metrics.ready.set(ready ? 1 : 0);
   const started = await serveHttp(
     { host, port: 0 },
     {
       health: () => ({ reason, nodeEligible, lastUpdated: new Date(0) }),
+      healthAnswered: countHealthAnswers(metrics.registry),
       state: (path, query) => (path === "/state/none" ? undefined : { path, asked: query.get("address") }),
       readiness: () => ({ ready, services: 2, reason: ready ? "" : "waiting" }),
       metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
@@ -56,7 +58,15 @@ test("metrics include the agent's and the programs' own", async () => {
   expect(text).toContain("sansproxy_ready 1");
   expect(Number(/^process_resident_memory_bytes (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(1e6);
   expect(Number(/^process_cpu_seconds_total ([\d.]+)$/m.exec(text)?.[1])).toBeGreaterThan(0);
-  expect(text).toContain('sansproxy_datapath_events{reason="no_backend"} 3');
+  expect(text).toContain('sansproxy_datapath_dropped_packets_total{reason="no_route"} 3');
+});
+
+test("answers about health are counted by status, as kube-proxy counts them", async () => {
+  const base = await serve(true, "", false);
+  for (const path of ["/healthz", "/livez", "/livez"]) await fetch(`${base}${path}`);
+  const text = await (await fetch(`${base}/metrics`)).text();
+  expect(text).toContain('kubeproxy_proxy_healthz_total{code="503"} 1');
+  expect(text).toContain('kubeproxy_proxy_livez_total{code="200"} 2');
 });
 
 test("its state is told to this machine only, under its own name", async () => {

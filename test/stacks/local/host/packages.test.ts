@@ -24,7 +24,7 @@ test("only packages whose programs are missing are wanted", () => {
 
 test("the tests want the programs that they call beside those of `up`", () => {
   const wanted = missingPackages("test", () => false);
-  for (const name of ["clang-format-16", "shellcheck", "curl", "openssl", "procps", "openssh-server"]) {
+  for (const name of ["clang-format-16", "shellcheck", "curl", "openssl", "procps", "openssh-server", "prometheus"]) {
     expect(wanted).toContain(name);
   }
 });
