@@ -19,9 +19,11 @@ import { knownNow, refuseProblems } from "./internal/input-errors.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
 export type {
+  AlertRulesOptions,
   BandwidthManagerOptions,
   BpfOptions,
   CniOptions,
+  DashboardsOptions,
   DatapathOptions,
   EniOptions,
   ExpectedLoad,
@@ -31,6 +33,8 @@ export type {
   MaglevOptions,
   NodePortOptions,
   OperatorOptions,
+  PrometheusOptions,
+  ServiceMonitorOptions,
   SocketLbOptions,
   SwitchOptions,
 } from "./internal/datapath-options.ts";

@@ -169,6 +169,75 @@ export interface CniOptions {
   exclusive?: pulumi.Input<boolean>;
 }
 
+/** A ServiceMonitor for Prometheus Operator. */
+export interface ServiceMonitorOptions {
+  /**
+   * Create it; the Operator's CRDs have to be in the cluster before.
+   * @default false
+   */
+  enabled?: pulumi.Input<boolean>;
+  /**
+   * Labels that the Prometheus resource selects by, such as `release: kube-prometheus-stack`.
+   * @default none
+   */
+  labels?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
+  /**
+   * How often the agents are asked, with its unit.
+   * @default "10s"
+   */
+  interval?: pulumi.Input<string>;
+}
+
+/** The alerts about the agents, as a PrometheusRule. */
+export interface AlertRulesOptions {
+  /**
+   * Create it; the Operator's CRDs have to be in the cluster before.
+   * @default false
+   */
+  enabled?: pulumi.Input<boolean>;
+  /**
+   * Labels that the Prometheus resource selects by.
+   * @default none
+   */
+  labels?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
+}
+
+/** How Prometheus finds the agents and their alerts. */
+export interface PrometheusOptions {
+  /**
+   * Mark the agents' Pods by annotations (`prometheus.io/scrape`); Cilium serves no metrics without it.
+   * @default true, and for Cilium false
+   */
+  enabled?: pulumi.Input<boolean>;
+  /** A ServiceMonitor for Prometheus Operator. */
+  serviceMonitor?: ServiceMonitorOptions;
+  /** The alerts about the agents. Agent only. */
+  rules?: AlertRulesOptions;
+}
+
+/** The Grafana dashboard, as a ConfigMap for Grafana's sidecar. */
+export interface DashboardsOptions {
+  /** @default false */
+  enabled?: pulumi.Input<boolean>;
+  /**
+   * Label that the sidecar looks for.
+   * @default "grafana_dashboard"
+   */
+  label?: pulumi.Input<string>;
+  /** @default "1" */
+  labelValue?: pulumi.Input<string>;
+  /**
+   * Namespace in which the sidecar looks.
+   * @default the datapath's
+   */
+  namespace?: pulumi.Input<string>;
+  /**
+   * Annotations of the ConfigMap, such as `grafana_folder`.
+   * @default none
+   */
+  annotations?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
+}
+
 /** The agent's image. */
 export interface ImageOptions {
   /** @default the chart's */
@@ -236,6 +305,10 @@ export interface DatapathOptions {
   kubeProxyReplacementHealthzBindAddr?: pulumi.Input<string>;
   /** The node's CNI configuration. */
   cni?: CniOptions;
+  /** How Prometheus finds the agents and their alerts. */
+  prometheus?: PrometheusOptions;
+  /** The Grafana dashboard. */
+  dashboards?: DashboardsOptions;
   /** The agent's image. */
   image?: ImageOptions;
   /** How Services' traffic is spread and sent. */

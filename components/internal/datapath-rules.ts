@@ -154,6 +154,23 @@ export function healthAddressRule(values: Values): InputProblem[] {
   );
 }
 
+/** A ServiceMonitor that could never lead to an answer. */
+export function serviceMonitorRule(values: Values): InputProblem[] {
+  if (valueAt(values, "prometheus.serviceMonitor.enabled") !== true) return [];
+  if (valueAt(values, "prometheus.enabled") === false) {
+    return problem(
+      "prometheus.enabled",
+      "is false while prometheus.serviceMonitor.enabled is true; set it to true or leave it out.",
+    );
+  }
+  const address = values["kubeProxyReplacementHealthzBindAddr"];
+  if (typeof address !== "string" || !/^(127\.|\[::1\])/.test(address)) return [];
+  return problem(
+    "kubeProxyReplacementHealthzBindAddr",
+    `is "${address}", where Prometheus reaches no agent, while prometheus.serviceMonitor.enabled is true; use "0.0.0.0:10256", or leave the ServiceMonitor out.`,
+  );
+}
+
 export function imageTagRule(values: Values): InputProblem[] {
   const tag = valueAt(values, "image.tag");
   if (tag !== "latest") return [];
@@ -203,6 +220,7 @@ export function combinationProblems(values: Values, cluster: DatapathCluster): I
     ...nativeRoutingCidrRule(values, cluster, 6),
     ...nodePortRangeRule(values),
     ...healthAddressRule(values),
+    ...serviceMonitorRule(values),
     ...imageTagRule(values),
     ...cniRule(values, cluster),
   ];

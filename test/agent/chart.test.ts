@@ -17,8 +17,11 @@ const GOOD = ["k8sServiceHost=192.0.2.10", "ipv4NativeRoutingCIDR=10.244.0.0/16"
 const file = (path: string): string => readFileSync(path, "utf8");
 const values = parse(file(join(CHART, "values.yaml"))) as Record<string, unknown>;
 
+const isTree = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
+
 const leaves = (value: unknown, path = ""): string[] =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !path.startsWith("resources")
+  isTree(value) && !path.startsWith("resources")
     ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key))
     : [path];
 
@@ -47,9 +50,10 @@ interface Rendered {
   // biome-ignore lint/suspicious/noExplicitAny: objects of many kinds, looked at field by field
   readonly [field: string]: any;
 }
+const allOf = (...settings: string[]): Rendered[] =>
+  parseAllDocuments(render(...GOOD, ...settings)).map((document) => document.toJS() as Rendered);
 const ofKind = (kind: string, ...settings: string[]): Rendered => {
-  const documents = parseAllDocuments(render(...GOOD, ...settings));
-  const found = documents.map((document) => document.toJS() as Rendered).find((object) => object.kind === kind);
+  const found = allOf(...settings).find((object) => object.kind === kind);
   if (!found) throw new Error(`the chart renders no ${kind}`);
   return found;
 };
@@ -91,7 +95,10 @@ test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs
     "ipMasqAgent.config.nonMasqueradeCIDRs",
   ];
   // Cilium has nothing of the kind; the address is kube-proxy's own.
-  const additions = ["socketLB.bypassRuntimeClasses", "metricsBindAddress"];
+  const additions = [
+    ...["socketLB.bypassRuntimeClasses", "metricsBindAddress"],
+    ...["prometheus.rules.enabled", "prometheus.rules.labels"],
+  ];
   const ours = leaves(values).filter((path) => !path.startsWith("resources"));
   const unknown = ours.filter((path) => !exists(path) && ![...unlisted, ...additions].includes(path));
   expect(unknown).toEqual([]);
@@ -175,6 +182,48 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     });
   });
 
+  test("nothing of Prometheus' or Grafana's kinds is rendered unless it is asked for", () => {
+    expect(
+      allOf()
+        .map(({ kind }) => kind)
+        .sort(),
+    ).toEqual([...["ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet", "ServiceAccount"]]);
+  });
+
+  test("a Prometheus that goes by annotations finds the agents, unless it is not to", () => {
+    const annotations = (...settings: string[]) =>
+      ofKind("DaemonSet", ...settings)["spec"].template.metadata.annotations;
+    expect(annotations()).toMatchObject({ "prometheus.io/scrape": "true", "prometheus.io/port": "10256" });
+    expect(Object.keys(annotations("prometheus.enabled=false"))).toEqual(["checksum/config"]);
+  });
+
+  test("the ServiceMonitor selects the Service without address, which selects the agents, by the port that they answer on", () => {
+    const settings = ["prometheus.serviceMonitor.enabled=true", "prometheus.serviceMonitor.labels.release=kps"];
+    const [service, monitor] = [ofKind("Service", ...settings), ofKind("ServiceMonitor", ...settings)];
+    const { template } = ofKind("DaemonSet")["spec"];
+    expect(service["spec"]).toMatchObject({ clusterIP: "None", ports: [{ name: "metrics", port: 10256 }] });
+    expect(template.metadata.labels).toMatchObject(service["spec"].selector);
+    expect(template.spec.containers[0].ports).toContainEqual(
+      expect.objectContaining({ name: service["spec"].ports[0].targetPort, containerPort: 10256 }),
+    );
+    expect(monitor["metadata"].labels).toMatchObject({ release: "kps" });
+    expect(service["metadata"].labels).toMatchObject(monitor["spec"].selector.matchLabels);
+    // The alerts know the agents by this job.
+    expect(service["metadata"].labels[monitor["spec"].jobLabel]).toBe("sansproxy");
+    expect(monitor["spec"].endpoints[0]).toMatchObject({ port: "metrics", path: "/metrics", interval: "10s" });
+    expect(monitor["spec"].namespaceSelector.matchNames).toEqual([service["metadata"].namespace]);
+  });
+
+  test("the PrometheusRule carries the alerts, and the ConfigMap for Grafana's sidecar the dashboard, as they are", () => {
+    const rule = ofKind("PrometheusRule", "prometheus.rules.enabled=true");
+    expect(rule["spec"]).toEqual(parse(file(join(CHART, "files/alerts.yaml"))));
+    const settings = ["dashboards.enabled=true", "dashboards.namespace=grafana"];
+    const dashboard = allOf(...settings).find(({ metadata }) => metadata.name === "sansproxy-dashboard");
+    expect(dashboard?.["metadata"]).toMatchObject({ namespace: "grafana", labels: { grafana_dashboard: "1" } });
+    const json = JSON.parse(dashboard?.["data"]["sansproxy.json"]);
+    expect(json).toEqual(JSON.parse(file(join(CHART, "files/dashboard.json"))));
+  });
+
   const refused: [setting: string, said: RegExp][] = [
     ["kubeProxyReplacement=false", /kubeProxyReplacement = false: .*set it to true/],
     ["k8sServiceHost=", /k8sServiceHost is empty: set it to the API server's host/],
@@ -190,6 +239,14 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     ["loadBalancer.mode=geneve", /mode.*must be one of 'snat', 'dsr', 'hybrid'/],
     ["loadBalancer.mode=dsr", /loadBalancer.mode = "dsr": needs loadBalancer.algorithm = maglev and autoDirect/],
     ["loadBalancer.algorithm=leastconn", /algorithm.*must be one of 'random', 'maglev'/],
+    [
+      "prometheus.serviceMonitor.enabled=true,prometheus.enabled=false",
+      /prometheus.enabled = false: set prometheus.enabled to true/,
+    ],
+    [
+      "prometheus.serviceMonitor.enabled=true,kubeProxyReplacementHealthzBindAddr=127.0.0.1:10256",
+      /reaches no agent at a loopback address; set it to "0.0.0.0:10256"/,
+    ],
     ["bpf.masqerade=true", /additional properties 'masqerade' not allowed/],
   ];
   test.each(refused)("%s is refused with the remedy, and nothing is rendered", (setting, said) => {

@@ -131,6 +131,24 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     "kubeProxyReplacementHealthzBindAddr",
     /0\.0\.0\.0:10256/,
   ],
+  [
+    "a ServiceMonitor of agents that answer to nobody but their node",
+    { kubeProxyReplacementHealthzBindAddr: "127.0.0.1:10256", prometheus: { serviceMonitor: { enabled: true } } },
+    "kubeProxyReplacementHealthzBindAddr",
+    /0\.0\.0\.0:10256/,
+  ],
+  [
+    "a ServiceMonitor with Prometheus turned off",
+    { prometheus: { enabled: false, serviceMonitor: { enabled: true } } },
+    "prometheus.enabled",
+    /set it to true/,
+  ],
+  [
+    "an interval without its unit",
+    { prometheus: { serviceMonitor: { enabled: true, interval: "10" } } },
+    "prometheus.serviceMonitor.interval",
+    /\[smh\]/,
+  ],
   ["an image that is not pinned", { image: { tag: "latest" } }, "image.tag", /name one version/],
   ["a typed API server host", typed({ k8sServiceHost: "10.96.0.1" }), "k8sServiceHost", /controlPlaneEndpoint/],
   [

@@ -5,7 +5,10 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { alertQueries, metricNames, panelQueries } from "../support/chart-queries.ts";
 import { hostnameOf, Load } from "./load.ts";
+import { monitoredChart } from "./monitored-chart.ts";
+import { Prometheus } from "./prometheus.ts";
 import { type Outcome, outcome, StackUnderTest } from "./stack-under-test.ts";
 import { tracesOf } from "./traces.ts";
 import { hostClients, webServers } from "./workloads.ts";
@@ -14,6 +17,8 @@ const stack = new StackUnderTest();
 /** Kept when the stack is gone. */
 const reports = resolve(import.meta.dirname, "../../.build/e2e");
 const replicas = 20;
+/** What counts failures by their reason, of which there is none. */
+const emptyWhenAllIsWell = { panels: ["Failed writes A"], metrics: ["sansproxy_failed_writes_total"] };
 let addresses: Record<string, string> = {};
 let nodePort = { tcp: 0, udp: 0 };
 
@@ -241,6 +246,40 @@ describe("the local stack", () => {
   test("is verified by hand as the update did", async () => {
     const verified = await stack.verify();
     expect(verified.code, verified.text.slice(-4000)).toBe(0);
+  });
+
+  test("is watched by a real Prometheus: every panel has data, every alert is evaluated, and none fires", async () => {
+    const { rules, dashboard, scrape } = monitoredChart(stack);
+    const prometheus = await Prometheus.start(scrape, rules);
+    try {
+      const nodes = async () =>
+        (await prometheus.query("sansproxy_ready == 1")).map(({ metric }) => metric["node"]).sort();
+      await expect.poll(nodes, { timeout: 30_000 }).toEqual(["cp-1", "worker-1", "worker-2"]);
+      // Something to see: endpoints that change, and packets from outside.
+      stack.kubectl("scale", "deployment/web", `--replicas=${replicas - 1}`);
+      for (const host of Object.values(addresses)) await hostnameOf(host, nodePort.tcp);
+      const queries = panelQueries(dashboard).map(({ name, expr }) => ({
+        name,
+        expr: expr.replaceAll("$__rate_interval", "30s").replaceAll("$node", ".*"),
+      }));
+      const empty = async () => {
+        const answers = await Promise.all(queries.map(({ expr }) => prometheus.query(expr)));
+        return queries.filter((_, index) => answers[index]?.length === 0).map(({ name }) => name);
+      };
+      await expect.poll(empty, { timeout: 45_000, interval: 1_000 }).toEqual(emptyWhenAllIsWell.panels);
+      const alerts = alertQueries(rules);
+      for (const metric of new Set(alerts.flatMap(({ expr }) => metricNames(expr))))
+        if (!emptyWhenAllIsWell.metrics.includes(metric))
+          expect(await prometheus.query(`count(${metric})`), metric).toHaveLength(1);
+      const evaluated = await prometheus.rules();
+      expect(evaluated.map(({ name, health, lastError }) => [name, health, lastError])).toEqual(
+        alerts.map(({ name }) => [name, "ok", undefined]),
+      );
+      expect(await prometheus.query('ALERTS{alertstate="firing"}')).toEqual([]);
+    } finally {
+      await prometheus.stop();
+      stack.kubectl("scale", "deployment/web", `--replicas=${replicas}`);
+    }
   });
 
   test("passes the network tests that every conformant Kubernetes has to pass", async () => {

@@ -79,4 +79,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if and .Values.enableIPv4Masquerade (not .Values.ipv4NativeRoutingCIDR) -}}
 {{- fail "ipv4NativeRoutingCIDR is empty: set it to the pods' network, so that traffic between pods is not masqueraded, or set enableIPv4Masquerade to false" -}}
 {{- end -}}
+{{- if .Values.prometheus.serviceMonitor.enabled -}}
+{{- if not .Values.prometheus.enabled -}}
+{{- fail "prometheus.serviceMonitor.enabled = true with prometheus.enabled = false: set prometheus.enabled to true as well" -}}
+{{- end -}}
+{{- if or (hasPrefix "127." .Values.kubeProxyReplacementHealthzBindAddr) (hasPrefix "[::1]" .Values.kubeProxyReplacementHealthzBindAddr) -}}
+{{- fail (printf "kubeProxyReplacementHealthzBindAddr = %q with prometheus.serviceMonitor.enabled = true: Prometheus reaches no agent at a loopback address; set it to \"0.0.0.0:10256\"" .Values.kubeProxyReplacementHealthzBindAddr) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}

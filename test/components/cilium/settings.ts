@@ -84,8 +84,10 @@ export function load(changes: Partial<Load>): Load {
   };
 }
 
-/** Every option that has a type: a new one has to be added here, or this does not compile. */
-export const everyOption: { [K in keyof Required<DatapathOptions>]: Required<Required<DatapathOptions>[K]> } = {
+type Every = { [K in keyof Required<DatapathOptions>]: Required<Required<DatapathOptions>[K]> };
+
+/** Every option that has a type: a new one has to be added here, or this does not compile. The agent's own alerts are none of Cilium's. */
+export const everyOption: Omit<Every, "prometheus"> & { readonly prometheus: Omit<Every["prometheus"], "rules"> } = {
   kubeProxyReplacement: true,
   socketLB: { enabled: true, hostNamespaceOnly: true },
   bpf: {
@@ -107,6 +109,8 @@ export const everyOption: { [K in keyof Required<DatapathOptions>]: Required<Req
   nodePort: { range: "30000,32767" },
   kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
   cni: { install: true, confPath: "/etc/cni/net.d", binPath: "/opt/cni/bin", exclusive: true },
+  prometheus: { enabled: true, serviceMonitor: { enabled: true, labels: { release: "kps" }, interval: "30s" } },
+  dashboards: { enabled: true, label: "grafana_dashboard", labelValue: "1", namespace: "grafana", annotations: {} },
   image: { repository: "quay.io/cilium/cilium", tag: "v1.20.0", pullPolicy: "IfNotPresent" },
   loadBalancer: { mode: "dsr", algorithm: "maglev", acceleration: "native", dsrDispatch: "opt", serviceTopology: true },
   maglev: { tableSize: 65521 },
