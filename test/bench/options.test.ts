@@ -31,6 +31,8 @@ test.each([
   [["--services", "1e9"], "to 100000"],
   [["--rounds", "2.5"], "whole number"],
   [["--fast"], "see --help"],
+  [["--readme", "--quick"], "leave out --quick"],
+  [["--readme", "--only", "connect"], "all suites in full"],
 ])("%j is refused with its remedy", (argv, remedy) => {
   expect(() => parseOptions(argv, suites)).toThrow(UsageError);
   expect(() => parseOptions(argv, suites)).toThrow(remedy);

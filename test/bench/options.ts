@@ -14,6 +14,10 @@ export interface BenchOptions {
   readonly alone: boolean;
   /** An earlier result file. */
   readonly compare: string | undefined;
+  /** Measure nothing, and draw what this result file holds. */
+  readonly draw: string | undefined;
+  /** Also write the README's pictures and its part about speed. */
+  readonly readme: boolean;
   /** The folder for results.json, report.html and the plots. */
   readonly out: string;
 }
@@ -33,6 +37,8 @@ export function parseOptions(argv: readonly string[], suites: readonly Pick<Suit
   const unknown = only.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new UsageError(`--only ${unknown.join(",")}: choose from ${names.join(", ")}`);
   const quick = values.quick ?? false;
+  if (values.readme && (quick || only.length > 0))
+    throw new UsageError("--readme: goes with all suites in full; leave out --quick and --only");
   return {
     help: values.help ?? false,
     quick,
@@ -42,6 +48,8 @@ export function parseOptions(argv: readonly string[], suites: readonly Pick<Suit
       values.rounds === undefined ? (quick ? ROUNDS.quick : ROUNDS.full) : wholeNumber("--rounds", values.rounds, 100),
     alone: values.alone ?? false,
     compare: values.compare,
+    draw: values.draw,
+    readme: values.readme ?? false,
     out: values.out ?? ".build/bench",
   };
 }
@@ -58,6 +66,8 @@ function parse(argv: readonly string[]) {
         services: { type: "string" },
         rounds: { type: "string" },
         compare: { type: "string" },
+        draw: { type: "string" },
+        readme: { type: "boolean" },
         out: { type: "string" },
       },
     }).values;
@@ -82,7 +92,7 @@ export function usage(suites: readonly Pick<Suite, "name" | "what" | "services">
   return `npm run bench -- [options]
 
 Measures this datapath beside the real kube-proxy (iptables and nftables mode) and beside no load balancer at all, in
-network namespaces of this box, interleaved. Needs root. Writes results.json, report.html and SVG plots.
+network namespaces of this box, interleaved. Needs root. Writes results.json, report.html and plots as SVG and PNG.
 
   --quick              small sizes and few samples, about a minute: shows that all works, says nothing about speed
   --only SUITE,...     only these suites
@@ -90,6 +100,8 @@ network namespaces of this box, interleaved. Needs root. Writes results.json, re
   --rounds N           rounds of each measurement (${ROUNDS.full}; with --quick ${ROUNDS.quick})
   --alone              the control suite without kube-proxy, for work on the agent
   --compare FILE       say what changed since an earlier results.json
+  --draw FILE          measure nothing: make report and plots of an earlier results.json
+  --readme             also write the README's pictures and figures; needs all suites
   --out FOLDER         where the results go (.build/bench)
 
 Suites:

@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { compile } from "../../agent/shell/kernel/compile.ts";
+import { repository } from "../../stacks/local/host/paths.ts";
 import { duration, say, step } from "../../stacks/local/host/progress.ts";
 import { requireRoot } from "../support/netns.ts";
 import { environmentNow, loadNow } from "./environment.ts";
@@ -10,6 +11,8 @@ import { type BenchOptions, parseOptions, UsageError, usage } from "./options.ts
 import { compareResults, comparisonText, readResults } from "./report/compare.ts";
 import { htmlReport } from "./report/html.ts";
 import { plots } from "./report/plots.ts";
+import { pngOf } from "./report/png.ts";
+import { writeReadme } from "./report/readme.ts";
 import { judge, verdictText } from "./report/targets.ts";
 import { type Measurement, RESULTS_VERSION, type Results, type SuiteRun } from "./results.ts";
 import type { Suite } from "./suite.ts";
@@ -51,18 +54,26 @@ async function write(results: Results, options: BenchOptions): Promise<void> {
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
   const drawn = await plots(results);
-  for (const { name, svg } of drawn) writeFileSync(join(out, `${name}.svg`), svg);
+  for (const { name, svg } of drawn) {
+    writeFileSync(join(out, `${name}.svg`), svg);
+    writeFileSync(join(out, `${name}.png`), pngOf(svg));
+  }
   const changes = options.compare === undefined ? undefined : compareResults(readResults(options.compare), results);
   writeFileSync(join(out, "report.html"), htmlReport(results, drawn, changes));
   process.stdout.write(verdictText(judge(results)));
   if (changes !== undefined) process.stdout.write(`\n${comparisonText(changes)}`);
   say(`results, report and plots are in ${out}`);
+  if (options.readme) say(`and the README shows them: ${writeReadme(repository, results, drawn).join(", ")}`);
 }
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2), suites);
   if (options.help) {
     process.stdout.write(usage(suites));
+    return 0;
+  }
+  if (options.draw !== undefined) {
+    await write(readResults(options.draw), options);
     return 0;
   }
   requireRoot();

@@ -3,6 +3,7 @@
 import { find, type Measurement, type Results, ratioOf } from "../results.ts";
 import { beyondNoise } from "../statistics.ts";
 import type { Comparison } from "./compare.ts";
+import { costTables } from "./costs.ts";
 import type { Plot } from "./plots.ts";
 import { judge } from "./targets.ts";
 
@@ -113,6 +114,7 @@ export function htmlReport(results: Results, plots: readonly Plot[], comparison?
     const head = ["what", "setup", "Services", "endpoints", "position", "unit", "min", "median", "p90", "p99"];
     return `<h3>${escaped(suite)}</h3>${table([...head, "spread", "n", "CPU s", "note"], rows)}`;
   });
+  const costs = costTables(results).map(({ title, head, rows }) => `<h3>${escaped(title)}</h3>${table(head, rows)}`);
   const ratioHead = [
     "what",
     "setup",
@@ -132,11 +134,12 @@ ${environmentPart(results)}
 <h2>Targets</h2>
 ${table(["", "target", "status", "measured"], verdicts)}
 <h2>Plots</h2>
-<p>Points are medians over all samples; bars reach from the lowest to the highest round.</p>
 ${figures}
 <h2>Ratios, pair by pair</h2>
 <p>Rounds ran interleaved; a ratio is taken within one round. The noise is what the same thing gives when measured twice.</p>
 ${table(ratioHead, ratioRows(results))}
+<h2>Time, CPU and memory, side by side</h2>
+${costs.join("\n")}
 ${comparison === undefined ? "" : comparisonPart(comparison)}
 <h2>Measurements</h2>
 ${table(["suite", "seconds", "outcome"], runs)}

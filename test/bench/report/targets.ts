@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The project's performance targets, each judged from the measurements of one run; what was not measured is said so.
 import { find, type Measurement, type Query, type Results, ratioOf, select } from "../results.ts";
+import { pairedRatio } from "../statistics.ts";
 
 export type Status = "met" | "missed" | "not measured";
 
@@ -10,9 +11,10 @@ export interface Verdict {
   readonly status: Status;
   /** The figures behind the verdict, losses too. */
   readonly measured: string;
+  readonly findings: readonly Finding[];
 }
 
-interface Finding {
+export interface Finding {
   readonly met: boolean;
   readonly says: string;
 }
@@ -79,22 +81,23 @@ function times(query: Query, ours: string, others: readonly string[], least: num
     });
 }
 
-/** The same of what is left of the time for a packet without that of the generator, which all roads share. */
-function timesNet(query: Query, ours: string, others: readonly string[], least: number): Target["judge"] {
-  return (results) =>
-    select(results, { ...query, setup: ours }).flatMap((one) => {
-      const where = { ...query, services: one.services };
-      const generator = find(results, { ...where, setup: "generator" });
-      if (generator === undefined) return [];
-      const netNs = (each: Measurement): number => 1e3 / medianOf(each) - 1e3 / medianOf(generator);
-      return others.flatMap((setup) => {
-        const other = find(results, { ...where, setup });
-        if (other === undefined) return [];
-        const ratio = netNs(other) / netNs(one);
-        const says = `net of the generator, ${one.services} Services, ${setup}: ${number(netNs(other))} to ${number(netNs(one))} ns, ${ratio.toFixed(2)} (at least ${least})`;
-        return [{ met: ratio >= least, says }];
-      });
+/** The same of what is left of a packet's time when that of the generator alone is taken away. */
+function netTimes(query: Query, ours: string, others: readonly string[], least: number): Target["judge"] {
+  const nanoseconds = (one: Measurement) => one.rounds.map((mpps) => 1e3 / mpps);
+  return (results) => {
+    const [one, generator] = [ours, "generator"].map((setup) => find(results, { ...query, setup }));
+    if (one === undefined || generator === undefined) return [];
+    const net = (of: Measurement) =>
+      nanoseconds(of).map((whole, round) => whole - (nanoseconds(generator)[round] ?? Number.NaN));
+    return others.flatMap((setup) => {
+      const other = find(results, { ...query, setup });
+      if (other === undefined) return [];
+      const { median, low, high } = pairedRatio(net(other), net(one));
+      const range = `${median.toFixed(2)} [${low.toFixed(2)}–${high.toFixed(2)}]`;
+      const says = `${one.what}, ${one.services} Services, ${setup}, net of the generator: ${range} (at least ${least})`;
+      return [{ met: median >= least, says }];
     });
+  };
 }
 
 function flatConnect(results: Results): Finding[] {
@@ -122,6 +125,7 @@ function flatConnect(results: Results): Finding[] {
   return findings;
 }
 
+const established: Query = { suite: "forwarding", what: "established" };
 const kubeProxies = ["iptables", "nftables"];
 const program = (what: string, services?: number): Query => ({
   suite: "programs",
@@ -165,10 +169,13 @@ export const targets: readonly Target[] = [
   },
   {
     id: "P5",
-    target: "XDP forwarding, 10k Services: 5 times iptables and nftables gross, 10 times net of the generator",
+    // nftables mode does not load 10k Services in time.
+    target: "XDP forwarding, 10k Services: 5 times iptables and nftables (1k) gross, 10 times net of the generator",
     judge: all(
-      times({ suite: "forwarding", what: "established" }, "ours (xdp)", kubeProxies, 5),
-      timesNet({ suite: "forwarding", what: "established" }, "ours (xdp)", kubeProxies, 10),
+      ...([[10_000, "iptables"] as const, [1_000, "nftables"] as const] as const).flatMap(([services, rival]) => [
+        times({ ...established, services }, "ours (xdp)", [rival], 5),
+        netTimes({ ...established, services }, "ours (xdp)", [rival], 10),
+      ]),
     ),
   },
   {
@@ -199,8 +206,11 @@ export const targets: readonly Target[] = [
   },
   {
     id: "P9",
-    target: "cold start, 10k × 100k: 1.5 s",
-    judge: atMost("cold start", 1.5, control("cold start", 10_000)),
+    target: "cold start, 10k × 100k: 1.5 s, of which 60 ms for the kernel",
+    judge: all(
+      atMost("cold start", 1.5, control("cold start", 10_000)),
+      atMost("kernel part", 60, control("kernel part of cold start", 10_000)),
+    ),
   },
   {
     id: "P10",
@@ -209,25 +219,30 @@ export const targets: readonly Target[] = [
   },
   {
     id: "P11",
-    target: "RSS: idle 60 MB, 10k × 100k 150 MB",
-    judge: all(atMost("idle RSS", 60, control("RSS", 1)), atMost("RSS", 150, control("RSS", 10_000))),
+    target: "RSS: idle 60 MB, 10k × 100k 150 MB, 30k × 120k 300 MB",
+    judge: all(
+      atMost("idle RSS", 60, control("RSS", 1)),
+      atMost("RSS", 150, control("RSS", 10_000)),
+      // That suite's Services have four endpoints each.
+      atMost("RSS", 300, { suite: "connect", what: "RSS of the proxy", setup: "ours", services: 30_000 }),
+    ),
   },
   {
     id: "P12",
     target: "1,000 endpoint changes a second at 10k Services: 15 % of a core, no backlog",
     judge: all(
       atMost("share of a core", 0.15, control("CPU at 1,000 changes a second", 10_000)),
-      atMost("backlog in ms", 1_000, control("backlog after churn", 10_000)),
+      // With nothing before it in a queue, the next change is steered as fast as any.
+      atMost("the next change after it", 5, control("backlog after churn", 10_000)),
     ),
   },
   {
     id: "P13",
     target: "longest stall while programming: 5 ms",
-    judge: atMost(
-      "longest stall of the event loop under churn",
-      5,
-      control("stall under churn", 10_000),
-      ({ summary }) => summary.max,
+    judge: all(
+      ...["stall of cold start", "stall under churn"].map((what) =>
+        atMost(what, 5, control(what, 10_000), ({ summary }) => summary.max),
+      ),
     ),
   },
 ];
@@ -237,7 +252,7 @@ export function judge(results: Results): Verdict[] {
     const findings = find_(results);
     const status = findings.length === 0 ? "not measured" : findings.every(({ met }) => met) ? "met" : "missed";
     const measured = findings.map(({ met, says }) => (met ? says : `${says}: missed`)).join("; ");
-    return { id, target, status, measured };
+    return { id, target, status, measured, findings };
   });
 }
 
