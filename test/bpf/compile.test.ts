@@ -21,6 +21,7 @@ test("each program becomes one object, and nothing half-made is left beside it",
     "socket_guard.bpf.o",
     "socket_lb.bpf.o",
     "tc.bpf.o",
+    "xdp.bpf.o",
   ]);
 });
 
