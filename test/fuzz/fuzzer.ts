@@ -25,6 +25,7 @@ import {
   UDP,
   World,
 } from "../bpf/world.ts";
+import { isIn } from "../oracle/wire/address.ts";
 import { type Allowed, allowed, type Destiny, DROP, type FuzzedWorld, type Hook, headersOf } from "./model.ts";
 import { mutate } from "./mutation.ts";
 import { Random } from "./random.ts";
@@ -133,7 +134,7 @@ export function furnish(datapath: Datapath): FuzzedWorld {
   return {
     frontends,
     ours: new Set(families.flatMap(({ node, vip, otherPod }) => [node, vip, otherPod])),
-    isPod: (address) => address.startsWith("10.244.1.") || address.startsWith("fd44:1::"),
+    isPod: (address) => dualNetwork.podCidrs.some((cidr) => isIn(address, cidr)),
   };
 }
 
