@@ -45,11 +45,22 @@ static __always_inline bool nat_port_has_socket(PACKET_CONTEXT *ctx, const struc
 	return true;
 }
 
+/* Enters a flow with the source port that it has, unless somebody else would get the answers. */
+__noinline int nat_enter(PACKET_CONTEXT *ctx, const struct flow_key *key, struct flow *flow,
+			 bool ours, bool alone)
+{
+	if (!key || !flow)
+		return REMEMBER_CONFLICT;
+	if (ours && nat_port_has_socket(ctx, flow, key->protocol))
+		return REMEMBER_CONFLICT;
+	return flow_remember(key, flow, alone);
+}
+
 /*
  * Chooses flow->rewritten.source_port and enters the flow. `kept` is the port to try first, 0 for none. `ours` says that
  * the source is an address of this node, so that its sockets and privileged ports count. A flow that keeps its port would
  * get it again, so that the entry of its answers is enough to begin with. REMEMBER_CONFLICT means that no free port was
- * found in NAT_TRIES.
+ * found in NAT_TRIES. Unrolled: without CAP_PERFMON the verifier follows what a processor may do past a loop's end.
  */
 static __noinline int nat_remember(PACKET_CONTEXT *ctx, const struct flow_key *key,
 				   struct flow *flow, __be16 kept, bool ours)
@@ -59,13 +70,12 @@ static __noinline int nat_remember(PACKET_CONTEXT *ctx, const struct flow_key *k
 	__be16 port = kept;
 	int result;
 
+#pragma unroll
 	for (int try = 0; try < NAT_TRIES; try++) {
 		if (try || !keeps)
 			port = bpf_htons(NAT_PORT_FIRST + bpf_get_prandom_u32() % NAT_PORT_COUNT);
 		flow->rewritten.source_port = port;
-		if (ours && nat_port_has_socket(ctx, flow, key->protocol))
-			continue;
-		result = flow_remember(key, flow, alone && !try);
+		result = nat_enter(ctx, key, flow, ours, alone && !try);
 		if (result != REMEMBER_CONFLICT)
 			return result;
 	}
