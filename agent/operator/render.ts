@@ -76,7 +76,8 @@ export function renderServices(services: readonly ListedService[]): string[] {
 }
 
 export function renderDrops(counters: AgentState["counters"]): string[] {
-  const refusals = Object.entries(counters).filter(([name]) => /^drop_|refused|full/.test(name));
+  const refusals = Object.entries(counters).filter(([name, count]) => /^drop_|refused|full/.test(name) && count > 0);
+  if (refusals.length === 0) return ["Nothing was dropped or refused on this node."];
   const rows = refusals.sort(([, a], [, b]) => b - a).map(([name, count]) => [name, String(count)]);
   return columns([["REASON", "COUNT"], ...rows]);
 }

@@ -40,8 +40,9 @@ export interface BpfOptions {
    */
   lbMapMax?: pulumi.Input<number>;
   /**
-   * Part of a node's memory, 0 to 1, by which the maps of connections are sized. Cilium only.
-   * @default 0.0025
+   * Part of a node's memory, 0 to 1: Cilium sizes its maps of connections by it; the agent's maps of Services, and those of
+   * connections, may grow to it.
+   * @default 0.0025 for Cilium, 0.02 for the agent
    */
   mapDynamicSizeRatio?: pulumi.Input<number>;
   /**
@@ -81,10 +82,10 @@ export interface LoadBalancerOptions {
   serviceTopology?: pulumi.Input<boolean>;
 }
 
-/** Maglev's tables. Cilium only. */
+/** Maglev's tables. */
 export interface MaglevOptions {
   /**
-   * Entries of a table, a prime that the agent knows: 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or 131071.
+   * Entries of a table: 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521 or, Cilium only, 131071.
    * @default 16381
    */
   tableSize?: pulumi.Input<number>;
@@ -313,7 +314,7 @@ export interface DatapathOptions {
   image?: ImageOptions;
   /** How Services' traffic is spread and sent. */
   loadBalancer?: LoadBalancerOptions;
-  /** Maglev's tables. Cilium only. */
+  /** Maglev's tables. */
   maglev?: MaglevOptions;
   /**
    * `vxlan` or `geneve`. Cilium only.

@@ -7,6 +7,7 @@ import { readEndpointSlice, readService, type Snapshot } from "../../../agent/co
 import type { NodeNetwork } from "../../../agent/core/operation.ts";
 import { parseFrontend } from "../../../agent/operator/arguments.ts";
 import { runDrops, runExplain, runServiceList, runStatus } from "../../../agent/operator/operator-commands.ts";
+import { renderDrops } from "../../../agent/operator/render.ts";
 import { serveHttp } from "../../../agent/shell/http-server.ts";
 import { createLog } from "../../../agent/shell/log.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
@@ -162,6 +163,11 @@ test("explain says when nobody has the address and port", async () => {
 test("drops are the refusals only, the most frequent first", async () => {
   expect(await runDrops({ port, output: "table" }, write)).toBe(0);
   expect(text.trim().split("\n")).toEqual(["REASON             COUNT", "drop_source_range  7", "refused            2"]);
+});
+
+test("what never happened is not listed among the drops", () => {
+  expect(renderDrops({ drop_no_route: 0, refused: 1 })).toEqual(["REASON   COUNT", "refused  1"]);
+  expect(renderDrops({ drop_no_route: 0, forwarded: 3 })).toEqual(["Nothing was dropped or refused on this node."]);
 });
 
 test("every command writes JSON that can be read again", async () => {
