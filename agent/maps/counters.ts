@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reasons that the programs count, in the order of `enum counter` in bpf/maps.h.
+// The reasons that the programs count, in the order of `enum counter` in bpf/layout.h.
 
 export const counterNames = [
   "socket_translated",

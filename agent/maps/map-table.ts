@@ -11,7 +11,7 @@ import {
   SOURCE_RANGE_KEY_BYTES,
 } from "./service-layout.ts";
 
-/** `SANSPROXY_ABI` in bpf/maps.h. */
+/** `SANSPROXY_ABI` in bpf/layout.h. */
 export const ABI = 4;
 
 export interface MapShape {

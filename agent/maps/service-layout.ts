@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of frontends, selections, backends and source ranges, as bpf/maps.h lays them out on a little-endian machine.
+// The bytes of frontends, selections, backends and source ranges, as bpf/layout.h lays them out on a little-endian machine.
 import type { Backend, FrontendEntry, FrontendKey, Protocol, Selection, SourceRange } from "../core/operation.ts";
 import { ADDRESS_BYTES, formatAddress, isMappedV4, parseAddress, parseCidr } from "./address.ts";
 

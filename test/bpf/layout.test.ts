@@ -113,7 +113,7 @@ test("the counters have the names that the programs count by", () => {
   // An enum that a program only uses for its values is not in BTF; its source is.
   const source = execFileSync(
     "sed",
-    ["-n", "/^enum counter {/,/^};/p", join(import.meta.dirname, "../../bpf/maps.h")],
+    ["-n", "/^enum counter {/,/^};/p", join(import.meta.dirname, "../../bpf/layout.h")],
     {
       encoding: "utf8",
     },
@@ -122,8 +122,8 @@ test("the counters have the names that the programs count by", () => {
   expect(names).toEqual([...counterNames]);
 });
 
-test("the ABI version is the one of maps.h", () => {
-  const source = execFileSync("grep", ["SANSPROXY_ABI =", join(import.meta.dirname, "../../bpf/maps.h")], {
+test("the ABI version is the one of layout.h", () => {
+  const source = execFileSync("grep", ["SANSPROXY_ABI =", join(import.meta.dirname, "../../bpf/layout.h")], {
     encoding: "utf8",
   });
   expect(source).toContain(`SANSPROXY_ABI = ${ABI},`);
