@@ -42,7 +42,8 @@ export class Load {
         await hostnameOf(target.host, target.port);
         this.#answered++;
       } catch (error) {
-        this.#failures.push(`${target.host}:${target.port} ${error instanceof Error ? error.message : error}`);
+        const what = error instanceof Error ? error.message : error;
+        this.#failures.push(`${new Date().toISOString()} ${target.host}:${target.port} ${what}`);
       }
     }
   }

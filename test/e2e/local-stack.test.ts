@@ -6,6 +6,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { alertQueries, metricNames, panelQueries } from "../support/chart-queries.ts";
+import { scriptCommand, scriptInput } from "../../components/internal/bare-metal/scripts.ts";
+import { earlierKubernetesVersion, kubernetesVersion } from "../../stacks/local/toolchain/programs.ts";
+import { settled } from "../components/recorded-program.ts";
 import { hostnameOf, Load } from "./load.ts";
 import { monitoredChart } from "./monitored-chart.ts";
 import { Prometheus } from "./prometheus.ts";
@@ -43,7 +46,9 @@ function readyNodes(): string[] {
 
 interface NodeObject {
   readonly metadata: { readonly name: string };
+  readonly spec: { readonly unschedulable?: boolean };
   readonly status: {
+    readonly nodeInfo: { readonly kubeletVersion: string };
     readonly conditions: readonly { readonly type: string; readonly status: string }[];
     readonly addresses: readonly { readonly type: string; readonly address: string }[];
   };
@@ -63,8 +68,8 @@ function podsByNode(app: string, namespace = "default"): Map<string, string> {
   );
 }
 
-/** Ends an update by Ctrl-C as soon as its output shows `pattern`; gives its exit code. */
-async function interruptedAt(what: string, pattern: RegExp): Promise<number> {
+/** Ends an update by Ctrl-C as soon as its output shows `pattern`; it has to fail. Gives what it said. */
+async function interruptedAt(what: string, pattern: RegExp): Promise<string> {
   const update = stack.startUp();
   let seen = "";
   const keep = (chunk: Buffer) => {
@@ -76,7 +81,9 @@ async function interruptedAt(what: string, pattern: RegExp): Promise<number> {
   await until(what, () => (pattern.test(seen) || update.exitCode !== null ? true : undefined), 600_000);
   expect(seen).toMatch(pattern);
   update.kill("SIGINT");
-  return (await ended).code;
+  const { code, text } = await ended;
+  expect(code).not.toBe(0);
+  return text;
 }
 
 /** What ended may be seen for a moment, until the box's first process has taken note of its end. */
@@ -118,15 +125,15 @@ describe("the local stack", () => {
   });
 
   test("an update interrupted half-way is taken down without a trace", async () => {
-    expect(await interruptedAt("machines are made", /local-cp-1-claim created/)).not.toBe(0);
+    await interruptedAt("machines are made", /local-cp-1-claim created/);
     const down = await stack.run("down");
     expect(down.code, down.text.slice(-4000)).toBe(0);
     await noTraces();
   });
 
   test("an update interrupted at the control plane and again at a join goes on to the green end", async () => {
-    expect(await interruptedAt("the control plane is begun", /local-init creating/)).not.toBe(0);
-    expect(await interruptedAt("a worker joins", /local-worker-1-join creating/)).not.toBe(0);
+    await interruptedAt("the control plane is begun", /local-init creating/);
+    await interruptedAt("a worker joins", /local-worker-1-join creating/);
     const gone = await stack.up();
     expect(gone.code, gone.text.slice(-4000)).toBe(0);
     for (const name of ["cp-1", "worker-1", "worker-2"]) expect(gone.text).toContain(name);
@@ -241,6 +248,67 @@ describe("the local stack", () => {
     expect(readyNodes()).toEqual(["cp-1", "worker-1", "worker-2"]);
     expect(answered).toBeGreaterThan(0);
     console.log(`a worker removed: ${seconds(shrunk)}, ${answered} connections answered, ${failures.length} failed`);
+  });
+
+  test("goes to the next version host by host while everything answers, and goes on after Ctrl-C half-way", async () => {
+    stack.kubernetesVersion = kubernetesVersion;
+    const load = new Load(Object.values(addresses).map((host) => ({ host, port: nodePort.tcp })));
+    const begun = await interruptedAt("a worker is upgraded", /local-worker-1-upgrade updating/);
+    for (const name of ["cp-1", "worker-1", "worker-2"]) {
+      expect(begun).toContain(`${name} goes from Kubernetes ${earlierKubernetesVersion} to ${kubernetesVersion}`);
+    }
+    const upgraded = await stack.up();
+    const { answered, failures } = await load.stop();
+    expect(upgraded.code, upgraded.text.slice(-4000)).toBe(0);
+    console.log(`the last part of an upgrade: ${seconds(upgraded)}; ${answered} connections answered meanwhile`);
+    expect(failures).toEqual([]);
+
+    const { items } = JSON.parse(stack.kubectl("get", "nodes", "--output", "json")) as { items: NodeObject[] };
+    for (const { metadata, spec, status } of items) {
+      expect(status.nodeInfo.kubeletVersion, metadata.name).toBe(kubernetesVersion);
+      expect(spec.unschedulable, metadata.name).toBeUndefined();
+    }
+    const system = stack.kubectl("get", "pods", "--namespace=kube-system", "--output=jsonpath={..image}");
+    for (const name of ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]) {
+      expect(system).toContain(`${name}:${kubernetesVersion}`);
+      expect(system).not.toContain(`${name}:${earlierKubernetesVersion}`);
+    }
+    expect(stack.kubectl("get", "daemonsets,pods,configmaps", "--all-namespaces")).not.toContain("kube-proxy");
+  });
+
+  test("refuses to go back to a version, at the preview", async () => {
+    stack.kubernetesVersion = earlierKubernetesVersion;
+    const refused = await stack.up("--preview");
+    stack.kubernetesVersion = kubernetesVersion;
+    expect(refused.code).not.toBe(0);
+    expect(refused.text).toMatch(
+      /kubernetesVersion: is v1\.36\.2 and the cluster runs v1\.36\.3, .*takes no cluster back/,
+    );
+  });
+
+  test("serves a certificate for another name as soon as it is asked for, without a restart of the API server", async () => {
+    const address = addresses["cp-1"] ?? "";
+    const configuration = stack.ssh(address, "cat /etc/sansproxy/kubeadm/init.yaml");
+    const cluster = stack.ssh(address, "sed -n 's/^cluster=//p' /etc/sansproxy/claim").trim();
+    const served = () =>
+      stack.ssh(address, "openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | openssl x509 -noout -text");
+    const started = stack.kubectl("get", "pod", "kube-apiserver-cp-1", "--namespace=kube-system", "--output=json");
+    for (const [name, there] of [
+      ["api.example", true],
+      ["", false],
+    ] as const) {
+      const variables = {
+        ...{ HOST_NAME: "cp-1", HOST_ADDRESS: address, HOST_ROLE: "control-plane", HOST_FIRST: "yes" },
+        ...{ CLUSTER_ID: cluster, API_PORT: 6443 },
+        KUBEADM_INIT: name === "" ? configuration : configuration.replace("certSANs:\n", `certSANs:\n    - ${name}\n`),
+      };
+      stack.ssh(address, scriptCommand("update", 300, false), await settled(scriptInput("certificate", variables)));
+      expect(served().includes("api.example")).toBe(there);
+    }
+    const { status } = JSON.parse(started);
+    expect(stack.kubectl("get", "pod", "kube-apiserver-cp-1", "--namespace=kube-system", "--output=json")).toContain(
+      status.containerStatuses[0].containerID,
+    );
   });
 
   test("is verified by hand as the update did", async () => {

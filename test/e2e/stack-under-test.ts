@@ -5,6 +5,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { earlierKubernetesVersion } from "../../stacks/local/toolchain/programs.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 
@@ -20,6 +21,8 @@ const stack = "test";
 const subnet = "10.89.251";
 
 export class StackUnderTest {
+  /** Of the cluster, from the next `up` on. */
+  kubernetesVersion = earlierKubernetesVersion;
   readonly home = mkdtempSync(join(tmpdir(), "sansproxy-stack-"));
   /** The box as the machines see it. */
   readonly boxAddress = `${subnet}.1`;
@@ -35,7 +38,8 @@ export class StackUnderTest {
   }
 
   #configuration(): string[] {
-    return ["-c", `sansproxy:subnet=${subnet}.0/24`, "-c", "sansproxy:bridge=sansproxyt"];
+    const settings = [`subnet=${subnet}.0/24`, "bridge=sansproxyt", `kubernetesVersion=${this.kubernetesVersion}`];
+    return settings.flatMap((setting) => ["-c", `sansproxy:${setting}`]);
   }
 
   /** One of the project's commands; its output is shown as it comes. */
@@ -84,10 +88,13 @@ export class StackUnderTest {
   }
 
   /** A command on a machine, by SSH as the stack's own key. */
-  ssh(address: string, ...command: string[]): string {
+  ssh(address: string, command: string, input = ""): string {
     const options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];
     const key = join(this.home, "ssh/id_ed25519");
-    return execFileSync("ssh", ["-q", "-i", key, ...options, `root@${address}`, ...command], { encoding: "utf8" });
+    return execFileSync("ssh", ["-q", "-i", key, ...options, `root@${address}`, command], {
+      encoding: "utf8",
+      input,
+    });
   }
 
   /** Every file that Pulumi keeps of the stack, as one text. */

@@ -5,12 +5,12 @@ const image = "registry.k8s.io/e2e-test-images/agnhost:2.63.0";
 const metadata = (name: string) => ({ name, namespace: "default", labels: { app: name } });
 const selector = (name: string) => ({ matchLabels: { app: name } });
 
-/** Pods that answer with their own name, on TCP port 8080 at `/hostname` and on UDP port 8081. */
+/** Pods that answer with their own name, on TCP port 8080 at `/hostname` and on UDP port 8081, and for a while when told to end. */
 export function webServers(replicas: number): object[] {
   const container = {
     name: "web",
     image,
-    args: ["netexec", "--http-port=8080", "--udp-port=8081"],
+    args: ["netexec", "--http-port=8080", "--udp-port=8081", "--delay-shutdown=8"],
     readinessProbe: { httpGet: { path: "/hostname", port: 8080 }, periodSeconds: 1 },
   };
   return [
@@ -21,7 +21,7 @@ export function webServers(replicas: number): object[] {
       spec: {
         replicas,
         selector: selector("web"),
-        template: { metadata: { labels: { app: "web" } }, spec: podSpec(container) },
+        template: { metadata: { labels: { app: "web" } }, spec: podSpec(container, 15) },
       },
     },
     {
@@ -51,12 +51,14 @@ export function hostClients(): object {
       selector: selector("host-client"),
       template: {
         metadata: { labels: { app: "host-client" } },
-        spec: { ...podSpec(container), hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" },
+        spec: { ...podSpec(container, 1), hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" },
       },
     },
   };
 }
 
-function podSpec(container: object): object {
-  return { terminationGracePeriodSeconds: 1, tolerations: [{ operator: "Exists" }], containers: [container] };
+/** For every node, the control planes too, as long as it is not cordoned. */
+function podSpec(container: object, terminationGracePeriodSeconds: number): object {
+  const tolerations = [{ key: "node-role.kubernetes.io/control-plane", operator: "Exists" }];
+  return { terminationGracePeriodSeconds, tolerations, containers: [container] };
 }
