@@ -5,16 +5,20 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { alertQueries, metricNames, panelQueries } from "../support/chart-queries.ts";
 import { scriptCommand, scriptInput } from "../../components/internal/bare-metal/scripts.ts";
 import { earlierKubernetesVersion, kubernetesVersion } from "../../stacks/local/toolchain/programs.ts";
 import { settled } from "../components/recorded-program.ts";
+import { alertQueries, metricNames, panelQueries } from "../support/chart-queries.ts";
+import { type NodeObject, podsByNode, readyNodes } from "./cluster-objects.ts";
+import { interruptedAt } from "./interruption.ts";
 import { hostnameOf, Load } from "./load.ts";
 import { monitoredChart } from "./monitored-chart.ts";
 import { Prometheus } from "./prometheus.ts";
-import { type Outcome, outcome, StackUnderTest } from "./stack-under-test.ts";
+import { connectionOf, datagramAnswers } from "./sockets.ts";
+import { type Outcome, StackUnderTest } from "./stack-under-test.ts";
 import { tracesOf } from "./traces.ts";
-import { hostClients, webServers } from "./workloads.ts";
+import { until } from "./until.ts";
+import { clientPod, connectedDatagrams, hostClients, runtimeClass, sandboxed, webServers } from "./workloads.ts";
 
 const stack = new StackUnderTest();
 /** Kept when the stack is gone. */
@@ -24,67 +28,6 @@ const replicas = 20;
 const emptyWhenAllIsWell = { panels: ["Failed writes A"], metrics: ["sansproxy_failed_writes_total"] };
 let addresses: Record<string, string> = {};
 let nodePort = { tcp: 0, udp: 0 };
-
-/** Waits for a condition with a name; the state last seen is told when it never comes. */
-async function until<T>(what: string, probe: () => T | undefined, timeoutMs = 120_000): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const found = probe();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs / 1000} s`);
-    await new Promise((resume) => setTimeout(resume, 500));
-  }
-}
-
-function readyNodes(): string[] {
-  const { items } = JSON.parse(stack.kubectl("get", "nodes", "--output", "json"));
-  return items
-    .filter((node: NodeObject) => node.status.conditions.some((c) => c.type === "Ready" && c.status === "True"))
-    .map((node: NodeObject) => node.metadata.name)
-    .sort();
-}
-
-interface NodeObject {
-  readonly metadata: { readonly name: string };
-  readonly spec: { readonly unschedulable?: boolean };
-  readonly status: {
-    readonly nodeInfo: { readonly kubeletVersion: string };
-    readonly conditions: readonly { readonly type: string; readonly status: string }[];
-    readonly addresses: readonly { readonly type: string; readonly address: string }[];
-  };
-}
-
-/** Name of the Pod of `app` on each node. */
-function podsByNode(app: string, namespace = "default"): Map<string, string> {
-  const label = namespace === "default" ? `app=${app}` : `app.kubernetes.io/name=${app}`;
-  const { items } = JSON.parse(
-    stack.kubectl("get", "pods", "--namespace", namespace, "--selector", label, "--output", "json"),
-  );
-  return new Map(
-    items.map((pod: { metadata: { name: string }; spec: { nodeName: string } }) => [
-      pod.spec.nodeName,
-      pod.metadata.name,
-    ]),
-  );
-}
-
-/** Ends an update by Ctrl-C as soon as its output shows `pattern`; it has to fail. Gives what it said. */
-async function interruptedAt(what: string, pattern: RegExp): Promise<string> {
-  const update = stack.startUp();
-  let seen = "";
-  const keep = (chunk: Buffer) => {
-    seen += chunk;
-  };
-  update.stdout?.on("data", keep);
-  update.stderr?.on("data", keep);
-  const ended = outcome(update);
-  await until(what, () => (pattern.test(seen) || update.exitCode !== null ? true : undefined), 600_000);
-  expect(seen).toMatch(pattern);
-  update.kill("SIGINT");
-  const { code, text } = await ended;
-  expect(code).not.toBe(0);
-  return text;
-}
 
 /** What ended may be seen for a moment, until the box's first process has taken note of its end. */
 async function noTraces(): Promise<void> {
@@ -125,15 +68,15 @@ describe("the local stack", () => {
   });
 
   test("an update interrupted half-way is taken down without a trace", async () => {
-    await interruptedAt("machines are made", /local-cp-1-claim created/);
+    await interruptedAt(stack, "machines are made", /local-cp-1-claim created/);
     const down = await stack.run("down");
     expect(down.code, down.text.slice(-4000)).toBe(0);
     await noTraces();
   });
 
   test("an update interrupted at the control plane and again at a join goes on to the green end", async () => {
-    await interruptedAt("the control plane is begun", /local-init creating/);
-    await interruptedAt("a worker joins", /local-worker-1-join creating/);
+    await interruptedAt(stack, "the control plane is begun", /local-init creating/);
+    await interruptedAt(stack, "a worker joins", /local-worker-1-join creating/);
     const gone = await stack.up();
     expect(gone.code, gone.text.slice(-4000)).toBe(0);
     for (const name of ["cp-1", "worker-1", "worker-2"]) expect(gone.text).toContain(name);
@@ -142,7 +85,7 @@ describe("the local stack", () => {
   });
 
   test("shows three Ready nodes and no kube-proxy anywhere", () => {
-    expect(readyNodes()).toEqual(["cp-1", "worker-1", "worker-2"]);
+    expect(readyNodes(stack)).toEqual(["cp-1", "worker-1", "worker-2"]);
     const { items } = JSON.parse(stack.kubectl("get", "nodes", "--output", "json")) as { items: NodeObject[] };
     addresses = Object.fromEntries(
       items.map((node) => [
@@ -176,7 +119,7 @@ describe("the local stack", () => {
     const portOf = (protocol: string) =>
       service.spec.ports.find((port: { protocol: string }) => port.protocol === protocol).nodePort;
     nodePort = { tcp: portOf("TCP"), udp: portOf("UDP") };
-    for (const clients of [podsByNode("host-client"), podsByNode("web")]) {
+    for (const clients of [podsByNode(stack, "host-client"), podsByNode(stack, "web")]) {
       expect(clients.size).toBeGreaterThanOrEqual(2);
       for (const pod of clients.values()) {
         stack.kubectl("exec", pod, "--", "/agnhost", "connect", "web.default.svc.cluster.local:80", "--timeout=5s");
@@ -198,7 +141,7 @@ describe("the local stack", () => {
     await new Promise<void>((listening) => server.listen(0, stack.boxAddress, listening));
     const { port } = server.address() as AddressInfo;
     try {
-      for (const [node, pod] of podsByNode("web")) {
+      for (const [node, pod] of podsByNode(stack, "web")) {
         const before = sources.length;
         stack.kubectl("exec", pod, "--", "/agnhost", "connect", `${stack.boxAddress}:${port}`, "--timeout=5s");
         await until("the connection arrives", () => sources[before]);
@@ -212,7 +155,7 @@ describe("the local stack", () => {
   test("goes on serving while an agent is killed; it comes back and writes nothing", async () => {
     const address = addresses["worker-1"] ?? "";
     const load = new Load(Object.values(addresses).map((host) => ({ host, port: nodePort.tcp })));
-    const pod = podsByNode("sansproxy", "kube-system").get("worker-1") ?? "";
+    const pod = podsByNode(stack, "sansproxy", "kube-system").get("worker-1") ?? "";
     const restarts = () =>
       stack.kubectl("get", "pod", pod, "--namespace=kube-system", "--output=jsonpath={..restartCount}");
     const before = restarts();
@@ -232,12 +175,81 @@ describe("the local stack", () => {
     expect(writes.filter((count) => count !== 0)).toEqual([]);
   });
 
-  test("a worker added later joins, the others stay as they are, and every node is verified again", async () => {
-    const grown = await stack.up("-c", "sansproxy:workers=3");
+  test("replaces all Pods of a Service while new connections come, and not one of these fails", async () => {
+    const load = new Load(Object.values(addresses).map((host) => ({ host, port: nodePort.tcp })));
+    stack.kubectl("rollout", "restart", "deployment/web");
+    await stack.kubectlMeanwhile("rollout", "status", "deployment/web", "--timeout=180s");
+    const enough = load.answered + 1_000;
+    await until("1,000 more connections are answered", () => (load.answered >= enough ? true : undefined));
+    const { answered, failures } = await load.stop();
+    console.log(`${answered} connections while ${replicas} Pods were replaced`);
+    expect(failures).toEqual([]);
+  });
+
+  test("a worker added later joins, the others stay as they are but for new values, and every node is verified again", async () => {
+    const socketLB = { bypassRuntimeClasses: sandboxed, terminatePodConnections: true };
+    const values = JSON.stringify({ socketLB });
+    const grown = await stack.up("-c", "sansproxy:workers=3", "-c", `sansproxy:helmValues=${values}`);
     expect(grown.code, grown.text.slice(-4000)).toBe(0);
-    expect(readyNodes()).toEqual(["cp-1", "worker-1", "worker-2", "worker-3"]);
+    expect(readyNodes(stack)).toEqual(["cp-1", "worker-1", "worker-2", "worker-3"]);
     expect(grown.text).not.toMatch(/(cp-1|worker-1|worker-2)\S* (replaced|updated|deleted)/);
     console.log(`a worker added: ${seconds(grown)}`);
+  });
+
+  test("tells an operator what a node serves, and why", () => {
+    const agent = podsByNode(stack, "sansproxy", "kube-system").get("worker-1") ?? "";
+    const sansproxy = (...args: string[]) =>
+      stack.kubectl("exec", "--namespace=kube-system", agent, "--", "sansproxy", ...args);
+    const service = JSON.parse(stack.kubectl("get", "service", "web", "--output", "json")).spec.clusterIP;
+    expect(sansproxy("status")).toMatch(/^Agent: +ready$/m);
+    expect(sansproxy("service", "list")).toContain(`${service}:80`);
+    expect(sansproxy("explain", `${service}:80`).match(/^ {2}-> .* in: /gm)?.length).toBe(2 * replicas);
+    for (const command of [["status"], ["service", "list"], ["explain", `${service}:80`], ["drops"]])
+      expect(JSON.parse(sansproxy(...command, "-o", "json"))).toBeInstanceOf(Object);
+  });
+
+  test("leaves the sockets of a Pod alone that asks for it, by annotation or by RuntimeClass, and serves its packets", async () => {
+    const annotations = { "sansproxy.io/socket-lb": "false" };
+    const pods = ["plain", "annotated", "sandboxed"];
+    stack.apply(
+      runtimeClass(),
+      clientPod("plain"),
+      clientPod("annotated", { annotations }),
+      clientPod("sandboxed", { runtimeClassName: sandboxed }),
+    );
+    stack.kubectl("wait", ...pods.map((pod) => `pod/${pod}`), "--for=condition=Ready", "--timeout=120s");
+    const service = JSON.parse(stack.kubectl("get", "service", "web", "--output", "json")).spec.clusterIP;
+    const plain = connectionOf(stack, "plain", service, 80);
+    expect(plain).toEqual({
+      peer: expect.stringMatching(/^10\.244\.\d+\.\d+:8080$/),
+      answeredBy: expect.stringMatching(/^web-/),
+    });
+    for (const pod of ["annotated", "sandboxed"]) {
+      // A Pod is found when it has its addresses; until then its sockets are served like any other's.
+      const left = await until(`the sockets of ${pod} are left alone`, () => {
+        const connection = connectionOf(stack, pod, service, 80);
+        return connection.peer === `${service}:80` ? connection : undefined;
+      });
+      expect(left.answeredBy).toMatch(/^web-/);
+      const names = new Set(Array.from({ length: 20 }, () => connectionOf(stack, pod, service, 80).answeredBy));
+      expect(names.size).toBeGreaterThan(1);
+    }
+    // A drain leaves Pods that nothing would bring back.
+    stack.kubectl("delete", "pods", ...pods, "--wait=false");
+  });
+
+  test("has a Pod's connected UDP socket let go of an endpoint that has left its Service", async () => {
+    stack.apply(clientPod("datagrams", { command: connectedDatagrams("web.default.svc.cluster.local") }));
+    stack.kubectl("wait", "pod/datagrams", "--for=condition=Ready", "--timeout=120s");
+    const first = await until("a datagram is answered", () => datagramAnswers(stack, "datagrams")[0]);
+    // It lives, and would go on answering: only the Service does not lead to it any more.
+    stack.kubectl("label", "pod", first, "app=retired", "--overwrite");
+    const next = await until("the socket moves on", () => {
+      const last = datagramAnswers(stack, "datagrams").at(-1);
+      return last !== first ? last : undefined;
+    });
+    expect(next).toMatch(/^web-/);
+    stack.kubectl("delete", "pod", first, "datagrams", "--wait=false");
   });
 
   test("a worker removed is drained and taken away while the others serve", async () => {
@@ -245,7 +257,7 @@ describe("the local stack", () => {
     const shrunk = await stack.up("-c", "sansproxy:workers=2");
     const { answered, failures } = await load.stop();
     expect(shrunk.code, shrunk.text.slice(-4000)).toBe(0);
-    expect(readyNodes()).toEqual(["cp-1", "worker-1", "worker-2"]);
+    expect(readyNodes(stack)).toEqual(["cp-1", "worker-1", "worker-2"]);
     expect(answered).toBeGreaterThan(0);
     console.log(`a worker removed: ${seconds(shrunk)}, ${answered} connections answered, ${failures.length} failed`);
   });
@@ -253,7 +265,7 @@ describe("the local stack", () => {
   test("goes to the next version host by host while everything answers, and goes on after Ctrl-C half-way", async () => {
     stack.kubernetesVersion = kubernetesVersion;
     const load = new Load(Object.values(addresses).map((host) => ({ host, port: nodePort.tcp })));
-    const begun = await interruptedAt("a worker is upgraded", /local-worker-1-upgrade updating/);
+    const begun = await interruptedAt(stack, "a worker is upgraded", /local-worker-1-upgrade updating/);
     for (const name of ["cp-1", "worker-1", "worker-2"]) {
       expect(begun).toContain(`${name} goes from Kubernetes ${earlierKubernetesVersion} to ${kubernetesVersion}`);
     }

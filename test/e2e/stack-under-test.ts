@@ -78,6 +78,13 @@ export class StackUnderTest {
     });
   }
 
+  /** The same for what takes long, while other work of this process goes on. */
+  async kubectlMeanwhile(...args: string[]): Promise<void> {
+    const kubeconfig = ["--kubeconfig", join(this.home, "kubeconfig")];
+    const { code, text } = await outcome(spawn(join(this.home, "bin/kubectl"), [...kubeconfig, ...args]));
+    if (code !== 0) throw new Error(`kubectl ${args.join(" ")} ended with code ${code}: ${text}`);
+  }
+
   /** kubectl reading one manifest. */
   apply(...objects: readonly object[]): void {
     execFileSync(

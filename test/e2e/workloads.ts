@@ -57,6 +57,45 @@ export function hostClients(): object {
   };
 }
 
+/** Name of the RuntimeClass whose Pods ask for their packets to be served; it runs them like any other. */
+export const sandboxed = "sandboxed";
+
+export const runtimeClass = (): object => ({
+  apiVersion: "node.k8s.io/v1",
+  kind: "RuntimeClass",
+  metadata: { name: sandboxed },
+  handler: "runc",
+});
+
+interface ClientOptions {
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly runtimeClassName?: string;
+  readonly command?: readonly string[];
+}
+
+/** A Pod that is idle unless it is given a command. */
+export function clientPod(name: string, { annotations = {}, runtimeClassName, command }: ClientOptions = {}): object {
+  const container = { name: "client", image, ...(command === undefined ? { args: ["pause"] } : { command }) };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata(name), annotations },
+    spec: { ...podSpec(container, 1), ...(runtimeClassName === undefined ? {} : { runtimeClassName }) },
+  };
+}
+
+/**
+ * Asks for the name behind a UDP Service again and again over one connected socket, until that gives an error; then over a
+ * new one. Logs a line for each answer.
+ */
+export const connectedDatagrams = (name: string): readonly string[] => [
+  "bash",
+  "-c",
+  `while exec 3<>/dev/udp/${name}/80
+   do while echo hostname >&3 && timeout 2 dd bs=1500 count=1 status=none <&3; do echo; sleep 0.2; done
+   done`,
+];
+
 /** For every node, the control planes too, as long as it is not cordoned. */
 function podSpec(container: object, terminationGracePeriodSeconds: number): object {
   const tolerations = [{ key: "node-role.kubernetes.io/control-plane", operator: "Exists" }];
