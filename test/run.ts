@@ -4,17 +4,12 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
+import { type Outcome, outcome, readOutcome, type StageResult, summary } from "./outcome.ts";
 
 interface Stage {
   readonly name: string;
   readonly what: string;
-  run(): Promise<Counts>;
+  run(): Promise<Outcome>;
 }
 
 const root = new URL("..", import.meta.url).pathname;
@@ -46,12 +41,11 @@ function program(command: string, args: readonly string[]): Promise<number> {
 }
 
 /** What a stage that could not even run counts as. */
-async function counted(stage: Stage): Promise<Counts> {
+async function counted(stage: Stage): Promise<Outcome> {
   try {
     return await stage.run();
   } catch (error) {
-    console.error(`${stage.name} could not run: ${error instanceof Error ? error.message : error}`);
-    return tally(0, 1);
+    return outcome(0, 1, [`could not run: ${error instanceof Error ? error.message : error}`]);
   }
 }
 
@@ -59,7 +53,10 @@ async function counted(stage: Stage): Promise<Counts> {
 const check = (name: string, what: string, command: string, ...args: string[]): Stage => ({
   name,
   what,
-  run: async () => ((await program(command, args)) === 0 ? tally(1, 0) : tally(0, 1)),
+  run: async () => {
+    const code = await program(command, args);
+    return code === 0 ? outcome(1, 0) : outcome(0, 1, [`it ended with code ${code}`]);
+  },
 });
 
 /** A stage that is one vitest project; a runner that died, or ran nothing, counts as a failure. */
@@ -77,9 +74,7 @@ const tier = (name: string, what: string): Stage => ({
       "--reporter=json",
       `--outputFile.json=${report}`,
     ]);
-    const counts = readReport(report);
-    if (code !== 0 && counts.failed === 0) counts.failed = 1;
-    return counts;
+    return readOutcome(report, code, root);
   },
 });
 
@@ -91,22 +86,9 @@ const oracle: Stage = {
     const report = join(reports, "oracle.json");
     const code = await program(node, ["test/oracle/main.ts", "--cases", ORACLE_CASES, "--report", report]);
     const { passed, failed } = JSON.parse(readFileSync(report, "utf8")) as { passed: number; failed: number };
-    return tally(passed, code === 0 ? failed : Math.max(1, failed));
+    return outcome(passed, code === 0 ? failed : Math.max(1, failed), code === 0 ? [] : ["differences: see above"]);
   },
 };
-
-const tally = (passed: number, failed: number, skipped = 0): Counts => ({ passed, failed, skipped });
-
-function readReport(path: string): Counts {
-  try {
-    const report = JSON.parse(readFileSync(path, "utf8"));
-    const counts = tally(report.numPassedTests, report.numFailedTests, report.numPendingTests + report.numTodoTests);
-    return counts.passed + counts.failed === 0 ? tally(0, 1) : counts;
-  } catch (error) {
-    console.error(`no report of this tier: ${error instanceof Error ? error.message : error}`);
-    return tally(0, 1);
-  }
-}
 
 const stages: readonly Stage[] = [
   check("lint", "format, lint and import rules (Biome)", bin("biome"), "check", "."),
@@ -140,26 +122,17 @@ async function main(): Promise<number> {
     console.error(`unknown stage ${unknown.join(", ")}: choose from ${stages.map((stage) => stage.name).join(", ")}`);
     return 2;
   }
-  const total = tally(0, 0);
-  const rows: string[] = [];
+  const results: StageResult[] = [];
   for (const stage of stages.filter((stage) => wanted.length === 0 || wanted.includes(stage.name))) {
     if (interrupted) break;
     console.log(`\n── ${stage.name}: ${stage.what}`);
     const started = performance.now();
-    const counts = await counted(stage);
-    const seconds = ((performance.now() - started) / 1000).toFixed(0);
-    rows.push(
-      `${counts.failed === 0 ? "ok  " : "FAIL"} ${stage.name.padEnd(10)} ${String(counts.passed).padStart(5)} passed ` +
-        `${String(counts.failed).padStart(3)} failed ${String(counts.skipped).padStart(3)} skipped ${seconds.padStart(6)} s`,
-    );
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+    const came = await counted(stage);
+    results.push({ stage: stage.name, seconds: (performance.now() - started) / 1000, ...came });
   }
-  console.log(`\n${rows.join("\n")}\n`);
-  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  console.log(`\n${summary(results)}`);
   if (interrupted) console.error("interrupted: the stages after this one did not run");
-  return total.failed === 0 && !interrupted ? 0 : 1;
+  return results.every(({ failed }) => failed === 0) && !interrupted ? 0 : 1;
 }
 
 try {
