@@ -16,7 +16,7 @@ import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { findCgroup2 } from "./shell/kernel/cgroup.ts";
 import { checkPreconditions } from "./shell/kernel/preconditions.ts";
 import { countHealthAnswers } from "./shell/kube-proxy-metrics.ts";
-import { KubeProxyServer } from "./shell/kube-proxy-server.ts";
+import { startKubeProxyServer } from "./shell/kube-proxy-server.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
 import { Metrics } from "./shell/metrics.ts";
 import {
@@ -153,12 +153,12 @@ async function run(config: Config, log: Log): Promise<void> {
     readiness: () => readinessOf(reconciler, nodeSetup, cluster),
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
   };
-  const { server, port } = await serveHttp(config.http, answers);
+  const http = await serveHttp(config.http, answers, log);
+  const port = http.port ?? config.http.port;
   // The operator's command asks over the loopback, also where the configured address is another one.
   const isReachable = ["0.0.0.0", "::", "127.0.0.1"].includes(config.http.host);
-  const loopback = isReachable ? undefined : (await serveHttp({ host: "127.0.0.1", port }, answers)).server;
-  const kubeProxyServer = config.kubeProxyHttp && new KubeProxyServer(config.kubeProxyHttp, answers.metrics, log);
-  kubeProxyServer?.start();
+  const loopback = isReachable ? undefined : await serveHttp({ host: "127.0.0.1", port }, answers, log);
+  const kubeProxyServer = config.kubeProxyHttp && startKubeProxyServer(config.kubeProxyHttp, answers.metrics, log);
   warnAboutPlugins(config, log);
   for (const line of checkPreconditions({ bpfRoot, cgroupRoot }).advice) log.warn(line);
   const ports = nodePortAdvice(config.nodePortRange);
@@ -170,11 +170,7 @@ async function run(config: Config, log: Log): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
   const signal = await stopped;
   log.info("stopping; programs, maps, routes and CNI configuration stay, so traffic flows on", { signal });
-  for (const each of [server, loopback]) {
-    each?.close();
-    each?.closeAllConnections();
-  }
-  kubeProxyServer?.stop();
+  for (const listener of [http, loopback, kubeProxyServer]) listener?.stop();
   healthPorts.close();
   await Promise.all([cluster.stop(), events.stop(), reconciler.stop(), nodeSetup.stop()]);
   client.close();

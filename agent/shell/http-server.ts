@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers /healthz, /readyz and /metrics on the address that load balancers and the kubelet ask.
 
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HealthQuestion } from "./kube-proxy-metrics.ts";
+import type { Log } from "./log.ts";
 import { createServer } from "./node-http.ts";
+import { type BindAddress, PatientListener } from "./patient-listener.ts";
+
+/** Shorter than a probe of the kubelet's lets the agent be away. */
+const RETRY_MS = 2_000;
+const SETTING = "kubeProxyReplacementHealthzBindAddr";
 
 export interface HttpAnswers {
   readonly health: () => Health;
@@ -25,32 +30,33 @@ export interface Health {
   readonly lastUpdated: Date | undefined;
 }
 
-export interface BindAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Resolves when it listens; rejects with the remedy when the address is taken. */
-export async function serveHttp(bind: BindAddress, answers: HttpAnswers): Promise<{ server: Server; port: number }> {
+/**
+ * Resolves when it listens, or waits for another process, such as kube-proxy, to leave the address: Services are served
+ * meanwhile. Rejects with the remedy when the address cannot be had at all.
+ */
+export async function serveHttp(
+  bind: BindAddress,
+  answers: HttpAnswers,
+  log: Log,
+  retryMs = RETRY_MS,
+): Promise<PatientListener> {
   const server = createServer((request, response) => {
     answer(request, response, answers).catch((error: unknown) =>
       send(response, 500, { error: error instanceof Error ? error.message : String(error) }),
     );
   });
   server.keepAliveTimeout = 5_000;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(bind.port, bind.host, resolve);
+  const listener = new PatientListener(server, {
+    ...{ bind, setting: SETTING, log, retryMs },
+    isCurable: (code) => code === "EADDRINUSE",
+  });
   try {
-    await promise;
+    await listener.start();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Error(
-      `cannot listen on kubeProxyReplacementHealthzBindAddr ${bind.host}:${bind.port}: ${code}; ` +
-        (code === "EADDRINUSE" ? "another process (kube-proxy?) has the port: stop it or choose another" : "check it"),
-    );
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`cannot listen on ${SETTING} ${bind.host}:${bind.port}: ${code ?? message}; correct it`);
   }
-  return { server, port: (server.address() as AddressInfo).port };
+  return listener;
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, answers: HttpAnswers): Promise<void> {

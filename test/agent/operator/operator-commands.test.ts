@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the operator's commands against an agent's real state over HTTP, and reads what a person would.
 
-import type { Server } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
 import type { NodeNetwork } from "../../../agent/core/operation.ts";
@@ -11,6 +10,7 @@ import { renderDrops } from "../../../agent/operator/render.ts";
 import { serveHttp } from "../../../agent/shell/http-server.ts";
 import { createLog } from "../../../agent/shell/log.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
+import type { PatientListener } from "../../../agent/shell/patient-listener.ts";
 import { Reconciler } from "../../../agent/shell/reconciler.ts";
 import { stateReport } from "../../../agent/shell/state-report.ts";
 import { collection, NODE, nodes } from "../core/arbitrary-objects.ts";
@@ -60,7 +60,7 @@ const snapshot: Snapshot = {
   nodes,
 };
 
-let server: Server;
+let server: PatientListener;
 let port: number;
 let reconciler: Reconciler;
 let text: string;
@@ -103,7 +103,7 @@ beforeEach(async () => {
   const refuse = () => {
     throw new Error("not asked for");
   };
-  ({ server, port } = await serveHttp(
+  server = await serveHttp(
     { host: "127.0.0.1", port: 0 },
     {
       health: refuse,
@@ -112,11 +112,12 @@ beforeEach(async () => {
       metrics: refuse,
       state: (path, query) => stateReport(sources, path, query),
     },
-  ));
+    createLog("error", write),
+  );
+  port = server.port ?? 0;
 });
 afterEach(async () => {
-  server.close();
-  server.closeAllConnections();
+  server.stop();
   await reconciler.stop();
 });
 
@@ -186,8 +187,7 @@ test("every command writes JSON that can be read again", async () => {
 });
 
 test("an agent that is not there is named with the remedy", async () => {
-  server.close();
-  server.closeAllConnections();
+  server.stop();
   const asked = runStatus({ port, output: "table" }, write);
   await expect(asked).rejects.toThrow(`no agent answers at 127.0.0.1:${port} (ECONNREFUSED); run this on a node`);
 });

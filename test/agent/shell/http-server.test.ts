@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks what load balancers, the kubelet and Prometheus are answered.
 
-import { request, type Server } from "node:http";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { serveHttp } from "../../../agent/shell/http-server.ts";
 import { countHealthAnswers } from "../../../agent/shell/kube-proxy-metrics.ts";
+import { createLog } from "../../../agent/shell/log.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
+import type { PatientListener } from "../../../agent/shell/patient-listener.ts";
 
-let server: Server | undefined;
-afterEach(() => void server?.close());
+let server: PatientListener | undefined;
+let lines: string[] = [];
+afterEach(() => {
+  server?.stop();
+  lines = [];
+});
 
-async function serve(ready: boolean, reason = "", nodeEligible = true, host = "127.0.0.1"): Promise<string> {
+async function serve(ready: boolean, reason = "", nodeEligible = true, host = "127.0.0.1", port = 0): Promise<string> {
   const metrics = new Metrics({ counters: () => ({ drop_no_route: 3n }), mapUsage: () => new Map() });
   metrics.ready.set(ready ? 1 : 0);
-  const started = await serveHttp(
-    { host, port: 0 },
+  server = await serveHttp(
+    { host, port },
     {
       health: () => ({ reason, nodeEligible, lastUpdated: new Date(0) }),
       healthAnswered: countHealthAnswers(metrics.registry),
@@ -23,14 +30,15 @@ async function serve(ready: boolean, reason = "", nodeEligible = true, host = "1
       readiness: () => ({ ready, services: 2, reason: ready ? "" : "waiting" }),
       metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
     },
+    createLog("info", (line) => lines.push(line)),
+    10,
   );
-  server = started.server;
-  return `http://127.0.0.1:${started.port}`;
+  return `http://127.0.0.1:${server.port ?? port}`;
 }
 
 test("healthz is 200 while no sync is stuck, and names the reason when one is", async () => {
   expect((await fetch(`${await serve(false)}/healthz`)).status).toBe(200);
-  server?.close();
+  server?.stop();
   const sick = await fetch(`${await serve(true, "stuck")}/healthz`);
   expect([sick.status, await sick.json()]).toMatchObject([
     503,
@@ -49,7 +57,7 @@ test("a node that goes away is 503 for load balancers, and alive for the kubelet
 test("readyz is 503 with the reason until ready, and always has the facts", async () => {
   const waiting = await fetch(`${await serve(false)}/readyz`);
   expect([waiting.status, await waiting.json()]).toEqual([503, { ready: false, services: 2, reason: "waiting" }]);
-  server?.close();
+  server?.stop();
   expect((await fetch(`${await serve(true)}/readyz`)).status).toBe(200);
 });
 
@@ -106,8 +114,24 @@ test("anything else is refused", async () => {
   expect((await fetch(`${base}/healthz`, { method: "POST" })).status).toBe(405);
 });
 
-test("a taken port is a clear error", async () => {
-  const port = Number(new URL(await serve(true)).port);
-  const again = serveHttp({ host: "127.0.0.1", port }, {} as never);
-  await expect(again).rejects.toThrow(/kubeProxyReplacementHealthzBindAddr 127.0.0.1:\d+: EADDRINUSE; another process/);
+test("a port that kube-proxy has is waited for: said once, and answered on when kube-proxy has left", async () => {
+  const kubeProxy = createServer((_, response) => response.end("kube-proxy")).listen(0, "127.0.0.1");
+  await expect.poll(() => kubeProxy.address()).not.toBeNull();
+  const base = await serve(true, "", true, "127.0.0.1", (kubeProxy.address() as AddressInfo).port);
+  expect(server?.port).toBeUndefined();
+  expect(await (await fetch(`${base}/readyz`)).text()).toBe("kube-proxy");
+  kubeProxy.close();
+  kubeProxy.closeAllConnections();
+  await expect.poll(() => server?.port).toBeDefined();
+  expect(await (await fetch(`${base}/readyz`)).json()).toMatchObject({ ready: true });
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { level: "warn", message: expect.stringContaining("HealthzBindAddr yet, trying again"), error: "EADDRINUSE" },
+    { level: "info", message: "listening on kubeProxyReplacementHealthzBindAddr now" },
+  ]);
+});
+
+test("an address that this node does not have is a clear error", async () => {
+  await expect(serve(true, "", true, "192.0.2.1")).rejects.toThrow(
+    /kubeProxyReplacementHealthzBindAddr 192.0.2.1:0: EADDRNOTAVAIL; correct it/,
+  );
 });

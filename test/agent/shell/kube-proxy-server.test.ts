@@ -4,10 +4,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { KubeProxyServer } from "../../../agent/shell/kube-proxy-server.ts";
+import { startKubeProxyServer } from "../../../agent/shell/kube-proxy-server.ts";
 import { createLog } from "../../../agent/shell/log.ts";
+import type { PatientListener } from "../../../agent/shell/patient-listener.ts";
 
-let server: KubeProxyServer;
+let server: PatientListener;
 let lines: string[];
 afterEach(() => server.stop());
 
@@ -15,8 +16,7 @@ async function start(port = 0): Promise<void> {
   lines = [];
   const log = createLog("info", (line) => lines.push(line));
   const metrics = async () => ({ contentType: "text/plain; version=0.0.4", text: "sansproxy_ready 1\n" });
-  server = new KubeProxyServer({ host: "127.0.0.1", port }, metrics, log, 10);
-  server.start();
+  server = startKubeProxyServer({ host: "127.0.0.1", port }, metrics, log, 10);
 }
 
 const get = async (path: string) => {
@@ -33,7 +33,7 @@ test("it says that no mode of kube-proxy's is at work, that it lives, and what i
   expect((await get("/configz"))[0]).toBe(404);
 });
 
-test("it waits for the port while another has it, and says so once", async () => {
+test("it waits for the port while another has it, and says so once, and that it has it", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await expect.poll(() => other.address()).not.toBeNull();
   await start((other.address() as AddressInfo).port);
@@ -41,5 +41,6 @@ test("it waits for the port while another has it, and says so once", async () =>
   expect(lines[0]).toContain("EADDRINUSE");
   other.close();
   expect(await get("/proxyMode")).toEqual([200, "ebpf"]);
-  expect(lines).toHaveLength(1);
+  expect(lines).toHaveLength(2);
+  expect(lines[1]).toContain("listening on metricsBindAddress now");
 });
