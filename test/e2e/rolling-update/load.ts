@@ -36,10 +36,10 @@ export class RunningLoad {
   readonly #ended: Promise<number | null>;
   #said = "";
 
-  /** `command` runs load.c with its arguments; what it says of failures is shown at once. */
-  constructor(name: string, [program = "", ...args]: readonly string[]) {
+  /** `command` runs load.c with its arguments; what it says of failures is shown at once. `signal` kills it. */
+  constructor(name: string, [program = "", ...args]: readonly string[], signal: AbortSignal) {
     this.name = name;
-    this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], signal });
     this.#child.stdout?.on("data", (chunk) => {
       this.#said += chunk;
     });
@@ -48,6 +48,8 @@ export class RunningLoad {
       this.#child.once("error", fail);
       this.#child.once("close", done);
     });
+    // One that ends before it is asked is told of when it is.
+    this.#ended.catch(() => undefined);
   }
 
   /** Lets what is open come to its end. */

@@ -4,11 +4,13 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { run } from "../../../stacks/local/host/exec.ts";
 import { clone } from "../../../stacks/local/host/paths.ts";
 import { duration, say, step } from "../../../stacks/local/host/progress.ts";
 import { compileLoad, failuresOf, RunningLoad, type Tally } from "./load.ts";
+import { Interrupted, inOwnNamespace, type Kubectl } from "./own-namespace.ts";
 import { clientPod, deployment, namespace, rollingService } from "./workload.ts";
 
 interface Options {
@@ -30,13 +32,14 @@ const settleMs = 15_000;
 const kubectlArgs = (...args: string[]) => ["--kubeconfig", clone.kubeconfig, ...args];
 const kubectlPath = join(clone.bin, "kubectl");
 
-async function kubectl(...args: string[]): Promise<string> {
-  return await run(kubectlPath, kubectlArgs(...args));
-}
+const kubectl: Kubectl = (args, signal) =>
+  run(kubectlPath, kubectlArgs(...args), signal === undefined ? {} : { signal });
 
-async function apply(objects: readonly object[]): Promise<void> {
+const inNamespace = (...args: string[]) => ["--namespace", namespace, ...args];
+
+async function apply(objects: readonly object[], signal: AbortSignal): Promise<void> {
   const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
-  await run(kubectlPath, kubectlArgs("apply", "--filename", "-"), { input });
+  await run(kubectlPath, kubectlArgs("apply", "--filename", "-"), { input, signal });
 }
 
 interface Listed {
@@ -45,36 +48,36 @@ interface Listed {
 
 /** The NodePort at each node's IPv4 address, and the ClusterIP. */
 async function frontends(): Promise<{ readonly outside: string[]; readonly inside: string }> {
-  const service = JSON.parse(await kubectl("--namespace", namespace, "get", "service", deployment, "-o", "json"));
+  const service = JSON.parse(await kubectl(inNamespace("get", "service", deployment, "-o", "json")));
   const [{ port, nodePort }] = service.spec.ports;
-  const nodes = (JSON.parse(await kubectl("get", "nodes", "-o", "json")) as { items: Listed[] }).items;
+  const nodes = (JSON.parse(await kubectl(["get", "nodes", "-o", "json"])) as { items: Listed[] }).items;
   const addresses = nodes.flatMap(({ status }) => status.addresses);
   const own = addresses.filter(({ type, address }) => type === "InternalIP" && !address.includes(":"));
   return { outside: own.map(({ address }) => `${address}:${nodePort}`), inside: `${service.spec.clusterIP}:${port}` };
 }
 
 /** The same share of the rate from each place. */
-async function startLoads(program: string, rate: number): Promise<RunningLoad[]> {
+async function startLoads(program: string, rate: number, signal: AbortSignal): Promise<RunningLoad[]> {
   const { outside, inside } = await frontends();
   const share = String(Math.ceil(rate / (clients.length + 1)));
   const ofPods = await Promise.all(
     clients.map(async ({ name }) => {
       const copy = ["exec", "--namespace", namespace, name, "-i", "--", "sh", "-c", "cat > /load && chmod 755 /load"];
-      await run("sh", ["-c", '"$@" < "$0"', program, kubectlPath, ...kubectlArgs(...copy)]);
+      await run("sh", ["-c", '"$@" < "$0"', program, kubectlPath, ...kubectlArgs(...copy)], { signal });
       return [kubectlPath, ...kubectlArgs("exec", "--namespace", namespace, name, "-i", "--", "/load")];
     }),
   );
-  const loads = [new RunningLoad("the box, by NodePort", [program, share, `${deployment}-`, ...outside])];
+  const loads = [new RunningLoad("the box, by NodePort", [program, share, `${deployment}-`, ...outside], signal)];
   for (const [at, { name }] of clients.entries())
-    loads.push(new RunningLoad(name, [...(ofPods[at] ?? []), share, `${deployment}-`, inside]));
+    loads.push(new RunningLoad(name, [...(ofPods[at] ?? []), share, `${deployment}-`, inside], signal));
   return loads;
 }
 
-async function replaceAll(round: number, rounds: number): Promise<void> {
+async function replaceAll(round: number, rounds: number, signal: AbortSignal): Promise<void> {
   await step(`rolling update ${round} of ${rounds}`, async () => {
-    await kubectl("--namespace", namespace, "rollout", "restart", `deployment/${deployment}`);
-    await kubectl("--namespace", namespace, "rollout", "status", `deployment/${deployment}`, rolloutTimeout);
-    await new Promise((resume) => setTimeout(resume, settleMs));
+    await kubectl(inNamespace("rollout", "restart", `deployment/${deployment}`), signal);
+    await kubectl(inNamespace("rollout", "status", `deployment/${deployment}`, rolloutTimeout), signal);
+    await pause(settleMs, undefined, { signal });
   });
 }
 
@@ -91,34 +94,47 @@ function report(tallies: readonly (readonly [name: string, tally: Tally])[]): nu
   return failures;
 }
 
-async function main({ pods, rate, rounds, keep }: Options): Promise<number> {
+async function startWorkload(pods: number, signal: AbortSignal): Promise<void> {
+  await step(`${pods} Pods and their clients`, async () => {
+    const asking = clients.map(({ name, annotations }) => clientPod(name, annotations));
+    await apply([...rollingService(pods), ...asking], signal);
+    await kubectl(inNamespace("rollout", "status", `deployment/${deployment}`, rolloutTimeout), signal);
+    const names = clients.map(({ name }) => `pod/${name}`);
+    await kubectl(inNamespace("wait", "--for=condition=Ready", ...names, rolloutTimeout), signal);
+  });
+}
+
+async function replaceUnderLoad(
+  program: string,
+  { pods, rate, rounds }: Options,
+  signal: AbortSignal,
+): Promise<number> {
+  await startWorkload(pods, signal);
+  const loads = await startLoads(program, rate, signal);
+  const started = performance.now();
+  const rolled = await (async () => {
+    for (let round = 1; round <= rounds; round++) await replaceAll(round, rounds, signal);
+  })().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const tallies = await Promise.all(loads.map(async (load) => [load.name, await load.stop()] as const));
+  if (rolled !== undefined) throw rolled;
+  say(`${pods} Pods replaced ${rounds} times in ${duration(performance.now() - started)}`);
+  return report(tallies) === 0 ? 0 : 1;
+}
+
+async function main(options: Options): Promise<number> {
   await readFile(clone.kubeconfig).catch(() => {
     throw new Error("There is no cluster: bring it up with `npm run up -- -c sansproxy:workerMemoryMb=4096`.");
   });
   const folder = await mkdtemp(join(tmpdir(), "sansproxy-rolling-update-"));
   try {
     const program = await compileLoad(folder);
-    await step(`${pods} Pods and their clients`, async () => {
-      await apply([...rollingService(pods), ...clients.map(({ name, annotations }) => clientPod(name, annotations))]);
-      await kubectl("--namespace", namespace, "rollout", "status", `deployment/${deployment}`, rolloutTimeout);
-      const names = clients.map(({ name }) => `pod/${name}`);
-      await kubectl("--namespace", namespace, "wait", "--for=condition=Ready", ...names, rolloutTimeout);
-    });
-    const loads = await startLoads(program, rate);
-    const started = performance.now();
-    const rolled = await (async () => {
-      for (let round = 1; round <= rounds; round++) await replaceAll(round, rounds);
-    })().then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    const tallies = await Promise.all(loads.map(async (load) => [load.name, await load.stop()] as const));
-    if (rolled !== undefined) throw rolled;
-    say(`${pods} Pods replaced ${rounds} times in ${duration(performance.now() - started)}`);
-    return report(tallies) === 0 ? 0 : 1;
+    const own = { name: namespace, keep: options.keep };
+    return await inOwnNamespace(kubectl, own, (signal) => replaceUnderLoad(program, options, signal));
   } finally {
     await rm(folder, { recursive: true });
-    if (!keep) await kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false");
   }
 }
 
@@ -139,5 +155,5 @@ try {
   process.exitCode = await main(command.parse().opts<Options>());
 } catch (error) {
   process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof Interrupted ? 130 : 1;
 }
