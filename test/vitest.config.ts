@@ -14,6 +14,8 @@ const tier = (name: string, include: string[], timeoutMs: number, exclusive = fa
     hookTimeout: timeoutMs,
     fileParallelism: !exclusive,
     pool: "forks" as const,
+    // A condition may come true as late as a busy machine makes it; a second, which is what polls have by themselves, is not enough.
+    expect: { poll: { timeout: timeoutMs / 2 } },
   },
 });
 
