@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. The devices of
- * pods whose sockets are not translated: Services for these pods.
+ * pods whose sockets are not translated: Services for these pods; of the others: SCTP, which no hook of sockets tells of.
  */
 #include "lib/dsr.h"
 #include "lib/forward.h"
@@ -232,6 +232,37 @@ int pod_ingress(struct __sk_buff *skb)
 SEC("tc")
 int node_egress(struct __sk_buff *skb)
 {
+	if (skb->mark != FORWARDED_MARK)
+		return serve(skb, SIDE_STACK);
+	skb->mark = 0;
+	return VERDICT_NEXT;
+}
+
+/* TCP and UDP of a pod whose sockets are translated: there is nothing to do with them at its device. */
+static __always_inline bool is_of_sockets(struct __sk_buff *skb)
+{
+	__u32 offset = ETH_HLEN + offsetof(struct iphdr, protocol);
+	__u8 protocol;
+
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		offset = ETH_HLEN + offsetof(struct ipv6hdr, nexthdr);
+	return !bpf_skb_load_bytes(skb, offset, &protocol, sizeof(protocol)) &&
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP);
+}
+
+SEC("tc")
+int sctp_from_pod(struct __sk_buff *skb)
+{
+	if (is_of_sockets(skb) || skb->pkt_type != PACKET_FOR_US)
+		return VERDICT_NEXT;
+	return serve(skb, SIDE_POD);
+}
+
+SEC("tc")
+int sctp_to_pod(struct __sk_buff *skb)
+{
+	if (is_of_sockets(skb))
+		return VERDICT_NEXT;
 	if (skb->mark != FORWARDED_MARK)
 		return serve(skb, SIDE_STACK);
 	skb->mark = 0;

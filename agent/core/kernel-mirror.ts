@@ -11,6 +11,7 @@ import {
   frontendId,
   type KernelState,
   type Operation,
+  type Protocol,
   type Selection,
   type SourceRange,
   sourceRangeId,
@@ -43,6 +44,7 @@ export class KernelMirror implements KernelState {
   readonly #rangesOfService = new UseCounts();
   /** Frontends of a service that have `sourceRanges` set. */
   readonly #askers = new UseCounts();
+  readonly #frontendsOfProtocol = new UseCounts();
 
   constructor(state: KernelState, now: number) {
     this.adopt(state, now);
@@ -67,6 +69,7 @@ export class KernelMirror implements KernelState {
     }
     for (const [id, { key, entry }] of state.frontends) {
       this.frontends.set(id, { key, entry });
+      this.#frontendsOfProtocol.increment(key.protocol);
       this.#useSelections(entry);
     }
     for (const range of state.sourceRanges.values()) this.#addRange(range);
@@ -96,12 +99,15 @@ export class KernelMirror implements KernelState {
         this.frontends.set(frontendId(operation.key), { key: operation.key, entry: operation.entry });
         this.#useSelections(operation.entry);
         if (old) this.#unuseSelections(old.entry, now);
+        else this.#frontendsOfProtocol.increment(operation.key.protocol);
         break;
       }
       case "delete-frontend": {
         const old = this.frontends.get(frontendId(operation.key));
         this.frontends.delete(frontendId(operation.key));
-        if (old) this.#unuseSelections(old.entry, now);
+        if (!old) break;
+        this.#unuseSelections(old.entry, now);
+        this.#frontendsOfProtocol.decrement(operation.key.protocol);
         break;
       }
       case "upsert-source-range":
@@ -174,6 +180,11 @@ export class KernelMirror implements KernelState {
     if (selection.count === 0) return "";
     const ids = this.extents.get(selection.offset);
     return ids?.length === selection.count ? this.#contents.get(selection.offset) : undefined;
+  }
+
+  /** Whether any frontend is of the protocol. */
+  serves(protocol: Protocol): boolean {
+    return this.#frontendsOfProtocol.has(protocol);
   }
 
   hasRanges(service: number): boolean {
@@ -272,7 +283,14 @@ export class KernelMirror implements KernelState {
 
   #all(): { clear(): void }[] {
     const held = [this.frontends, this.selections, this.extents, this.backends, this.sourceRanges, this.#contents];
-    const uses = [this.#selectionUses, this.#extentUses, this.#backendUses, this.#rangesOfService, this.#askers];
+    const uses = [
+      this.#selectionUses,
+      this.#extentUses,
+      this.#backendUses,
+      this.#rangesOfService,
+      this.#askers,
+      this.#frontendsOfProtocol,
+    ];
     return [...held, ...uses, this.index, this.idleSelections, this.idleExtents, this.idleBackends];
   }
 }

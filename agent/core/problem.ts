@@ -15,6 +15,7 @@ export const problemReasons = [
   "LoadBalancerAlgorithm",
   "NetworksFull",
   "NodeAddressesFull",
+  "SctpFromPod",
   "SelectionsFull",
   "SocketFlowsFull",
   "SocketLbBypass",

@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { BypassingPod } from "../core/socket-bypass.ts";
+import type { PodWithDevice } from "../core/socket-bypass.ts";
 import { type RunIp, runIp } from "./run-ip.ts";
 
 export interface Sandbox {
@@ -59,18 +59,23 @@ export async function podDevice(ip: string, nodeDevices: readonly string[], run:
   return dev;
 }
 
-/** Throws with what is missing. */
-export async function findSandbox(
-  pod: BypassingPod,
-  { cgroup2, nodeDevices, run }: { readonly cgroup2: string; readonly nodeDevices: readonly string[]; run?: RunIp },
-): Promise<Sandbox> {
-  const cgroup = findPodCgroup(cgroup2, pod.uid);
-  if (cgroup === undefined) throw new Error(`there is no cgroup2 for it below ${cgroup2}`);
+/** The one device of all its addresses. Throws with what is missing. */
+export async function findDevice(pod: PodWithDevice, nodeDevices: readonly string[], run?: RunIp): Promise<string> {
   const devices = new Set(await Promise.all(pod.ips.map((ip) => podDevice(ip, nodeDevices, run))));
   const [device, ...others] = devices;
   if (device === undefined || others.length > 0)
     throw new Error(`its addresses are behind ${devices.size} devices, and one is needed`);
-  return { device, cgroup };
+  return device;
+}
+
+/** Throws with what is missing. */
+export async function findSandbox(
+  pod: PodWithDevice,
+  { cgroup2, nodeDevices, run }: { readonly cgroup2: string; readonly nodeDevices: readonly string[]; run?: RunIp },
+): Promise<Sandbox> {
+  const cgroup = findPodCgroup(cgroup2, pod.uid);
+  if (cgroup === undefined) throw new Error(`there is no cgroup2 for it below ${cgroup2}`);
+  return { device: await findDevice(pod, nodeDevices, run), cgroup };
 }
 
 /** Network devices as this process's network namespace has them; /sys may show another's. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the programs where they belong: at the cgroup root, at the node's devices, and at the devices of Pods whose sockets are left alone.
+// Keeps the programs where they belong: at the cgroup root, at the node's devices, at the devices of Pods whose sockets are left
+// alone, and, while there is a Service of SCTP, at those of all other Pods.
 
 import { existsSync } from "node:fs";
 import type { Pod, Snapshot } from "../core/kubernetes-objects.ts";
 import type { Problem } from "../core/problem.ts";
-import { type BypassingPod, bypassingPods } from "../core/socket-bypass.ts";
+import { bypassingPods, type PodWithDevice, translatedPods } from "../core/socket-bypass.ts";
 import type { Datapath } from "./kernel/datapath.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Sandbox } from "./pod-sandboxes.ts";
@@ -20,7 +21,9 @@ export interface AttachmentOptions {
   /** How many cgroups can be left alone, once the map of them has been made larger if it may; throws when it cannot be. */
   readonly makeRoom: (cgroups: number) => Promise<number>;
   /** Throws with what is missing. */
-  readonly find: (pod: BypassingPod) => Promise<Sandbox>;
+  readonly find: (pod: PodWithDevice) => Promise<Sandbox>;
+  /** The device alone, of a Pod whose sockets are translated. */
+  readonly findDevice: (pod: PodWithDevice) => Promise<string>;
   /** Says what of the devices may keep the programs from working. */
   readonly advise: (devices: readonly string[]) => void;
   readonly log: Log;
@@ -34,14 +37,19 @@ export interface AttachmentResult {
 
 /** As the reconciler drives it. */
 export interface Attachment {
-  /** After the maps were written. `again`: also what should be attached already, because others may have detached it. */
-  sync(snapshot: Snapshot, again: boolean): Promise<AttachmentResult>;
+  /**
+   * After the maps were written. `again`: also what should be attached already, because others may have detached it.
+   * `servesSctp`: Pods may ask Services by SCTP, which no hook of sockets sees.
+   */
+  sync(snapshot: Snapshot, again: boolean, servesSctp: boolean): Promise<AttachmentResult>;
 }
 
 export class ProgramAttachment implements Attachment {
   readonly #options: AttachmentOptions;
   /** By Pod UID; a device keeps its programs while its Pod lives, for the flows that they have translated. */
   #sandboxes = new Map<string, Sandbox>();
+  /** The same of Pods whose SCTP is served. */
+  #sctpDevices = new Map<string, string>();
   #bypassed = new Set<string>();
   #appliedAs: string | undefined;
 
@@ -49,7 +57,7 @@ export class ProgramAttachment implements Attachment {
     this.#options = options;
   }
 
-  async sync(snapshot: Snapshot, again: boolean): Promise<AttachmentResult> {
+  async sync(snapshot: Snapshot, again: boolean, servesSctp: boolean): Promise<AttachmentResult> {
     const problems: Problem[] = [];
     const pods = [...(snapshot.pods?.objects.values() ?? [])];
     const wanted = bypassingPods(pods, this.#options.bypassRuntimeClasses, problems);
@@ -58,18 +66,23 @@ export class ProgramAttachment implements Attachment {
       const problem = await this.#locate(pod);
       if (problem) problems.push(problem);
     }
+    if (!servesSctp) this.#sctpDevices.clear();
+    else for (const pod of translatedPods(pods, wanted)) problems.push(...(await this.#locateForSctp(pod)));
     const served = await this.#withRoom(wanted, problems);
     return { attached: this.#apply(served, again), problems };
   }
 
   #forgetGone(pods: readonly Pod[]): void {
     const alive = new Set(pods.filter((pod) => pod.hasOwnNetwork).map(({ uid }) => uid));
-    const present = this.#sandboxes.size > 0 ? this.#options.presentDevices() : new Set();
+    const known = this.#sandboxes.size + this.#sctpDevices.size;
+    const present = known > 0 ? this.#options.presentDevices() : new Set();
     for (const [uid, { device, cgroup }] of this.#sandboxes)
       if (!alive.has(uid) || !present.has(device) || !existsSync(cgroup)) this.#sandboxes.delete(uid);
+    for (const [uid, device] of this.#sctpDevices)
+      if (!alive.has(uid) || !present.has(device)) this.#sctpDevices.delete(uid);
   }
 
-  async #locate(pod: BypassingPod): Promise<Problem | undefined> {
+  async #locate(pod: PodWithDevice): Promise<Problem | undefined> {
     if (this.#sandboxes.has(pod.uid)) return undefined;
     try {
       const sandbox = await this.#options.find(pod);
@@ -82,8 +95,19 @@ export class ProgramAttachment implements Attachment {
     }
   }
 
+  async #locateForSctp(pod: PodWithDevice): Promise<Problem[]> {
+    if (this.#sctpDevices.has(pod.uid)) return [];
+    try {
+      this.#sctpDevices.set(pod.uid, await this.#options.findDevice(pod));
+      return [];
+    } catch (error) {
+      const message = `Pod ${pod.name}: Services do not answer its SCTP, because ${errorText(error)}; the agent tries again.`;
+      return [{ service: `pod/${pod.name}`, reason: "SctpFromPod", message }];
+    }
+  }
+
   /** As many as fit, and those that were first. */
-  async #withRoom(wanted: readonly BypassingPod[], problems: Problem[]): Promise<readonly BypassingPod[]> {
+  async #withRoom(wanted: readonly PodWithDevice[], problems: Problem[]): Promise<readonly PodWithDevice[]> {
     let room = this.#bypassed.size;
     try {
       if (wanted.length > room) room = await this.#options.makeRoom(wanted.length);
@@ -100,15 +124,19 @@ export class ProgramAttachment implements Attachment {
   }
 
   /** Its packets are served before its sockets are left alone, and the other way round: no Pod is ever without both. */
-  #apply(wanted: readonly BypassingPod[], again: boolean): readonly string[] {
+  #apply(wanted: readonly PodWithDevice[], again: boolean): readonly string[] {
     const { kernel, devices, advise, log } = this.#options;
     const cgroups = new Set(wanted.flatMap(({ uid }) => this.#sandboxes.get(uid)?.cgroup ?? []));
     const podDevices = [...new Set([...this.#sandboxes.values()].map(({ device }) => device))].sort();
-    const text = JSON.stringify([[...cgroups], podDevices]);
+    // A Pod that left its sockets alone once keeps the programs that serve all of its packets.
+    const sctpDevices = [...new Set(this.#sctpDevices.values())]
+      .filter((device) => !podDevices.includes(device))
+      .sort();
+    const text = JSON.stringify([[...cgroups], podDevices, sctpDevices]);
     if (!again && text === this.#appliedAs) return [];
     const staying = [...this.#bypassed].filter((cgroup) => cgroups.has(cgroup));
     if (this.#appliedAs !== undefined) kernel.bypassSockets(staying);
-    const { attached, kept } = kernel.attach(devices(), podDevices);
+    const { attached, kept } = kernel.attach(devices(), podDevices, sctpDevices);
     kernel.bypassSockets([...cgroups]);
     this.#bypassed = cgroups;
     this.#appliedAs = text;

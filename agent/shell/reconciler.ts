@@ -6,7 +6,7 @@ import type { KernelMirror } from "../core/kernel-mirror.ts";
 import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
 import type { LoadBalancing } from "../core/load-balancing.ts";
 import { fitNetwork, fullConnectionMaps, type NodeCapacity, nodeNeeds } from "../core/node-capacity.ts";
-import type { Capacity, Kernel, NodeNetwork } from "../core/operation.ts";
+import type { Capacity, Kernel, NodeNetwork, Protocol } from "../core/operation.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Problem } from "../core/problem.ts";
 import { SyncPlanner } from "../core/sync-planner.ts";
@@ -78,6 +78,8 @@ const SHORTEST_CLEANUP_PAUSE_MS = 1_000;
 /** What cannot be found of a Pod may be there soon. */
 const POD_RETRY_MS = 2_000;
 
+const SCTP: Protocol = 132;
+
 const now = () => performance.now();
 
 export class Reconciler {
@@ -101,6 +103,7 @@ export class Reconciler {
   /** Unknown until it is asked for, which is before it matters. */
   #nodeCapacity: NodeCapacity = { nodeAddresses: Number.POSITIVE_INFINITY, networks: Number.POSITIVE_INFINITY };
   #attached = false;
+  #servedSctp = false;
   #unmet: readonly Problem[] = [];
   #ready = false;
   #status = NO_SYNC_YET;
@@ -184,7 +187,7 @@ export class Reconciler {
       this.#planner.carriedOut(ok);
       endPhase("write");
       // Also when some writes failed: one Service in trouble must not keep the others from being served.
-      await this.#attach(snapshot, isResync, changes.pods);
+      await this.#attach(snapshot, isResync, changes.pods, mirror.serves(SCTP));
       if (lostUdpBackends) this.#options.staleSockets.note();
       this.#options.staleSockets.release();
       if (ok) this.#becomeReady();
@@ -260,12 +263,14 @@ export class Reconciler {
     return Math.min(this.#resyncAt, releaseAt, this.#unmet.length > 0 ? now() + POD_RETRY_MS : this.#resyncAt);
   }
 
-  /** Notes what stands in the way of Pods that want their sockets left alone. */
-  async #attach(snapshot: Snapshot, isResync: boolean, podsChanged: boolean): Promise<void> {
+  /** Notes what stands in the way of Pods whose packets are to be served. */
+  async #attach(snapshot: Snapshot, isResync: boolean, podsChanged: boolean, servesSctp: boolean): Promise<void> {
     const wasAttached = this.#attached;
     this.#attached &&= !isResync;
-    if (this.#attached && !podsChanged && this.#unmet.length === 0) return;
-    const { attached, problems } = await this.#options.attachment.sync(snapshot, !this.#attached);
+    const same = !podsChanged && servesSctp === this.#servedSctp;
+    if (this.#attached && same && this.#unmet.length === 0) return;
+    const { attached, problems } = await this.#options.attachment.sync(snapshot, !this.#attached, servesSctp);
+    this.#servedSctp = servesSctp;
     if (isResync && wasAttached && attached.length > 0) {
       this.#options.log.warn("programs had been detached by others, attached them again", { attached });
       this.#options.metrics.drift.inc({ map: "links" }, attached.length);

@@ -14,7 +14,7 @@ export const NEXT = -1;
 export const DROP = 2;
 export const REDIRECT = 7;
 
-export type Program = "node_ingress" | "node_egress" | "pod_ingress";
+export type Program = "node_ingress" | "node_egress" | "pod_ingress" | "sctp_from_pod" | "sctp_to_pod";
 
 /** Which programs packets from outside meet first; what XDP passes on meets tc's. */
 export type Road = "tc" | "xdp";
@@ -130,6 +130,15 @@ export class PacketTable {
   /** At the host's end of a pod's device. */
   pod(spec: PacketSpec | Buffer): Outcome {
     return this.#run("pod_ingress", spec).outcome;
+  }
+
+  /** The same of a pod whose sockets are translated. */
+  sctpFromPod(spec: PacketSpec | Buffer): Outcome {
+    return this.#run("sctp_from_pod", spec).outcome;
+  }
+
+  sctpToPod(spec: PacketSpec | Buffer): Outcome {
+    return this.#run("sctp_to_pod", spec).outcome;
   }
 
   /** With what a TCP header or an ICMP error says in addition. */

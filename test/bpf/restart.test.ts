@@ -94,6 +94,18 @@ test("a device that was replaced by another of its name is attached to again", (
   expect(readdirSync(join(world.bpfRoot, "sansproxy/links")).sort()).toEqual(links);
 });
 
+test("SCTP alone is served at the device of a pod, or all of its packets instead", () => {
+  const datapath = world.datapath();
+  const linksAt = (device: string) =>
+    readdirSync(join(world.bpfRoot, "sansproxy/links")).filter((name) => name.endsWith(`@${device}`));
+  world.attach(datapath, ["eth0"], [], ["pod0"]);
+  expect(linksAt("pod0").sort()).toEqual(["sctp_from_pod@pod0", "sctp_to_pod@pod0"]);
+  world.attach(datapath, ["eth0"], ["pod0"]);
+  expect(linksAt("pod0").sort()).toEqual(["node_egress@pod0", "pod_ingress@pod0"]);
+  world.attach(datapath, ["eth0"]);
+  expect(linksAt("pod0")).toEqual([]);
+});
+
 test("a device that is not there is named", () => {
   const datapath = world.datapath();
   expect(() => world.attach(datapath, ["eth9"])).toThrow("there is no network device eth9 to attach to");

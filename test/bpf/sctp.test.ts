@@ -72,6 +72,9 @@ beforeAll(() => {
     serve(datapath, { address: vip, port: 83, protocol, noEndpoint: "drop" }, []);
     serve(datapath, { address: vip, port: 84, protocol }, [{ address: pod, port: 84 }]);
     serve(datapath, { address: vip, port: 85, protocol, scope: "cluster" }, [{ address: otherPod, port: 8080 }]);
+    serve(datapath, { address: vip, port: 86, protocol, ranges: ["203.0.113.0/24"] }, [
+      { address: otherPod, port: 8080 },
+    ]);
     serve(datapath, { address: wildcard, port: 30_001, protocol }, [{ address: pod, port: 9001 }]);
     serve(datapath, { address: wildcard, port: 30_001, protocol: TCP }, [{ address: pod, port: 9002 }]);
     serve(datapath, { address: wildcard, port: 30_001, protocol: UDP }, [{ address: pod, port: 9003 }]);
@@ -174,6 +177,60 @@ describe.each(families)("$family", ({ client, node, pod, otherPod, vip, elsewher
       from: `${pod}:5000`,
       to: `${otherPod}:8080`,
       checksums: "right",
+    });
+  });
+
+  test("of a pod whose sockets are translated reaches a ClusterIP, and its answer comes from there", () => {
+    expect(table.sctpFromPod({ ...begins, source: pod, destinationPort: 85 })).toMatchObject({
+      verdict: NEXT,
+      from: `${pod}:5000`,
+      to: `${otherPod}:8080`,
+      checksums: "right",
+      counted: { new_service_flow: 1, rewritten: 1 },
+    });
+    expect(table.sctpToPod({ ...answers, source: otherPod, destination: pod })).toMatchObject({
+      verdict: NEXT,
+      from: `${vip}:85`,
+      to: `${pod}:5000`,
+      checksums: "right",
+    });
+  });
+
+  test("of a pod whose sockets are translated is held to source ranges, and answered where there is nobody", () => {
+    expect(table.sctpFromPod({ ...begins, source: pod, destinationPort: 86 })).toMatchObject({
+      verdict: DROP,
+      counted: { drop_source_range: 1 },
+    });
+    expect(table.sctpFromPod({ ...begins, source: pod, destinationPort: 83 })).toMatchObject({
+      verdict: REDIRECT,
+      from: `${vip}:83`,
+      to: `${pod}:5000`,
+      counted: { refused: 1 },
+    });
+  });
+
+  test("is all that is served at the device of such a pod, with ICMP errors about it: TCP and UDP pass untouched", () => {
+    for (const protocol of ["tcp", "udp"] as const) {
+      const begun = { protocol, source: pod, sourcePort: 5000, destination: node, destinationPort: 30_001, flags: "S" };
+      expect(table.sctpFromPod(begun)).toMatchObject({ verdict: NEXT, to: `${node}:30001`, counted: {} });
+      // The same packet at a pod that opted out, whose answer then passes this device too.
+      expect(table.pod(begun).counted).toMatchObject({ new_service_flow: 1 });
+      const answer = { ...begun, source: pod, sourcePort: protocol === "tcp" ? 9002 : 9003, destination: pod };
+      expect(table.sctpToPod({ ...answer, destinationPort: 5000 })).toMatchObject({ counted: {} });
+    }
+    table.sctpFromPod({ ...begins, source: pod, destinationPort: 85 });
+    const about = { ...begins, source: pod, destination: otherPod, destinationPort: 8080 };
+    const inside = (client === CLIENT ? 20 : 40) + 8;
+    const error: PacketSpec = {
+      protocol: "icmp",
+      source: otherPod,
+      destination: pod,
+      error: unreachable,
+      payload: build(about).subarray(14, 14 + inside),
+    };
+    expect(table.sctpToPod(error)).toMatchObject({
+      from: expect.stringMatching(`^${vip}:`),
+      counted: { icmp_error: 1 },
     });
   });
 

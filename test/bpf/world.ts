@@ -158,8 +158,9 @@ export class World {
     datapath: Pick<Datapath, "attach">,
     devices: readonly string[] = ["eth0"],
     podDevices: readonly string[] = [],
+    sctpDevices: readonly string[] = [],
   ) {
-    return this.node.inside(() => datapath.attach(devices, podDevices));
+    return this.node.inside(() => datapath.attach(devices, podDevices, sctpDevices));
   }
 
   /**

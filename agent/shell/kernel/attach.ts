@@ -29,6 +29,7 @@ const EGRESS = 47;
 const nodeHooks: Readonly<Record<string, number>> = { node_ingress: INGRESS, node_egress: EGRESS };
 /** What goes to a pod is turned back like what goes out of the node. */
 const podHooks: Readonly<Record<string, number>> = { pod_ingress: INGRESS, node_egress: EGRESS };
+const sctpHooks: Readonly<Record<string, number>> = { sctp_from_pod: INGRESS, sctp_to_pod: EGRESS };
 
 const XDP_PROGRAM = "node_xdp";
 
@@ -38,6 +39,8 @@ export interface Devices {
   readonly node: readonly string[];
   /** The host's ends of pods whose sockets are not translated. */
   readonly pods: readonly string[];
+  /** Those of other pods that may ask Services by SCTP. */
+  readonly sctp: readonly string[];
   /** For the node's. */
   readonly acceleration: Acceleration;
 }
@@ -139,11 +142,15 @@ function attachLink(pins: Pins, target: Target, program: number, programId: numb
 }
 
 /** Where each of the loaded programs belongs, but for XDP. */
-function targetsOf(name: string, cgroup: string, node: Indices, pods: Indices): Target[] {
+function targetsOf(name: string, cgroup: string, node: Indices, pods: Indices, sctp: Indices): Target[] {
   const targets: Target[] = [];
   const cgroupHook = cgroupHooks[name];
   if (cgroupHook !== undefined) targets.push(cgroupTarget(name, cgroupHook, cgroup));
-  for (const [hooks, indices] of [[nodeHooks, node] as const, [podHooks, pods] as const]) {
+  for (const [hooks, indices] of [
+    [nodeHooks, node],
+    [podHooks, pods],
+    [sctpHooks, sctp],
+  ] as const) {
     const hook = hooks[name];
     if (hook === undefined) continue;
     for (const [device, index] of indices) targets.push(deviceTarget(name, hook, device, index));
@@ -174,14 +181,14 @@ export function attachAll(
   pins: Pins,
   programs: ReadonlyMap<string, number>,
   cgroup: string,
-  { node, pods, acceleration }: Devices,
+  { node, pods, sctp, acceleration }: Devices,
 ): Attached {
   const result: Attached = { attached: [], kept: [], accelerated: new Map(), refused: [] };
   const indexed = (names: readonly string[]): Indices => new Map(names.map((device) => [device, deviceIndex(device)]));
-  const [nodeIndices, podIndices] = [indexed(node), indexed(pods)];
+  const [nodeIndices, podIndices, sctpIndices] = [indexed(node), indexed(pods), indexed(sctp)];
   for (const [name, loaded] of programs) {
     if (name === XDP_PROGRAM) continue;
-    const targets = targetsOf(name, cgroup, nodeIndices, podIndices);
+    const targets = targetsOf(name, cgroup, nodeIndices, podIndices, sctpIndices);
     withProgram(pins, name, loaded, (program, id) => {
       for (const target of targets)
         result[attachLink(pins, target, program, id) ? "attached" : "kept"].push(target.link);

@@ -32,9 +32,10 @@ afterEach(() => rmSync(root, { recursive: true }));
 function restart(): void {
   attachment = new ProgramAttachment({
     kernel: {
-      attach: (devices, pods = []) => {
-        for (const device of [...devices, ...pods]) if (!present.has(device)) throw new Error(`no device ${device}`);
-        calls.push(`attach ${[...devices, ...pods].join(" ")}`);
+      attach: (devices, pods = [], sctp = []) => {
+        for (const device of [...devices, ...pods, ...sctp])
+          if (!present.has(device)) throw new Error(`no device ${device}`);
+        calls.push(["attach", ...devices, ...pods, ...sctp.map((device) => `${device}/sctp`)].join(" "));
         return { attached: [], kept: [] };
       },
       bypassSockets: (cgroups) => {
@@ -49,6 +50,10 @@ function restart(): void {
       if (missing.has(uid) || !present.has(`veth-${uid}`)) throw new Error("it is not there yet");
       return { device: `veth-${uid}`, cgroup: join(root, name.slice("ns/".length)) };
     },
+    findDevice: async ({ uid }) => {
+      if (missing.has(uid) || !present.has(`veth-${uid}`)) throw new Error("it is not there yet");
+      return `veth-${uid}`;
+    },
     makeRoom: async (cgroups) => Math.min(cgroups, room),
     advise: () => undefined,
     log: createLog("error", (line) => calls.push(line)),
@@ -61,7 +66,7 @@ const pod = (name: string, asks = true) =>
     status: { phase: "Running", podIPs: [{ ip: "10.244.0.5" }] },
   });
 
-async function sync(pods: ReturnType<typeof pod>[], again = false): Promise<string[]> {
+async function sync(pods: ReturnType<typeof pod>[], again = false, servesSctp = false): Promise<string[]> {
   const snapshot: Snapshot = {
     services: collection([]),
     endpointSlices: collection([]),
@@ -69,7 +74,7 @@ async function sync(pods: ReturnType<typeof pod>[], again = false): Promise<stri
     pods: collection(pods),
   };
   calls = [];
-  const { problems } = await attachment.sync(snapshot, again);
+  const { problems } = await attachment.sync(snapshot, again, servesSctp);
   return [...calls, ...problems.map(({ message }) => message)];
 }
 
@@ -118,4 +123,38 @@ test("a Pod that there is no room for is served at its sockets, and told so; tho
   expect(said).toMatch(/^Pod ns\/b: its sockets are served like any other's, because the map .* is full/);
   room = 2;
   expect(await sync([pod("a"), pod("b")])).toEqual(["bypass a", "attach eth0 veth-a veth-b", "bypass a b"]);
+});
+
+test("while there is a Service of SCTP, it is served at the devices of Pods whose sockets are translated, too", async () => {
+  const pods = [pod("a"), pod("b", false)];
+  expect(await sync(pods, true)).toEqual(["attach eth0 veth-a", "bypass a"]);
+  expect(await sync(pods, false, true)).toEqual(["bypass a", "attach eth0 veth-a veth-b/sctp", "bypass a"]);
+  expect(await sync(pods, false, true)).toEqual([]);
+  expect(await sync(pods)).toEqual(["bypass a", "attach eth0 veth-a", "bypass a"]);
+});
+
+test("a Pod that leaves its sockets alone from now on has all of its packets served instead of SCTP", async () => {
+  await sync([pod("b", false)], true, true);
+  expect(await sync([pod("b")], false, true)).toEqual(["bypass", "attach eth0 veth-b", "bypass b"]);
+});
+
+test("a Pod whose device is not known is told that its SCTP is not served, and is served once it is", async () => {
+  missing.add("b");
+  const [first, second, said] = await sync([pod("b", false)], true, true);
+  expect([first, second]).toEqual(["attach eth0", "bypass"]);
+  expect(said).toMatch(/^Pod ns\/b: Services do not answer its SCTP, because it is not there yet/);
+  missing.clear();
+  expect(await sync([pod("b", false)], false, true)).toEqual(["bypass", "attach eth0 veth-b/sctp", "bypass"]);
+});
+
+test("a Pod that has ended, is on its way out or has no address yet has no SCTP to serve", async () => {
+  const status = { phase: "Running", podIPs: [{ ip: "10.244.0.5" }] };
+  const metadata = (name: string) => ({ namespace: "ns", name, uid: name });
+  const pods = [
+    { metadata: metadata("a"), status: { ...status, phase: "Succeeded" } },
+    { metadata: { ...metadata("b"), deletionTimestamp: "2026-11-23T09:00:00Z" }, status },
+    { metadata: metadata("c"), status: { phase: "Pending" } },
+    { metadata: metadata("d"), spec: { hostNetwork: true }, status },
+  ].map(readPod);
+  expect(await sync(pods, true, true)).toEqual(["attach eth0", "bypass"]);
 });

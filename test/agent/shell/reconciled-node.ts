@@ -62,6 +62,8 @@ export class ReconciledNode {
   readonly lines: string[] = [];
   readonly announced: string[] = [];
   readonly releases: string[] = [];
+  /** Whether Pods may ask by SCTP, as each attachment was told. */
+  readonly servedSctp: boolean[] = [];
   #running: { readonly reconciler: Reconciler; readonly metrics: Metrics } | undefined;
 
   get reconciler(): Reconciler {
@@ -87,7 +89,12 @@ export class ReconciledNode {
         forNode: async (needs) => this.nodeRoom ?? needs,
         forConnections: async () => this.fullMaps,
       },
-      attachment: { sync: async (_, again) => ({ attached: again ? kernel.attach().attached : [], problems: [] }) },
+      attachment: {
+        sync: async (_, again, servesSctp) => {
+          this.servedSctp.push(servesSctp);
+          return { attached: again ? kernel.attach().attached : [], problems: [] };
+        },
+      },
       staleSockets: { note: () => this.releases.push("note"), release: () => this.releases.push("release") },
       announce: (problem) => this.announced.push(`${problem.service} ${problem.reason}`),
       checkHealth: (checks) => {

@@ -2,7 +2,7 @@
 // Proves that what is known reaches the kernel through failures, bursts, restarts and tampering, and when it counts as ready.
 
 import { setTimeout as nextTimer } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
 import { collection, nodes } from "../core/arbitrary-objects.ts";
 import { A, B, NETWORK, ReconciledNode, service, slice } from "./reconciled-node.ts";
@@ -181,8 +181,23 @@ test("counts no drift while nobody else writes", async () => {
     node.setSlices(slice("a", [round]), slice("b", [3, round]));
     await expect.poll(() => node.kernel.model.lookup(A, "selection")).toEqual([`6/10.244.0.${round}/8080`]);
   }
-  await vi.waitFor(() => expect(node.kernel.attachments).toBeGreaterThan(5));
+  await expect.poll(() => node.kernel.attachments).toBeGreaterThan(5);
   expect((await node.value("sansproxy_drift_repaired_total")).filter((sample) => sample.value !== 0)).toEqual([]);
+});
+
+test("the first Service of SCTP has it served at the devices of Pods, and the last one has that end", async () => {
+  const spec = { clusterIP: "10.96.0.3", ports: [{ port: 80, protocol: "SCTP" }] };
+  const after = readService({ metadata: { namespace: "ns", name: "c" }, spec });
+  const { services } = node.state;
+  node.start();
+  await node.ready();
+  expect(node.servedSctp).toEqual([false]);
+  node.state = { ...node.state, services: collection([...services.objects.values(), after]) };
+  node.reconciler.changed({ kind: "services", change: { before: undefined, after } });
+  await expect.poll(() => node.servedSctp).toEqual([false, true]);
+  node.state = { ...node.state, services };
+  node.reconciler.changed({ kind: "services", change: { before: after, after: undefined } });
+  await expect.poll(() => node.servedSctp).toEqual([false, true, false]);
 });
 
 test("attaches the programs again when others detached them", async () => {
