@@ -17,7 +17,29 @@ enum guard_verdict {
 struct sent {
 	struct address source;
 	struct address destination;
+	/* By way of the destination: whom to, a routing header says further on. */
+	bool routed;
 };
+
+/* Options that the kernel puts before a routing header: of every hop, and of every router. */
+#define BEFORE_ROUTING 2
+
+static __always_inline bool has_routing_header(struct __sk_buff *skb, __u8 next)
+{
+	__u32 offset = sizeof(struct ipv6hdr);
+	struct ipv6_opt_hdr header;
+
+#pragma unroll
+	for (int i = 0; i < BEFORE_ROUTING; i++) {
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS)
+			break;
+		if (bpf_skb_load_bytes(skb, offset, &header, sizeof(header)))
+			return true;
+		offset += (header.hdrlen + 1) * 8;
+		next = header.nexthdr;
+	}
+	return next == IPPROTO_ROUTING;
+}
 
 /* A socket's packet has no link header yet. */
 static __always_inline bool sent_read(struct __sk_buff *skb, struct sent *sent)
@@ -36,6 +58,7 @@ static __always_inline bool sent_read(struct __sk_buff *skb, struct sent *sent)
 		return false;
 	__builtin_memcpy(&sent->source, &v6.saddr, sizeof(v6.saddr));
 	__builtin_memcpy(&sent->destination, &v6.daddr, sizeof(v6.daddr));
+	sent->routed = has_routing_header(skb, v6.nexthdr);
 	return true;
 }
 
@@ -54,7 +77,8 @@ static __noinline int admitted(const struct socket_peer *peer, __u8 protocol,
 
 /*
  * A socket connects before it has a source, which only its packets show. A pod that no range admits is not answered, as
- * where its packets would be dropped on their way. What a packet begins is known from its socket: its headers may be any.
+ * where its packets would be dropped on their way. What a packet begins is known from its socket: its headers may be any. One
+ * that is sent by way of others counts as sent to the backend.
  * Nearly no socket has such a frontend for peer, and every packet of all passes here.
  */
 SEC("cgroup_skb/egress")
@@ -74,8 +98,9 @@ int socket_egress(struct __sk_buff *skb)
 	/* An established connection was admitted. */
 	if (socket->protocol == IPPROTO_TCP && socket->state != BPF_TCP_SYN_SENT)
 		return GUARD_PROCEED;
-	if (sent_read(skb, &sent) && (!address_equal(&sent.destination, &peer->backend) ||
-				      admitted(peer, socket->protocol, &sent.source)))
+	if (sent_read(skb, &sent) &&
+	    ((!sent.routed && !address_equal(&sent.destination, &peer->backend)) ||
+	     admitted(peer, socket->protocol, &sent.source)))
 		return GUARD_PROCEED;
 	count(COUNT_DROP_SOURCE_RANGE);
 	return GUARD_REFUSE;

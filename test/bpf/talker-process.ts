@@ -3,6 +3,8 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { connect, createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
+import koffi from "koffi";
+import { parseAddress } from "../../agent/maps/address.ts";
 import type { Command, Reply } from "./talker.ts";
 
 const TIMEOUT_MS = 3000;
@@ -82,12 +84,29 @@ async function speakTcp(command: Command): Promise<Reply> {
   }
 }
 
+/** Names a router in the socket's routing header (a segment routing header, the only kind that a process may set). */
+function routeBy(socket: UdpSocket, router: string): void {
+  const SEGMENT_ROUTING = 4;
+  const segments = [Buffer.alloc(16), parseAddress(router)];
+  const last = segments.length - 1;
+  const header = Buffer.concat([
+    Buffer.from([0, 2 * segments.length, SEGMENT_ROUTING, last, last, 0, 0, 0]),
+    ...segments,
+  ]);
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const setsockopt = koffi.load("libc.so.6").func("int setsockopt(int fd, int level, int name, void *value, int size)");
+  const [IPPROTO_IPV6, IPV6_RTHDR] = [41, 57];
+  if (setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, header, header.length) !== 0)
+    throw new Error(`IPV6_RTHDR: errno ${koffi.errno()}`);
+}
+
 function openUdp(command: Command): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
     const { address, port } = command;
     const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
     socket.once("error", reject);
     socket.bind(command.localPort ?? 0, () => {
+      if (command.by !== undefined) routeBy(socket, command.by);
       if (command.connected !== true) return resolve(socket);
       const connected = (error?: Error): void => (error instanceof Error ? reject(error) : resolve(socket));
       socket.connect(port, address, connected as () => void);

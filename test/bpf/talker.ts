@@ -17,6 +17,8 @@ export interface Command {
   readonly localPort?: number;
   /** UDP: connect the socket first. */
   readonly connected?: boolean;
+  /** UDP over IPv6: the router that datagrams are sent to first, in a routing header. */
+  readonly by?: string;
   /** How much to send, and to hear; 1 if not given. */
   readonly bytes?: number;
 }
