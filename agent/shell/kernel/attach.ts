@@ -8,7 +8,7 @@ import { deviceIndex } from "./device-facts.ts";
 import { KernelError } from "./kernel-error.ts";
 import { linkInfo, type ProgramInfo, programInfo } from "./object-info.ts";
 import type { Pins } from "./pins.ts";
-import { close, linkCreate, linkUpdate, openPinned, pin } from "./syscall.ts";
+import { close, linkCreate, linkDetach, linkUpdate, openPinned, pin } from "./syscall.ts";
 
 /** `enum bpf_attach_type` of each program. */
 const cgroupHooks: Readonly<Record<string, number>> = {
@@ -114,6 +114,19 @@ function withProgram(pins: Pins, name: string, loaded: number, attach: (program:
   }
 }
 
+/** Its hook is free when this returns. */
+function removeLink(pins: Pins, name: string): void {
+  const path = pins.linkPath(name);
+  const link = openPinned(path);
+  if (link === undefined) return;
+  try {
+    linkDetach(`link ${name}`, link);
+    pins.unpin(path);
+  } finally {
+    close(link);
+  }
+}
+
 /** True when something had to be changed. */
 function attachLink(pins: Pins, target: Target, program: number, programId: number): boolean {
   const path = pins.linkPath(target.link);
@@ -127,6 +140,7 @@ function attachLink(pins: Pins, target: Target, program: number, programId: numb
         return true;
       }
       // Its cgroup or device is gone, and another has the name now.
+      linkDetach(`link ${target.link}`, existing);
       pins.unpin(path);
     } finally {
       close(existing);
@@ -197,7 +211,7 @@ export function attachAll(
   const xdp = programs.get(XDP_PROGRAM);
   if (xdp !== undefined) accelerate(pins, xdp, acceleration, nodeIndices, result);
   const wanted = new Set([...result.attached, ...result.kept]);
-  for (const link of pins.linkNames()) if (!wanted.has(link)) pins.unpin(pins.linkPath(link));
+  for (const link of pins.linkNames()) if (!wanted.has(link)) removeLink(pins, link);
   for (const name of pins.programNames()) if (!programs.has(name)) pins.unpin(pins.programPath(name));
   return result;
 }

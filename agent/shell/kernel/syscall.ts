@@ -23,6 +23,7 @@ const MAP_UPDATE_BATCH = 26;
 const LINK_CREATE = 28;
 const LINK_UPDATE = 29;
 const ITERATOR_CREATE = 33;
+const LINK_DETACH = 34;
 
 export const ENOENT = 2;
 export const E2BIG = 7;
@@ -197,6 +198,16 @@ export function linkUpdate(what: string, link: number, program: number): void {
   attr.writeUInt32LE(link, 0);
   attr.writeUInt32LE(program, 4);
   checked(`replacing the program of ${what}`, bpf(LINK_UPDATE, attr));
+}
+
+/**
+ * Takes a link's program off its hook before it returns, which closing and unpinning the link leave to a later moment; where
+ * the hook is gone, nothing is to be done.
+ */
+export function linkDetach(what: string, link: number): void {
+  const attr = attributes();
+  attr.writeUInt32LE(link, 0);
+  checked(`detaching ${what}`, bpf(LINK_DETACH, attr));
 }
 
 /** A descriptor that runs an iterator once over this thread's namespaces, as it is read. */
