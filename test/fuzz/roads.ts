@@ -30,9 +30,12 @@ export interface RoadOutcome {
   readonly differences: readonly RoadDifference[];
 }
 
-/** What both roads must agree on: tc leaves the next hop's Ethernet addresses to the kernel. */
+/**
+ * What both roads must agree on. tc leaves the next hop's Ethernet addresses to the kernel, and at a flow's second packet it
+ * chooses again, by affinity where there is one, what XDP entered at the first.
+ */
 function told({ verdict, packet, counted }: Ran): string {
-  const { forwarded = 0, xdp_forwarded = 0, ...others } = counted;
+  const { forwarded = 0, xdp_forwarded = 0, affinity_kept: _chosenAgain, ...others } = counted;
   const all = JSON.stringify({ ...others, forwarded: forwarded + xdp_forwarded });
   return `${verdict} ${all} ${packet.subarray(verdict === REDIRECT ? TYPE_AT : 0).toString("hex")}`;
 }
