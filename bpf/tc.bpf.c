@@ -12,9 +12,28 @@
 
 #define PACKET_FOR_US 0
 
+/*
+ * A node sent back what it was handed, as one does that knows no direct server return, or not yet: the flow goes on with our
+ * own source. An error about it has no way then.
+ */
+__noinline int take_back(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
+			 struct icmp_error *error)
+{
+	struct flow_key key;
+
+	if (!packet || !flow || !error)
+		return VERDICT_DROP;
+	if (is_icmp(packet->protocol))
+		return drop(COUNT_DROP_NO_ROUTE);
+	key = flow_key(packet, FLOW_AT_INGRESS);
+	if (remember_service_flow(skb, &key, SIDE_OUTSIDE, flow) != FOUND)
+		return VERDICT_DROP;
+	return forward(skb, packet, flow, error);
+}
+
 /* Rewrites a packet as its flow says, and sends it on its way. */
 static __always_inline int carry_out(struct __sk_buff *skb, const struct packet *packet,
-				     const struct flow *flow)
+				     struct flow *flow)
 {
 	struct icmp_error error = {};
 	int verdict;
@@ -23,6 +42,8 @@ static __always_inline int carry_out(struct __sk_buff *skb, const struct packet 
 		return VERDICT_NEXT;
 	if (flow->action != FLOW_TO_STACK) {
 		verdict = forward(skb, packet, flow, &error);
+		if (verdict == FORWARD_CAME_BACK)
+			verdict = take_back(skb, packet, flow, &error);
 		return error.type ? answer_sender(skb, packet, &error) : verdict;
 	}
 	if (rewrite(skb, packet, &flow->rewritten, 0))

@@ -20,24 +20,17 @@ static __noinline bool came_straight(struct __sk_buff *skb, const struct packet 
 	__u32 flags = node_address_flags(&packet->tuple.destination);
 	struct bpf_fib_lookup back = {.ifindex = skb->ifindex};
 	struct tuple answer = tuple_reverse(&packet->tuple);
-	__u8 from[ETH_ALEN];
 
 	if (flags)
 		return flags & ADDRESS_OWN;
-	if (bpf_skb_load_bytes(skb, offsetof(struct ethhdr, h_source), from, sizeof(from)))
-		return false;
 	route_ask(&back, packet, &answer, 0);
-	if (bpf_fib_lookup(skb, &back, sizeof(back), 0) != BPF_FIB_LKUP_RET_SUCCESS)
-		return false;
-	for (int i = 0; i < ETH_ALEN; i++)
-		if (from[i] != back.dmac[i])
-			return false;
-	return true;
+	return bpf_fib_lookup(skb, &back, sizeof(back), 0) == BPF_FIB_LKUP_RET_SUCCESS &&
+	       came_from(skb, &back);
 }
 
 /*
  * Fills in and enters a new flow that is handed over; false for one that is not: its backend is here, its next hop is no
- * node, or its client is inside the cluster, whose address another node would not believe.
+ * node or sent it to us, or its client is inside the cluster, whose address another node would not believe.
  */
 __noinline int hand_over(struct __sk_buff *skb, const struct packet *packet,
 			 const struct flow_key *key, struct flow *flow)
@@ -56,7 +49,7 @@ __noinline int hand_over(struct __sk_buff *skb, const struct packet *packet,
 	result = bpf_fib_lookup(skb, &road, sizeof(road), 0);
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return false;
-	if (!route_leads_to_node(&road) || !came_straight(skb, packet))
+	if (!route_leads_to_node(&road) || came_from(skb, &road) || !came_straight(skb, packet))
 		return false;
 	flow->action = FLOW_HAND_OVER;
 	/* Without the entry the table says the same, until it changes. */

@@ -40,7 +40,10 @@ static __always_inline int answer_sender(struct __sk_buff *skb, const struct pac
 	return answer_icmp(skb, packet, &from, error);
 }
 
-/* Fills in the zeroed `error` where the sender has to hear why its packet was dropped. */
+/* In place of a verdict: the packet was handed over to the node that it now came from. */
+#define FORWARD_CAME_BACK 100
+
+/* A verdict, or FORWARD_CAME_BACK. Fills in the zeroed `error` where the sender has to hear why its packet was dropped. */
 __noinline int forward(struct __sk_buff *skb, const struct packet *packet, const struct flow *flow,
 		       struct icmp_error *error)
 {
@@ -72,6 +75,8 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet, const
 		/* Another next hop would send it back to us. */
 		if (!route_leads_to_node(&route))
 			return drop(COUNT_DROP_NO_ROUTE);
+		if (came_from(skb, &route))
+			return FORWARD_CAME_BACK;
 		to = &packet->tuple;
 	}
 	if (rewrite(skb, packet, to, 1))

@@ -34,4 +34,17 @@ static __always_inline bool route_leads_to_node(const struct bpf_fib_lookup *rou
 	return node_address_flags(&next_hop) & ADDRESS_CLUSTER;
 }
 
+/* Whether a frame came from the next hop of an answered question. */
+static __always_inline bool came_from(struct __sk_buff *skb, const struct bpf_fib_lookup *route)
+{
+	__u8 from[ETH_ALEN];
+
+	if (bpf_skb_load_bytes(skb, offsetof(struct ethhdr, h_source), from, sizeof(from)))
+		return false;
+	for (int i = 0; i < ETH_ALEN; i++)
+		if (from[i] != route->dmac[i])
+			return false;
+	return true;
+}
+
 #endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Direct server return: the node that is asked hands a packet to the backend's node, and that one answers the client.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { NodeNetwork } from "../../agent/core/operation.ts";
 import { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { makeCgroup, mountBpffs, type Netns } from "../support/netns.ts";
 import { fragmentsOf, reassemble } from "./fragments.ts";
 import { build, type PacketSpec } from "./packet.ts";
-import { NEXT, PacketTable, type Program, type Ran, REDIRECT } from "./packet-table.ts";
+import { DROP, NEXT, PacketTable, type Program, type Ran, REDIRECT } from "./packet-table.ts";
 import { read, readDetail } from "./seen-packet.ts";
 import type { Talker } from "./talker.ts";
 import {
@@ -85,6 +86,14 @@ const macOf = (netns: Netns): Buffer => {
   return Buffer.from(link.address.replaceAll(":", ""), "hex");
 };
 
+const farNetwork: NodeNetwork = {
+  ...dualNetwork,
+  dsr: true,
+  nodeAddresses: [OTHER_NODE, OTHER_NODE6],
+  masqueradeAddress: OTHER_NODE,
+  podCidrs: ["10.244.2.0/24", "fd44:2::/64"],
+};
+
 function serveAt(at: Datapath, isFar: boolean): void {
   for (const { wildcard, pod, otherPod, vip } of families) {
     const here: ServedBackend = { address: pod, port: 8080 };
@@ -116,17 +125,12 @@ beforeAll(async () => {
   const options = { cgroupRoot: makeCgroup(world.cleanup), objectsDir: objectsDir(), sizes: testSizes };
   far = world.otherNode.inside(() => new Datapath({ ...options, bpfRoot: mountBpffs(world.cleanup) }));
   world.cleanup.add(() => far.close());
-  far.configure({
-    ...dualNetwork,
-    dsr: true,
-    nodeAddresses: [OTHER_NODE, OTHER_NODE6],
-    masqueradeAddress: OTHER_NODE,
-    podCidrs: ["10.244.2.0/24", "fd44:2::/64"],
-  });
+  far.configure(farNetwork);
   serveAt(datapath, false);
   serveAt(far, true);
   world.attach(datapath);
   world.otherNode.inside(() => far.attach(["eth0"]));
+  world.meetNeighbours();
   table = new PacketTable(world, datapath);
   const clientMac = macOf(world.client)
     .toString("hex")
@@ -214,6 +218,27 @@ describe.each(families)("a packet, $family", (family) => {
       expect(comes(there)).toMatchObject({ verdict: NEXT, counted: {} });
     });
 
+    test("that the other node sends back, as it knows no direct return, leaves from our address from then on", () => {
+      const spec = packet(protocol, nodePort(THERE), { destination: node });
+      const ours = { from: `${node}:5000`, to: `${otherPod}:8080`, checksums: "right" };
+      // Of the first packet we enter where its answers go, and of the second that its flow is not handed over.
+      for (const flags of ["S", "A"]) {
+        expect(comes({ ...spec, flags }).counted).toMatchObject({ handed_over: 1 });
+        const { verdict, counted, packet: out } = comes({ ...spec, flags, ttl: 62 }, world.otherNode);
+        expect({ verdict, counted }).toMatchObject({ verdict: REDIRECT, counted: { forwarded: 1 } });
+        expect(read(out)).toMatchObject({ ...ours, ttl: 61 });
+      }
+      const { counted, packet: out } = comes({ ...spec, flags: "A" });
+      expect(counted).toEqual({ forwarded: 1 });
+      expect(read(out)).toMatchObject(ours);
+      const answer = { source: otherPod, sourcePort: 8080, destination: node, destinationPort: 5000, flags: "SA" };
+      expect(read(comes({ protocol, ...answer }, world.otherNode).packet)).toMatchObject({
+        from: `${node}:${nodePort(THERE)}`,
+        to: `${address}:5000`,
+        checksums: "right",
+      });
+    });
+
     test("is not handed to a next hop that is no node", () => {
       world.node.ip("route", "replace", otherPods, "via", stranger);
       try {
@@ -250,6 +275,7 @@ describe.each(families)("a packet, $family", (family) => {
       expect({ verdict, counted }).toEqual({ verdict: REDIRECT, counted: { icmp_error: 1, handed_over: 1 } });
       expect(readDetail(out)).toMatchObject({ mtu: 1400, about: { from: `${vip}:81`, to: `${address}:5000` } });
       expect(read(out)).toMatchObject({ to: expect.stringMatching(`^${vip}:`), ttl: 63, checksums: "right" });
+      expect(comes(error, world.otherNode)).toMatchObject({ verdict: DROP, counted: { drop_no_route: 1 } });
     });
   });
 
@@ -327,6 +353,26 @@ describe.each(families)("a client, $family", ({ client: address, node, otherNode
       }
     });
   });
+
+  test.each(["tcp", "udp"] as const)(
+    "is served by %s while the other node knows no direct return yet",
+    async (protocol) => {
+      const localPort = address === CLIENT ? 44_000 : 44_010;
+      far.configure({ ...farNetwork, dsr: false });
+      try {
+        const key = `rollout ${protocol} ${address}`;
+        for (let question = 0; question < 3; question++) {
+          const reply = await client[protocol](node, nodePort(THERE), { key, localPort });
+          expect(reply).toMatchObject({ name: "far", sees: `${node}:${localPort}` });
+        }
+      } finally {
+        far.configure(farNetwork);
+      }
+      expect(await client[protocol](node, nodePort(THERE), { localPort: localPort + 1 })).toMatchObject({
+        ...{ name: "far", sees: `${address}:${localPort + 1}` },
+      });
+    },
+  );
 
   test("large datagrams come and go through the node that was handed them", async () => {
     expect(await client.udp(vip, THERE, { bytes: 9000 })).toMatchObject({ name: "far", bytes: 9000 });
