@@ -195,6 +195,33 @@ test("a closed connection's port may begin a new one with another backend", () =
   expect(ingress(packet).counted).toMatchObject({ new_service_flow: 1 });
 });
 
+test("a reset that nobody believes, and a segment that belongs nowhere, change nothing for the connection they name", () => {
+  const packet = fromClient("tcp", NODE, 30_001);
+  const answer = {
+    protocol: "tcp",
+    source: POD,
+    sourcePort: 8080,
+    destination: CLIENT,
+    destinationPort: 5000,
+  } as const;
+  for (const flags of ["S", "A"]) ingress({ ...packet, flags });
+  for (const stray of [{ flags: "R" }, { flags: "FPA" }, { flags: "SFRA" }, { flags: "A" }]) {
+    const nowhere = { sequence: 0xdeadbeef, acknowledgement: 0x12345678, ...stray };
+    expect(ingress({ ...packet, ...nowhere })).toMatchObject({ verdict: NEXT, to: `${POD}:8080` });
+    expect(egress({ ...answer, ...nowhere })).toMatchObject({ verdict: NEXT, from: `${NODE}:30001` });
+    expect(ingress({ ...packet, flags: "A" })).toMatchObject({ to: `${POD}:8080`, counted: { rewritten: 1 } });
+    expect(egress({ ...answer, flags: "A" })).toMatchObject({ from: `${NODE}:30001`, counted: { rewritten: 1 } });
+  }
+});
+
+test("a NodePort outside the node's range is nobody's", () => {
+  const ask = () => ingress(fromClient("tcp", NODE, 30_001));
+  datapath.configure({ ...network, nodePortRange: { first: 30_002, last: 30_100 } });
+  expect(ask()).toMatchObject({ verdict: NEXT, to: `${NODE}:30001`, counted: {} });
+  datapath.configure(network);
+  expect(ask()).toMatchObject({ verdict: NEXT, to: `${POD}:8080` });
+});
+
 test("a direction that was lost comes back with the next packets of the other", async () => {
   const packet = fromClient("tcp", NODE, 30_001);
   // The second packet enters the other direction.
