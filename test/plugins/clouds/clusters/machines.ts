@@ -22,6 +22,14 @@ import type { MachineSettings } from "../account.ts";
 /** Machines get addresses from here on; the box has the first one of the network. */
 const firstHost = 11;
 const stepSeconds = 900;
+
+/**
+ * What sshd's shell runs for a script. A bash that thinks it is sshd's first one reads the machine's own start-up files,
+ * which are not written for `-u`: an empty script then ends with their failure.
+ */
+export const stepCommand = (script: string): string =>
+  `timeout -k 10 ${stepSeconds} bash --norc -euo pipefail -c ${shellWord(script)}`;
+
 const ours = "ghcr.io/sansproxy/agent:";
 
 export type MachineRole = "control-plane" | "worker";
@@ -130,8 +138,7 @@ export class Machines {
 
   /** Runs a script on the machine; gives its stdout, and fails with what it said on stderr. */
   async run(name: string, script: string, input = ""): Promise<string> {
-    const command = `timeout -k 10 ${stepSeconds} bash -euo pipefail -c ${shellWord(script)}`;
-    const running = promisify(execFile)("ssh", [...this.#ssh(name), command], { maxBuffer: 1 << 24 });
+    const running = promisify(execFile)("ssh", [...this.#ssh(name), stepCommand(script)], { maxBuffer: 1 << 24 });
     running.child.stdin?.end(input);
     try {
       return (await running).stdout;
