@@ -4,62 +4,31 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { NodeNetwork } from "../../agent/core/operation.ts";
 import { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { makeCgroup, mountBpffs, type Netns } from "../support/netns.ts";
+import { dualStackWorld } from "./fixtures/dual-stack-world.ts";
+import { IPV4, IPV6 } from "./fixtures/families.ts";
 import { fragmentsOf, reassemble } from "./fragments.ts";
 import { build, type PacketSpec } from "./packet.ts";
-import { DROP, NEXT, PacketTable, type Program, type Ran, REDIRECT } from "./packet-table.ts";
+import { DROP, NEXT, type PacketTable, type Program, type Ran, REDIRECT } from "./packet-table.ts";
 import { read, readDetail } from "./seen-packet.ts";
 import type { Talker } from "./talker.ts";
 import {
   CLIENT,
-  CLIENT6,
   dualNetwork,
-  NODE,
-  NODE6,
   OTHER_NODE,
   OTHER_NODE6,
-  OTHER_POD,
-  OTHER_POD6,
   objectsDir,
-  POD,
-  POD6,
   type Served,
   type ServedBackend,
   serve,
   TCP,
   testSizes,
   UDP,
-  World,
+  type World,
 } from "./world.ts";
 
 const families = [
-  {
-    family: "IPv4",
-    wildcard: "*4",
-    client: CLIENT,
-    node: NODE,
-    otherNode: OTHER_NODE,
-    pod: POD,
-    otherPod: OTHER_POD,
-    otherPods: "10.244.2.0/24",
-    vip: "192.0.2.80",
-    stranger: "10.77.0.200",
-    expired: 11,
-    tooBig: { type: 3, code: 4, mtu: 1400 },
-  },
-  {
-    family: "IPv6",
-    wildcard: "*6",
-    client: CLIENT6,
-    node: NODE6,
-    otherNode: OTHER_NODE6,
-    pod: POD6,
-    otherPod: OTHER_POD6,
-    otherPods: "fd44:2::/64",
-    vip: "fd00::80",
-    stranger: "fd77::200",
-    expired: 3,
-    tooBig: { type: 2, code: 0, mtu: 1400 },
-  },
+  { ...IPV4, vip: "192.0.2.80", stranger: "10.77.0.200", expired: 11, tooBig: { type: 3, code: 4, mtu: 1400 } },
+  { ...IPV6, vip: "fd00::80", stranger: "fd77::200", expired: 3, tooBig: { type: 2, code: 0, mtu: 1400 } },
 ] as const;
 
 /** Frontends, by port, with backends on both nodes, on the other one, and on this one. */
@@ -118,20 +87,15 @@ function serveAt(at: Datapath, isFar: boolean): void {
 }
 
 beforeAll(async () => {
-  world = new World();
-  world.addIpv6();
-  datapath = world.datapath();
-  datapath.configure({ ...dualNetwork, dsr: true });
+  ({ world, datapath, table } = dualStackWorld((near) => serveAt(near, false), { ...dualNetwork, dsr: true }));
   const options = { cgroupRoot: makeCgroup(world.cleanup), objectsDir: objectsDir(), sizes: testSizes };
   far = world.otherNode.inside(() => new Datapath({ ...options, bpfRoot: mountBpffs(world.cleanup) }));
   world.cleanup.add(() => far.close());
   far.configure(farNetwork);
-  serveAt(datapath, false);
   serveAt(far, true);
   world.attach(datapath);
   world.otherNode.inside(() => far.attach(["eth0"]));
   world.meetNeighbours();
-  table = new PacketTable(world, datapath);
   const clientMac = macOf(world.client)
     .toString("hex")
     .replace(/..(?!$)/g, "$&:");

@@ -3,24 +3,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
+import { IPV4, IPV6 } from "./fixtures/families.ts";
 import { build, type PacketSpec } from "./packet.ts";
 import { DROP, NEXT, type Outcome, PacketTable, REDIRECT, type Road } from "./packet-table.ts";
-import {
-  CLIENT,
-  CLIENT6,
-  dualNetwork,
-  NODE,
-  NODE6,
-  OTHER_POD,
-  OTHER_POD6,
-  POD,
-  POD6,
-  serve,
-  TCP,
-  testSizes,
-  UDP,
-  World,
-} from "./world.ts";
+import { CLIENT, dualNetwork, OTHER_POD, OTHER_POD6, serve, TCP, testSizes, UDP, World } from "./world.ts";
 
 const XDP_PASS = 2;
 const HOOK_AT = 37;
@@ -29,13 +15,13 @@ const UDP_CHECKSUM_AT = 40;
 
 const families = [
   {
-    ...{ family: "IPv4", wildcard: "*4", client: CLIENT, other: "10.77.0.9", node: NODE, pod: POD },
-    ...{ remote: OTHER_POD, remotes: ["10.244.2.6", "10.244.2.7"], vip: "192.0.2.10", unrouted: "198.51.100.1" },
+    ...{ ...IPV4, other: "10.77.0.9", remote: OTHER_POD },
+    ...{ remotes: ["10.244.2.6", "10.244.2.7"], vip: "192.0.2.10", unrouted: "198.51.100.1" },
     ...{ range: "203.0.113.0/24", inRange: "203.0.113.7" },
   },
   {
-    ...{ family: "IPv6", wildcard: "*6", client: CLIENT6, other: "fd77::9", node: NODE6, pod: POD6 },
-    ...{ remote: OTHER_POD6, remotes: ["fd44:2::6", "fd44:2::7"], vip: "fd00::10", unrouted: "2001:db8:9::1" },
+    ...{ ...IPV6, other: "fd77::9", remote: OTHER_POD6 },
+    ...{ remotes: ["fd44:2::6", "fd44:2::7"], vip: "fd00::10", unrouted: "2001:db8:9::1" },
     ...{ range: "fd99::/64", inRange: "fd99::7" },
   },
 ] as const;

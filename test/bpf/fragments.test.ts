@@ -2,48 +2,17 @@
 // Packets in fragments, in both families: the first shows the ports, and the others go its way.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { dualStackWorld } from "./fixtures/dual-stack-world.ts";
+import { IPV4, IPV6 } from "./fixtures/families.ts";
 import { fragmentsOf, reassemble } from "./fragments.ts";
 import { build, MORE_FRAGMENTS, type PacketSpec } from "./packet.ts";
-import { DROP, NEXT, PacketTable, type Program, REDIRECT } from "./packet-table.ts";
+import { DROP, NEXT, type PacketTable, type Program, REDIRECT } from "./packet-table.ts";
 import { read, type Seen } from "./seen-packet.ts";
-import {
-  CLIENT,
-  CLIENT6,
-  dualNetwork,
-  NODE,
-  NODE6,
-  OTHER_POD,
-  OTHER_POD6,
-  POD,
-  POD6,
-  serve,
-  TCP,
-  testSizes,
-  UDP,
-  World,
-} from "./world.ts";
+import { CLIENT, serve, TCP, testSizes, UDP, type World } from "./world.ts";
 
 const families = [
-  {
-    family: "IPv4",
-    client: CLIENT,
-    node: NODE,
-    pod: POD,
-    otherPod: OTHER_POD,
-    vip: "192.0.2.60",
-    elsewhere: "203.0.113.7",
-    unreachable: 3,
-  },
-  {
-    family: "IPv6",
-    client: CLIENT6,
-    node: NODE6,
-    pod: POD6,
-    otherPod: OTHER_POD6,
-    vip: "fd00::60",
-    elsewhere: "2001:db8::7",
-    unreachable: 1,
-  },
+  { ...IPV4, vip: "192.0.2.60", unreachable: 3 },
+  { ...IPV6, vip: "fd00::60", unreachable: 1 },
 ] as const;
 
 const payload = Array.from({ length: 400 }, (_, index) => String.fromCharCode(97 + (index % 26))).join("");
@@ -53,19 +22,18 @@ let world: World;
 let datapath: Datapath;
 let table: PacketTable;
 
-beforeAll(() => {
-  world = new World();
-  world.addIpv6();
-  datapath = world.datapath();
-  datapath.configure(dualNetwork);
+function furnish(at: Datapath): void {
   for (const { vip, pod, otherPod } of families) {
     for (const protocol of [TCP, UDP]) {
-      serve(datapath, { address: vip, port: 80, protocol }, [{ address: otherPod, port: 8080 }]);
-      serve(datapath, { address: vip, port: 81, protocol }, [{ address: pod, port: 8080 }]);
-      serve(datapath, { address: vip, port: 82, protocol }, []);
+      serve(at, { address: vip, port: 80, protocol }, [{ address: otherPod, port: 8080 }]);
+      serve(at, { address: vip, port: 81, protocol }, [{ address: pod, port: 8080 }]);
+      serve(at, { address: vip, port: 82, protocol }, []);
     }
   }
-  table = new PacketTable(world, datapath);
+}
+
+beforeAll(() => {
+  ({ world, datapath, table } = dualStackWorld(furnish));
 });
 
 beforeEach(() => table.forget());

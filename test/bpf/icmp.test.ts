@@ -2,25 +2,11 @@
 // ICMP errors about translated packets, both ways, and those that we send ourselves, in both families.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { dualStackWorld } from "./fixtures/dual-stack-world.ts";
+import { IPV4, IPV6 } from "./fixtures/families.ts";
 import { build, DO_NOT_FRAGMENT, type PacketSpec } from "./packet.ts";
-import { DROP, NEXT, PacketTable, REDIRECT } from "./packet-table.ts";
-import {
-  CLIENT,
-  CLIENT6,
-  dualNetwork,
-  NODE,
-  NODE6,
-  OTHER_NODE,
-  OTHER_NODE6,
-  OTHER_POD,
-  OTHER_POD6,
-  POD,
-  POD6,
-  serve,
-  TCP,
-  UDP,
-  World,
-} from "./world.ts";
+import { DROP, NEXT, type PacketTable, REDIRECT } from "./packet-table.ts";
+import { serve, TCP, UDP, type World } from "./world.ts";
 
 interface IcmpError {
   readonly type: number;
@@ -29,15 +15,6 @@ interface IcmpError {
 }
 
 interface Family {
-  readonly family: string;
-  readonly client: string;
-  readonly node: string;
-  readonly otherNode: string;
-  readonly pod: string;
-  readonly otherPod: string;
-  readonly otherPods: string;
-  readonly vip: string;
-  readonly elsewhere: string;
   readonly router: string;
   /** Of the IP header. */
   readonly bytes: number;
@@ -47,60 +24,45 @@ interface Family {
   readonly malformed: IcmpError;
 }
 
-const families: readonly Family[] = [
-  {
-    family: "IPv4",
-    client: CLIENT,
-    node: NODE,
-    otherNode: OTHER_NODE,
-    pod: POD,
-    otherPod: OTHER_POD,
-    otherPods: "10.244.2.0/24",
-    vip: "192.0.2.30",
-    elsewhere: "203.0.113.7",
-    router: "10.77.0.254",
-    bytes: 20,
-    unreachable: { type: 3, code: 3 },
-    tooBig: { type: 3, code: 4, mtu: 1400 },
-    expired: { type: 11, code: 0 },
-    malformed: { type: 12, code: 0 },
-  },
-  {
-    family: "IPv6",
-    client: CLIENT6,
-    node: NODE6,
-    otherNode: OTHER_NODE6,
-    pod: POD6,
-    otherPod: OTHER_POD6,
-    otherPods: "fd44:2::/64",
-    vip: "fd00::30",
-    elsewhere: "2001:db8::7",
-    router: "fd77::fe",
-    bytes: 40,
-    unreachable: { type: 1, code: 4 },
-    tooBig: { type: 2, code: 0, mtu: 1400 },
-    expired: { type: 3, code: 0 },
-    malformed: { type: 4, code: 1 },
-  },
+const ofIpv4: Family = {
+  router: "10.77.0.254",
+  bytes: 20,
+  unreachable: { type: 3, code: 3 },
+  tooBig: { type: 3, code: 4, mtu: 1400 },
+  expired: { type: 11, code: 0 },
+  malformed: { type: 12, code: 0 },
+};
+
+const ofIpv6: Family = {
+  router: "fd77::fe",
+  bytes: 40,
+  unreachable: { type: 1, code: 4 },
+  tooBig: { type: 2, code: 0, mtu: 1400 },
+  expired: { type: 3, code: 0 },
+  malformed: { type: 4, code: 1 },
+};
+
+const families = [
+  { ...IPV4, ...ofIpv4, vip: "192.0.2.30" },
+  { ...IPV6, ...ofIpv6, vip: "fd00::30" },
 ];
 
 let world: World;
 let datapath: Datapath;
 let table: PacketTable;
 
-beforeAll(() => {
-  world = new World();
-  world.addIpv6();
-  datapath = world.datapath();
-  datapath.configure(dualNetwork);
+function furnish(at: Datapath): void {
   for (const { vip, pod, otherPod } of families) {
     for (const protocol of [TCP, UDP]) {
-      serve(datapath, { address: vip, port: 80, protocol }, [{ address: otherPod, port: 8080 }]);
-      serve(datapath, { address: vip, port: 81, protocol }, [{ address: pod, port: 8080 }]);
-      serve(datapath, { address: vip, port: 82, protocol }, []);
+      serve(at, { address: vip, port: 80, protocol }, [{ address: otherPod, port: 8080 }]);
+      serve(at, { address: vip, port: 81, protocol }, [{ address: pod, port: 8080 }]);
+      serve(at, { address: vip, port: 82, protocol }, []);
     }
   }
-  table = new PacketTable(world, datapath);
+}
+
+beforeAll(() => {
+  ({ world, datapath, table } = dualStackWorld(furnish));
 });
 
 beforeEach(() => table.forget());

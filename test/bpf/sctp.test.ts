@@ -3,51 +3,16 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { dualStackWorld } from "./fixtures/dual-stack-world.ts";
+import { IPV4, IPV6 } from "./fixtures/families.ts";
 import { fragmentsOf } from "./fragments.ts";
 import { build, chunkTypes, type PacketSpec } from "./packet.ts";
-import { DROP, NEXT, PacketTable, REDIRECT } from "./packet-table.ts";
-import {
-  CLIENT,
-  CLIENT6,
-  dualNetwork,
-  NODE,
-  NODE6,
-  OTHER_POD,
-  OTHER_POD6,
-  POD,
-  POD6,
-  SCTP,
-  serve,
-  TCP,
-  UDP,
-  World,
-} from "./world.ts";
+import { DROP, NEXT, type PacketTable, REDIRECT } from "./packet-table.ts";
+import { CLIENT, SCTP, serve, TCP, UDP, type World } from "./world.ts";
 
 const families = [
-  {
-    family: "IPv4",
-    wildcard: "*4",
-    client: CLIENT,
-    node: NODE,
-    pod: POD,
-    otherPod: OTHER_POD,
-    vip: "192.0.2.70",
-    elsewhere: "203.0.113.7",
-    unreachable: { type: 3, code: 1 },
-    expired: 11,
-  },
-  {
-    family: "IPv6",
-    wildcard: "*6",
-    client: CLIENT6,
-    node: NODE6,
-    pod: POD6,
-    otherPod: OTHER_POD6,
-    vip: "fd00::70",
-    elsewhere: "2001:db8::7",
-    unreachable: { type: 1, code: 0 },
-    expired: 3,
-  },
+  { ...IPV4, vip: "192.0.2.70", unreachable: { type: 3, code: 1 }, expired: 11 },
+  { ...IPV6, vip: "fd00::70", unreachable: { type: 1, code: 0 }, expired: 3 },
 ] as const;
 
 /** The rest of an INIT: its initiate tag, and 12 bytes that do not matter here. */
@@ -56,14 +21,9 @@ const init = Buffer.concat([Buffer.from(INITIATE_TAG.toString(16), "hex"), Buffe
 const REFLECTED = 1;
 
 let world: World;
-let datapath: Datapath;
 let table: PacketTable;
 
-beforeAll(() => {
-  world = new World();
-  world.addIpv6();
-  datapath = world.datapath();
-  datapath.configure(dualNetwork);
+function furnish(datapath: Datapath): void {
   for (const { wildcard, vip, pod, otherPod } of families) {
     const protocol = SCTP;
     serve(datapath, { address: vip, port: 80, protocol }, [{ address: otherPod, port: 8080 }]);
@@ -79,7 +39,10 @@ beforeAll(() => {
     serve(datapath, { address: wildcard, port: 30_001, protocol: TCP }, [{ address: pod, port: 9002 }]);
     serve(datapath, { address: wildcard, port: 30_001, protocol: UDP }, [{ address: pod, port: 9003 }]);
   }
-  table = new PacketTable(world, datapath);
+}
+
+beforeAll(() => {
+  ({ world, table } = dualStackWorld(furnish));
 });
 
 beforeEach(() => table.forget());

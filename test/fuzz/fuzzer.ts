@@ -3,73 +3,23 @@
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
 import { sum } from "../bpf/checksum.ts";
+import { IPV4, IPV6 } from "../bpf/fixtures/families.ts";
 import { fragmentsOf } from "../bpf/fragments.ts";
 import { build, type PacketSpec } from "../bpf/packet.ts";
 import { PacketTable } from "../bpf/packet-table.ts";
 import { read } from "../bpf/seen-packet.ts";
-import {
-  CLIENT,
-  CLIENT6,
-  dualNetwork,
-  NODE,
-  NODE6,
-  OTHER_NODE,
-  OTHER_NODE6,
-  OTHER_POD,
-  OTHER_POD6,
-  POD,
-  POD6,
-  SCTP,
-  serve,
-  TCP,
-  UDP,
-  World,
-} from "../bpf/world.ts";
+import { dualNetwork, SCTP, serve, TCP, UDP, World } from "../bpf/world.ts";
 import { isIn } from "../oracle/wire/address.ts";
 import { type Allowed, allowed, type Destiny, DROP, type FuzzedWorld, type Hook, headersOf } from "./model.ts";
 import { mutate } from "./mutation.ts";
 import { Random } from "./random.ts";
 
-interface Family {
-  readonly wildcard: "*4" | "*6";
-  readonly client: string;
-  readonly node: string;
-  readonly otherNode: string;
-  readonly pod: string;
-  readonly otherPod: string;
-  readonly vip: string;
-  readonly elsewhere: string;
-  /** Clients of the frontend with source ranges. */
-  readonly range: string;
-  readonly errors: readonly number[];
-}
-
-const families: readonly Family[] = [
-  {
-    wildcard: "*4",
-    client: CLIENT,
-    node: NODE,
-    otherNode: OTHER_NODE,
-    pod: POD,
-    otherPod: OTHER_POD,
-    vip: "192.0.2.50",
-    elsewhere: "203.0.113.9",
-    range: "10.77.0.0/31",
-    errors: [3, 11, 12],
-  },
-  {
-    wildcard: "*6",
-    client: CLIENT6,
-    node: NODE6,
-    otherNode: OTHER_NODE6,
-    pod: POD6,
-    otherPod: OTHER_POD6,
-    vip: "fd00::50",
-    elsewhere: "2001:db8::9",
-    range: "fd77::/127",
-    errors: [1, 2, 3, 4],
-  },
+const families = [
+  // `range`: clients of the frontend with source ranges.
+  { ...IPV4, vip: "192.0.2.50", range: "10.77.0.0/31", errors: [3, 11, 12] },
+  { ...IPV6, vip: "fd00::50", range: "fd77::/127", errors: [1, 2, 3, 4] },
 ];
+type Family = (typeof families)[number];
 /** Packets come in from outside or from a pod; each side begins without flows, as one address cannot be on both. */
 const SIDES: readonly (readonly Hook[])[] = [
   ["node_ingress", "node_egress"],
