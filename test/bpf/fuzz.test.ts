@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { fuzz } from "../fuzz/fuzzer.ts";
 
-const PACKETS = 40_000;
+const PACKETS = 60_000;
 
 test("damaged packets get no verdict, and no change, that the model does not allow", () => {
   const seed = Math.floor(Math.random() * 0xffffffff);
@@ -22,6 +22,9 @@ test("damaged packets get no verdict, and no change, that the model does not all
       "node_ingress: nothing that is translated: -1",
       "pod_ingress: a backend of the cluster: -1",
       "node_egress: leaves from a pod or from us: -1",
+      "sctp_from_pod: a backend of the cluster: -1",
+      "sctp_from_pod: left to sockets: -1",
+      "sctp_to_pod: left to sockets: -1",
       "node_ingress: IPv6, a backend here: -1",
       "node_ingress: IPv6, a backend elsewhere: 7",
       "node_ingress: IPv6, no endpoint here, dropped: 2",
@@ -29,6 +32,7 @@ test("damaged packets get no verdict, and no change, that the model does not all
       "node_ingress: IPv6, not served to the outside: -1",
       "pod_ingress: IPv6, a backend of the cluster: -1",
       "node_egress: IPv6, leaves from a pod or from us: -1",
+      "sctp_from_pod: IPv6, a backend of the cluster: -1",
       "node_ingress: a later fragment: 7",
       "node_ingress: IPv6, a later fragment: 7",
     ]),

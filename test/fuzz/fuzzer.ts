@@ -24,6 +24,7 @@ type Family = (typeof families)[number];
 const SIDES: readonly (readonly Hook[])[] = [
   ["node_ingress", "node_egress"],
   ["pod_ingress", "node_egress"],
+  ["sctp_from_pod", "sctp_to_pod"],
 ];
 /** Packets between two changes of the side. */
 const BATCH = 10_000;

@@ -7,7 +7,12 @@ export const NEXT = -1;
 export const DROP = 2;
 export const REDIRECT = 7;
 
-export type Hook = "node_ingress" | "node_egress" | "pod_ingress";
+type WholeHook = "node_ingress" | "node_egress" | "pod_ingress";
+export type Hook = WholeHook | "sctp_from_pod" | "sctp_to_pod";
+
+/** Hooks that leave TCP and UDP to sockets, and are like others to all else. */
+const like: Partial<Record<Hook, WholeHook>> = { sctp_from_pod: "pod_ingress", sctp_to_pod: "node_egress" };
+const isWhole = (hook: Hook): hook is WholeHook => like[hook] === undefined;
 
 /** What a frontend of the fuzzed world leads to. */
 export type Destiny = "here" | "elsewhere" | "refused" | "dropped" | "ranges" | "cluster";
@@ -119,6 +124,12 @@ export function headersOf(frame: Buffer): Headers | undefined {
   };
 }
 
+/** Whether an IP header says that TCP or UDP comes next. */
+function isOfSockets(frame: Buffer): boolean {
+  const protocol = frame.at(frame.readUInt16BE(12) === 0x86dd ? ETHERNET + 6 : ETHERNET + 9);
+  return protocol === TCP || protocol === UDP;
+}
+
 const untouched = (why: string): Allowed => ({ verdicts: [NEXT], intact: "all", why });
 const changed = (why: string, ...verdicts: number[]): Allowed => ({
   verdicts: [...verdicts, DROP],
@@ -126,7 +137,7 @@ const changed = (why: string, ...verdicts: number[]): Allowed => ({
   why,
 });
 
-function allowedAtFrontend(destiny: Destiny, hook: Hook): Allowed {
+function allowedAtFrontend(destiny: Destiny, hook: WholeHook): Allowed {
   const fromPod = hook === "pod_ingress";
   switch (destiny) {
     case "here":
@@ -144,7 +155,7 @@ function allowedAtFrontend(destiny: Destiny, hook: Hook): Allowed {
   }
 }
 
-function allowedWithHeaders(world: FuzzedWorld, hook: Hook, headers: Headers): Allowed {
+function allowedWithHeaders(world: FuzzedWorld, hook: WholeHook, headers: Headers): Allowed {
   const { protocol, source, destination, destinationPort } = headers;
   // Its first fragment said what becomes of it, or it passes.
   if (headers.fragment === "later")
@@ -168,6 +179,9 @@ function allowedWithHeaders(world: FuzzedWorld, hook: Hook, headers: Headers): A
 
 /** The judgement on one packet at one hook. */
 export function allowed(world: FuzzedWorld, hook: Hook, frame: Buffer): Allowed {
+  if (!isWhole(hook)) {
+    return isOfSockets(frame) ? untouched("left to sockets") : allowed(world, like[hook] as WholeHook, frame);
+  }
   const headers = headersOf(frame);
   if (headers === undefined) return untouched("nothing that is translated");
   const rule = allowedWithHeaders(world, hook, headers);
