@@ -35,17 +35,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     covers: (difference) => difference.probe.from !== "outside" && isRefusedForDropped(difference),
   },
   {
-    proxies: ["ours"],
-    what: "a UDP packet over IPv6 that nobody serves is dropped instead of refused",
-    why: "the programs do not write ICMPv6 messages of their own yet (bpf/README.md); the client runs into its timeout",
-    covers: ({ probe, expected, observed }) =>
-      probe.protocol === "udp" &&
-      probe.address.includes(":") &&
-      (probe.from === "outside" || probe.from === "sandbox") &&
-      expected.verdicts.includes("refused") &&
-      wholly(observed, "dropped"),
-  },
-  {
     proxies: ["iptables", "nftables"],
     what: "a ClusterIP is served to packets from outside as well",
     why: "kube-proxy looks at no packet's origin; a ClusterIP is meant for the cluster, and ours is served to nobody else",
