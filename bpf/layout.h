@@ -276,11 +276,12 @@ struct flow {
 	struct tuple rewritten;
 	__u32 backend;
 	__u32 service;
-	/* Seconds of the monotonic clock at the last packet, give or take FLOW_REFRESH_SECONDS. */
+	/* Seconds of the monotonic clock at the first packet of the last granule that had one. */
 	__u32 seen;
 	__u8 action;
 	__u8 flags;
-	__u16 reserved;
+	/* Which granule that was, so far as 16 bits tell; see flow.h. */
+	__u16 granule;
 };
 
 static_assert(sizeof(struct flow) == 52, "flow");

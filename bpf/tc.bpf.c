@@ -139,7 +139,7 @@ __noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *pack
 		return FOUND_NOTHING;
 	flow->rewritten = packet->tuple;
 	flow->rewritten.source = source;
-	flow->seen = clock_seconds();
+	flow_seen_now(flow);
 	flow->action = FLOW_TO_STACK;
 	flow->flags = FLOW_ORIGINAL;
 	switch (nat_remember(skb, key, flow, kept, true)) {
@@ -188,15 +188,11 @@ static __always_inline int find(struct __sk_buff *skb, const struct packet *pack
 }
 
 /* Frames are mostly plain, and have their headers in one piece. */
-__noinline int parse(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int parse(struct __sk_buff *skb, struct packet *packet)
 {
-	struct packet nothing = {};
-
-	if (!packet)
-		return PARSED_FOREIGN;
 	if (frame_parse((void *)(long)skb->data, (void *)(long)skb->data_end, packet))
 		return PARSED;
-	*packet = nothing;
+	__builtin_memset(packet, 0, sizeof(*packet));
 	return packet_parse(skb, packet);
 }
 

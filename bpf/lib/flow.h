@@ -11,8 +11,8 @@
 #include "clock.h"
 #include "packet.h"
 
-/* How stale `seen` may get before a packet writes it again. */
-#define FLOW_REFRESH_SECONDS 5
+/* Jiffies in a granule: 1 s where there are 1,000 in a second, 10 s where there are 100. */
+#define FLOW_GRANULE_BITS 10
 /* An idle flow this old gives way to a new one that needs the same tuple; nothing else ends a flow but the LRU. */
 #define FLOW_IDLE_TCP_SECONDS 21600
 #define FLOW_IDLE_CLOSING_SECONDS 60
@@ -28,6 +28,18 @@ enum remembered {
 	REMEMBER_CONFLICT,
 	REMEMBER_FULL,
 };
+
+/* The time in steps so coarse that reading it is one load: jiffies have no helper to call. */
+static __always_inline __u16 flow_granule(void)
+{
+	return bpf_jiffies64() >> FLOW_GRANULE_BITS;
+}
+
+static __always_inline void flow_seen_now(struct flow *flow)
+{
+	flow->seen = clock_seconds();
+	flow->granule = flow_granule();
+}
 
 static __always_inline struct flow_key flow_key(const struct packet *packet, __u8 hook)
 {
@@ -54,7 +66,7 @@ static __always_inline void flow_partner(const struct flow_key *key, const struc
 	partner->seen = flow->seen;
 	partner->action = flow->action;
 	partner->flags = flow->flags ^ FLOW_ORIGINAL;
-	partner->reserved = 0;
+	partner->granule = flow->granule;
 }
 
 static __always_inline bool flow_expired(const struct flow *flow, __u8 protocol, __u32 now)
@@ -126,23 +138,25 @@ __noinline int flow_remember(const struct flow_key *key, const struct flow *flow
 	return REMEMBER_FULL;
 }
 
-/* Keeps both entries alive while packets flow, enters the one that is missing, and notes how TCP begins and ends. */
+/*
+ * Keeps both entries alive while packets flow, enters the one that is missing, and notes how TCP begins and ends. Does so
+ * with the first packet of each granule.
+ */
 static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow,
 				   const struct packet *packet)
 {
 	struct flow_key partner_key;
 	struct flow partner;
 	struct flow *other;
-	__u32 now = clock_seconds();
 	__u8 flags = flow->flags & ~FLOW_ALONE;
 
 	if (packet->ends)
 		flags |= FLOW_CLOSING;
 	else if (packet->begins && has_connections(packet->protocol))
 		flags &= ~FLOW_CLOSING;
-	if (flags == flow->flags && now - flow->seen < FLOW_REFRESH_SECONDS)
+	if (flags == flow->flags && flow->granule == flow_granule())
 		return 0;
-	flow->seen = now;
+	flow_seen_now(flow);
 	flow->flags = flags;
 	if (flow->action == FLOW_UNTOUCHED || flow->action == FLOW_HAND_OVER)
 		return 0;
@@ -150,9 +164,17 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 	other = bpf_map_lookup_elem(&flows, &partner_key);
 	if (!other)
 		return bpf_map_update_elem(&flows, &partner_key, &partner, BPF_NOEXIST);
-	other->seen = now;
+	other->seen = partner.seen;
+	other->granule = partner.granule;
 	other->flags = partner.flags;
 	return 0;
+}
+
+/* In mid-stream, in the granule in which it was seen last: nothing else is to be asked or noted. */
+static __always_inline bool flow_is_steady(const struct flow *flow, const struct packet *packet)
+{
+	return !packet->begins && !packet->ends && flow->action != FLOW_UNTOUCHED &&
+	       !(flow->flags & FLOW_ALONE) && flow->granule == flow_granule();
 }
 
 /*

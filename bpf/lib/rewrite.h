@@ -194,20 +194,25 @@ static __always_inline long rewrite_plain(struct __sk_buff *skb, const struct pa
 		       : -1;
 }
 
+/* A global function, as it is rarely called and takes long to verify. */
+__noinline long rewrite_by_helpers(struct __sk_buff *skb, const struct packet *packet,
+				   const struct tuple *to, __u8 hops)
+{
+	if (!packet || !to || rewrite_addresses(skb, packet, to) || rewrite_ports(skb, packet, to))
+		return -1;
+	return hops ? rewrite_ttl(skb, packet) : 0;
+}
+
 /*
  * Takes `hops` from the TTL, too. 0, or negative when the packet could not be changed; it must then be dropped, as it may be
  * half done.
  */
-__noinline long rewrite(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to,
-			__u8 hops)
+static __always_inline long rewrite(struct __sk_buff *skb, const struct packet *packet,
+				    const struct tuple *to, __u8 hops)
 {
-	if (!packet || !to)
-		return -1;
 	if (packet->plain)
 		return rewrite_plain(skb, packet, to, hops);
-	if (rewrite_addresses(skb, packet, to) || rewrite_ports(skb, packet, to))
-		return -1;
-	return hops ? rewrite_ttl(skb, packet) : 0;
+	return rewrite_by_helpers(skb, packet, to, hops);
 }
 
 #endif

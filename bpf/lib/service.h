@@ -28,21 +28,28 @@ static __always_inline bool is_local(const struct address *address)
 	       (node_address_flags(address) & ADDRESS_OWN);
 }
 
-/* The flow that a packet belongs to already; one that it does not belong to any more is forgotten. */
-__noinline int find_flow(const struct flow_key *key, const struct packet *packet, struct flow *way)
+/* Whether a packet still belongs to the flow that its tuple has; else that is forgotten. */
+static __noinline bool flow_goes_on(const struct flow_key *key, struct flow *flow,
+				    const struct packet *packet)
 {
-	struct flow *flow;
-
-	if (!key || !packet || !way)
-		return FOUND_NOTHING;
-	flow = bpf_map_lookup_elem(&flows, key);
-	if (!flow)
-		return FOUND_NOTHING;
 	if (!flow_holds(flow, packet)) {
 		flow_forget(key, flow);
-		return FOUND_NOTHING;
+		return false;
 	}
 	flow_refresh(key, flow, packet);
+	return true;
+}
+
+/* The flow that a packet belongs to already; one that it does not belong to any more is forgotten. */
+static __always_inline int find_flow(const struct flow_key *key, const struct packet *packet,
+				     struct flow *way)
+{
+	struct flow *flow = bpf_map_lookup_elem(&flows, key);
+
+	if (!flow)
+		return FOUND_NOTHING;
+	if (!flow_is_steady(flow, packet) && !flow_goes_on(key, flow, packet))
+		return FOUND_NOTHING;
 	*way = *flow;
 	return FOUND;
 }
@@ -118,7 +125,7 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 		return drop_finding(COUNT_DROP_ABSENT_BACKEND);
 	flow->backend = id;
 	flow->service = frontend->service;
-	flow->seen = clock_seconds();
+	flow_seen_now(flow);
 	flow->flags = FLOW_ORIGINAL | FLOW_SERVICE;
 	if (!inside && (frontend->flags & FRONTEND_DSR))
 		flow->action = FLOW_HAND_OVER;

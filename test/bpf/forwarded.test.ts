@@ -11,6 +11,8 @@ import { CLIENT, dualNetwork, OTHER_POD, OTHER_POD6, serve, TCP, testSizes, UDP,
 const XDP_PASS = 2;
 const HOOK_AT = 37;
 const PORT_AT = 34;
+const SEEN_AT = 44;
+const GRANULE_AT = 50;
 const UDP_CHECKSUM_AT = 40;
 
 const families = [
@@ -136,6 +138,21 @@ describe.each(["tc", "xdp"] as const)("by %s", (road: Road) => {
       for (const [key] of there) table.flows.delete(key);
       expect(ingress(toVip(80, { flags: "A" }))).toMatchObject({ from: end(node, 5000), to: end(remote, 8080) });
       expect(entries()).toBe(2);
+    });
+
+    test("in use is seen, by the entries of both directions, with the first packet of each granule", () => {
+      ingress(toVip(80));
+      ingress(answer());
+      const seen = () => [...table.flows.walk()].map(([, value]) => value.readUInt32LE(SEEN_AT));
+      const [begun = 0] = seen();
+      for (const [key, value] of [...table.flows.walk()]) {
+        value.writeUInt32LE(begun - 1000, SEEN_AT);
+        value.writeUInt16LE(value.readUInt16LE(GRANULE_AT) ^ 0x8000, GRANULE_AT);
+        table.flows.set(key, value);
+      }
+      expect(seen()).toEqual([begun - 1000, begun - 1000]);
+      ingress(toVip(80, { flags: "A" }));
+      for (const second of seen()) expect(second).toBeGreaterThanOrEqual(begun);
     });
 
     test("to a backend here climbs the stack with a new destination", () => {

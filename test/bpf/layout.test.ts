@@ -87,7 +87,7 @@ const layouts: Record<string, Record<string, number>> = {
   flow_key: { tuple: 0, protocol: 36, hook: 37, reserved: 38, size: 40 },
   fragment_key: { source: 0, destination: 16, id: 32, protocol: 36, size: 40 },
   fragment: { source_port: 0, destination_port: 2, protocol: 4, begins: 5, reserved: 6, seen: 8, size: 12 },
-  flow: { rewritten: 0, backend: 36, service: 40, seen: 44, action: 48, flags: 49, reserved: 50, size: 52 },
+  flow: { rewritten: 0, backend: 36, service: 40, seen: 44, action: 48, flags: 49, granule: 50, size: 52 },
 };
 
 test.each(Object.entries(layouts))("struct %s lies in the objects as user space writes it", (name, layout) => {
