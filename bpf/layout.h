@@ -160,6 +160,35 @@ struct device {
 
 static_assert(sizeof(struct device) == 8, "device");
 
+/* A device that XDP has just found in `devices`. `jiffy` is when. */
+struct recent_device {
+	__u64 jiffy;
+	__u32 index;
+	__u32 reserved;
+	struct device device;
+};
+
+static_assert(sizeof(struct recent_device) == 24, "recent_device");
+
+#define RECENT_ROUTES_BITS 8
+
+/* Where the routing table has just sent a packet from `source` to `destination` that came in by device `from`. */
+struct recent_route {
+	struct address source;
+	struct address destination;
+	__u64 jiffy;
+	__u32 from;
+	__u32 to;
+	/* How long an IP packet may be: what the road takes, or what was asked about. */
+	__u16 length;
+	/* The frame goes back by the device that it came in by. */
+	__u16 turns;
+	__u8 neighbour[6];
+	__u8 own[6];
+};
+
+static_assert(sizeof(struct recent_route) == 64, "recent_route");
+
 struct network_key {
 	__u32 prefix_bits;
 	struct address address;

@@ -87,6 +87,21 @@ struct {
 	__type(value, struct device);
 } devices SEC(".maps");
 
+/* What XDP has been told in this jiffy; see lib/recent.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct recent_device);
+} recent_devices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1 << RECENT_ROUTES_BITS);
+	__type(key, __u32);
+	__type(value, struct recent_route);
+} recent_routes SEC(".maps");
+
 /*
  * Cgroups whose sockets are not translated, by id; they cover what is below them. Key 0 is there when any other is. Their
  * pods' packets are served at the device that leads to the pod.

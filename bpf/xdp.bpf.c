@@ -7,17 +7,13 @@
 #define PACKET_CONTEXT struct xdp_md
 #define PACKET_PASSED_ON true
 #include "lib/frame.h"
+#include "lib/recent.h"
 #include "lib/route.h"
 #include "lib/service.h"
 
-static __always_inline const struct device *device(__u32 index)
-{
-	return bpf_map_lookup_elem(&devices, &index);
-}
-
 static __always_inline bool takes_frames(__u32 index)
 {
-	const struct device *out = device(index);
+	const struct device *out = bpf_map_lookup_elem(&devices, &index);
 
 	return out && out->flags & DEVICE_TAKES;
 }
@@ -63,8 +59,7 @@ static __always_inline void rewrite_checksum(__sum16 *checksum, bool udp, __u64 
 
 /* A frame that was parsed gets addresses and ports of `to`, one hop less, and the next hop's Ethernet header. */
 static __always_inline bool rewrite_frame(struct xdp_md *context, const struct packet *packet,
-					  const struct tuple *to,
-					  const struct bpf_fib_lookup *route)
+					  const struct tuple *to, const struct recent_route *route)
 {
 	void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	bool udp = packet->protocol == IPPROTO_UDP;
@@ -77,38 +72,52 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct p
 	rewrite_checksum(checksum, udp,
 			 sum_change_addresses(&packet->tuple, to) +
 				 sum_change_ports(&packet->tuple, to));
-	__builtin_memcpy(ethernet->h_dest, route->dmac, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, route->smac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_dest, route->neighbour, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, route->own, ETH_ALEN);
 	return true;
 }
 
-/* Out by the routing table, where the way is known down to the neighbour and both devices can do it. */
-static __noinline int forward_frame(struct xdp_md *context, const struct packet *packet,
-				    const struct tuple *to, const struct device *from)
+/* Asks the routing table, and keeps the answer where the way is known down to the neighbour and both devices can go it. */
+static __noinline bool find_route(struct xdp_md *context, const struct packet *packet,
+				  const struct tuple *to, const struct device *from,
+				  struct recent_route *recent)
 {
 	struct bpf_fib_lookup route = {.ifindex = context->ingress_ifindex};
 	bool turns;
 
-	if (packet->ttl <= 1)
-		return XDP_PASS;
 	route_ask(&route, packet, to, packet->length);
 	if (bpf_fib_lookup(context, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS)
-		return XDP_PASS;
+		return false;
 	turns = route.ifindex == context->ingress_ifindex && from->flags & DEVICE_TURNS;
 	if (!turns && !takes_frames(route.ifindex))
+		return false;
+	route_keep(recent, context->ingress_ifindex, to, &route, turns);
+	return true;
+}
+
+/* Out by the routing table. */
+static __always_inline int forward_frame(struct xdp_md *context, const struct packet *packet,
+					 const struct tuple *to, const struct device *from)
+{
+	struct recent_route *route = route_place(to);
+
+	if (packet->ttl <= 1 || !route)
 		return XDP_PASS;
-	if (!rewrite_frame(context, packet, to, &route)) {
+	if (!route_answers(route, context->ingress_ifindex, to, packet->length) &&
+	    !find_route(context, packet, to, from, route))
+		return XDP_PASS;
+	if (!rewrite_frame(context, packet, to, route)) {
 		count(COUNT_DROP_REWRITE_FAILED);
 		return XDP_DROP;
 	}
 	count(COUNT_XDP_FORWARDED);
-	return turns ? XDP_TX : bpf_redirect(route.ifindex, 0);
+	return route->turns ? XDP_TX : bpf_redirect(route->to, 0);
 }
 
 SEC("xdp.frags")
 int node_xdp(struct xdp_md *context)
 {
-	const struct device *from = device(context->ingress_ifindex);
+	const struct device *from = device_by_index(context->ingress_ifindex);
 	struct packet packet = {};
 	struct flow way = {};
 

@@ -81,6 +81,8 @@ export type MapName =
   | "node_addresses"
   | "networks"
   | "devices"
+  | "recent_devices"
+  | "recent_routes"
   | "socket_bypass"
   | "socket_peers"
   | "socket_flows"
@@ -108,6 +110,8 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     node_addresses: shape(HASH, ADDRESS_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.nodeAddresses),
     networks: shape(LPM_TRIE, NETWORK_KEY_BYTES, FLAGS_BYTES, NO_PREALLOC, sizes.networks),
     devices: shape(HASH, 4, DEVICE_BYTES, 0, 256),
+    recent_devices: shape(PERCPU_ARRAY, 4, 24, 0, 1),
+    recent_routes: shape(PERCPU_ARRAY, 4, 64, 0, 256),
     socket_bypass: shape(HASH, 8, FLAGS_BYTES, NO_PREALLOC, sizes.socketBypass),
     socket_peers: shape(SK_STORAGE, 4, 44, NO_PREALLOC, 0),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
@@ -149,6 +153,9 @@ export function mapFolders(sizes: MapEntries): Readonly<Record<MapName, string>>
     // Sized by the sockets there are.
     socket_peers: `peers_v${ABI}`,
     counters: `counters_v${ABI}_${counterNames.length}`,
+    // What programs tell themselves, and forget.
+    recent_devices: `recent_v${ABI}`,
+    recent_routes: `recent_v${ABI}`,
   };
 }
 
