@@ -15,6 +15,7 @@ import { HealthCheckPorts } from "./shell/health-check-ports.ts";
 import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { findCgroup2 } from "./shell/kernel/cgroup.ts";
 import { checkPreconditions } from "./shell/kernel/preconditions.ts";
+import { releaseProgramPages } from "./shell/kernel/program-pages.ts";
 import { countHealthAnswers } from "./shell/kube-proxy-metrics.ts";
 import { startKubeProxyServer } from "./shell/kube-proxy-server.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
@@ -125,7 +126,10 @@ async function run(config: Config, log: Log): Promise<void> {
       healthPorts.sync(checks);
       return healthPorts.problems();
     },
-    onReady: preferSmallHeap,
+    onReady: () => {
+      preferSmallHeap();
+      releaseProgramPages();
+    },
     log,
     metrics,
   });
