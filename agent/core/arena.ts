@@ -81,20 +81,22 @@ export class ArenaRoom {
   }
 }
 
-/** Lowest indices that are not in use; 0 means absent. None below `first` is free. */
+/** Lowest indices that are not in use; 0 means absent. */
 export class FreeIndices {
-  readonly #isUsed: (index: number) => boolean;
+  readonly #freeFrom: (index: number) => number;
   readonly #size: number;
-  #next: number;
+  #next = 1;
 
-  constructor(size: number, isUsed: (index: number) => boolean, first = 1) {
+  /** `freeFrom`: the lowest that is not in use, from this one on. */
+  constructor(size: number, freeFrom: (index: number) => number) {
     this.#size = size;
-    this.#isUsed = isUsed;
-    this.#next = first;
+    this.#freeFrom = freeFrom;
   }
 
   allocate(): number | undefined {
-    while (this.#next < this.#size && this.#isUsed(this.#next)) this.#next++;
-    return this.#next < this.#size ? this.#next++ : undefined;
+    const index = this.#freeFrom(this.#next);
+    if (index >= this.#size) return undefined;
+    this.#next = index + 1;
+    return index;
   }
 }

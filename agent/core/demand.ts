@@ -3,8 +3,8 @@
 
 import { extentSize } from "./arena.ts";
 import { BackendNumbers } from "./backend-numbers.ts";
-import type { DesiredService } from "./desired-state.ts";
-import type { Backend, Capacity } from "./operation.ts";
+import type { DesiredSelection, DesiredService } from "./desired-state.ts";
+import { type Backend, backendId, type Capacity, sameBackend } from "./operation.ts";
 import type { ProblemReason } from "./problem.ts";
 
 export const MAX_ENDPOINTS_PER_SELECTION = 65_535;
@@ -56,6 +56,19 @@ export class Demand {
     this.#count(service, -1);
   }
 
+  /** The same Service with other endpoints, so the same frontends and selections: only what differs is counted. */
+  replace(before: DesiredService, after: DesiredService): void {
+    const unit = unitOf(after);
+    for (const [index, selection] of after.selections.entries()) {
+      const old = before.selections[index];
+      if (old?.contents === selection.contents) continue;
+      if (old) this.#countExtent(old, -1);
+      this.#countExtent(selection, 1);
+      for (const backend of differences(old?.backends ?? [], selection.backends))
+        this.#countBackend(backend.of, backend.by * unit);
+    }
+  }
+
   /** What of the budget is exceeded, or undefined. */
   exceeds(budget: Capacity): Hindrance | undefined {
     const { frontends, selections, arena, backends, sourceRanges } = this.needs;
@@ -68,18 +81,22 @@ export class Demand {
   }
 
   #count(service: DesiredService, by: 1 | -1): void {
-    const unit = service.name.startsWith("pod/") ? POD : 1;
+    const unit = unitOf(service);
     this.#frontends += by * service.frontends.length;
     this.#selections += by * service.selections.length;
     this.#sourceRanges += by * service.sourceRanges.length;
-    for (const { backends, cells, contents } of service.selections) {
-      if (backends.length === 0) continue;
-      const users = (this.#extents.get(contents) ?? 0) + by;
-      if (users === 0) this.#extents.delete(contents);
-      else this.#extents.set(contents, users);
-      if (users === (by === 1 ? 1 : 0)) this.#arena += by * extentSize(cells);
-      for (const backend of backends) this.#countBackend(backend, by * unit);
+    for (const selection of service.selections) {
+      this.#countExtent(selection, by);
+      for (const backend of selection.backends) this.#countBackend(backend, by * unit);
     }
+  }
+
+  #countExtent({ backends, cells, contents }: DesiredSelection, by: 1 | -1): void {
+    if (backends.length === 0) return;
+    const users = (this.#extents.get(contents) ?? 0) + by;
+    if (users === 0) this.#extents.delete(contents);
+    else this.#extents.set(contents, users);
+    if (users === (by === 1 ? 1 : 0)) this.#arena += by * extentSize(cells);
   }
 
   #countBackend(backend: Backend, by: number): void {
@@ -88,6 +105,29 @@ export class Demand {
     if (after === 0) this.#backends.delete(backend);
     else this.#backends.set(backend, after);
     this.#endpoints += Number(after % POD > 0) - Number(before % POD > 0);
+  }
+}
+
+const unitOf = ({ name }: DesiredService): number => (name.startsWith("pod/") ? POD : 1);
+
+/** What only one of two lists has, which are sorted by `backendId` and hold nothing twice. */
+function* differences(
+  before: readonly Backend[],
+  after: readonly Backend[],
+): Iterable<{ readonly of: Backend; readonly by: 1 | -1 }> {
+  let [old, now] = [0, 0];
+  while (old < before.length || now < after.length) {
+    const [gone, come] = [before[old], after[now]];
+    if (gone && come && sameBackend(gone, come)) {
+      old++;
+      now++;
+    } else if (gone && (!come || backendId(gone) < backendId(come))) {
+      yield { of: gone, by: -1 };
+      old++;
+    } else if (come) {
+      yield { of: come, by: 1 };
+      now++;
+    }
   }
 }
 

@@ -33,8 +33,7 @@ export class EndpointPlanner {
     const { decisions, problems, served } = this.#full;
     const { demand } = decisions;
     if (!decisions.complete) return undefined;
-    for (const { before } of changes) demand.remove(before);
-    for (const { after } of changes) demand.add(after);
+    for (const { before, after } of changes) demand.replace(before, after);
     if (changes.some(({ after }) => tooManyEndpoints(after)) || demand.exceeds(budgetOf(this.#capacity)))
       return undefined;
     const writer = new SelectionWriter(mirror, this.#capacity);

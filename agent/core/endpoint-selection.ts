@@ -58,12 +58,12 @@ type Preference = "none" | "zone" | "node";
 /** `slices` are the EndpointSlices of one Service, in any order. */
 export function selectEndpoints(slices: Iterable<EndpointSlice>, query: PortQuery): EndpointSelection {
   const candidates = candidatesOf(slices, query);
-  const judged = judge(candidates, query);
-  const selected = (policy: "cluster" | "local") =>
-    judged.filter((endpoint) => endpoint[policy].selected).map(({ backend }) => backend);
+  const { cluster, local } = verdictsOf(candidates, query);
+  const selected = (verdict: (candidate: Candidate) => Verdict) =>
+    candidates.filter((candidate) => verdict(candidate).selected).map(({ backend }) => backend);
   return {
-    cluster: selected("cluster"),
-    local: selected("local"),
+    cluster: selected(cluster),
+    local: selected(local),
     any: candidates.some((candidate) => candidate.ready || isDraining(candidate)),
   };
 }
@@ -73,15 +73,26 @@ export const judgeEndpoints = (slices: Iterable<EndpointSlice>, query: PortQuery
   judge(candidatesOf(slices, query), query);
 
 function judge(candidates: readonly Candidate[], query: PortQuery): JudgedEndpoint[] {
-  const preference = preferenceOf(candidates, query);
-  const anyReady = candidates.some((candidate) => candidate.ready);
-  const anyReadyHere = candidates.some((candidate) => candidate.local && candidate.ready);
+  const { cluster, local } = verdictsOf(candidates, query);
   return candidates.map((candidate) => ({
     backend: candidate.backend,
     nodeName: candidate.nodeName,
-    cluster: topologyVerdict(candidate, preference, query) ?? conditionVerdict(candidate, anyReady),
-    local: candidate.local ? conditionVerdict(candidate, anyReadyHere) : ON_ANOTHER_NODE,
+    cluster: cluster(candidate),
+    local: local(candidate),
   }));
+}
+
+/** How each of these is judged among them, for either policy. */
+function verdictsOf(candidates: readonly Candidate[], query: PortQuery) {
+  const preference = preferenceOf(candidates, query);
+  const anyReady = candidates.some((candidate) => candidate.ready);
+  const anyReadyHere = candidates.some((candidate) => candidate.local && candidate.ready);
+  return {
+    cluster: (candidate: Candidate): Verdict =>
+      topologyVerdict(candidate, preference, query) ?? conditionVerdict(candidate, anyReady),
+    local: (candidate: Candidate): Verdict =>
+      candidate.local ? conditionVerdict(candidate, anyReadyHere) : ON_ANOTHER_NODE,
+  };
 }
 
 const isDraining = ({ serving, terminating }: Pick<Candidate, "serving" | "terminating">): boolean =>

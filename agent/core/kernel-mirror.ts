@@ -31,7 +31,7 @@ export class KernelMirror implements KernelState {
   readonly extents = new Map<number, readonly number[]>();
   readonly backends = new Map<number, Backend>();
   readonly sourceRanges = new Map<string, SourceRange>();
-  /** Since when (ms, any monotonic clock) nothing refers to them. */
+  /** Since when (ms, any monotonic clock) nothing refers to them; those that have been idle for longest come first. */
   readonly idleSelections = new Map<number, number>();
   readonly idleExtents = new Map<number, number>();
   readonly idleBackends = new Map<number, number>();
@@ -73,6 +73,7 @@ export class KernelMirror implements KernelState {
       this.#useSelections(entry);
     }
     for (const range of state.sourceRanges.values()) this.#addRange(range);
+    for (const idle of this.#idle()) sortByTime(idle);
   }
 
   /** Takes note of an operation that the kernel has carried out. */
@@ -80,7 +81,7 @@ export class KernelMirror implements KernelState {
     switch (operation.kind) {
       case "write-backend":
         this.#setBackend(operation.id, operation.backend);
-        if (!this.#backendUses.has(operation.id)) this.idleBackends.set(operation.id, now);
+        if (!this.#backendUses.has(operation.id)) beginIdle(this.idleBackends, operation.id, now);
         break;
       case "write-extent":
         this.#dropExtent(operation.offset, now);
@@ -91,7 +92,7 @@ export class KernelMirror implements KernelState {
         this.selections.set(operation.id, operation.selection);
         this.#useExtent(operation.selection);
         if (old) this.#unuseExtent(old, now);
-        if (!this.#selectionUses.has(operation.id)) this.idleSelections.set(operation.id, now);
+        if (!this.#selectionUses.has(operation.id)) beginIdle(this.idleSelections, operation.id, now);
         break;
       }
       case "upsert-frontend": {
@@ -193,16 +194,15 @@ export class KernelMirror implements KernelState {
 
   /** Forgets idle extents whose grace is over: their cells may be written again. */
   releaseExtents(now: number): void {
-    for (const [offset, since] of [...this.idleExtents]) {
-      if (now - since >= GRACE_MS) this.#dropExtent(offset, now);
-    }
+    for (const offset of idleForGrace(this.idleExtents, now)) this.#dropExtent(offset, now);
   }
 
   /** When the next idle thing can be cleared or reused; undefined when nothing is idle. */
   nextReleaseAt(): number | undefined {
     let next: number | undefined;
-    for (const idle of [this.idleSelections, this.idleExtents, this.idleBackends]) {
-      for (const since of idle.values()) if (next === undefined || since + GRACE_MS < next) next = since + GRACE_MS;
+    for (const idle of this.#idle()) {
+      const { value: since } = idle.values().next();
+      if (since !== undefined && (next === undefined || since + GRACE_MS < next)) next = since + GRACE_MS;
     }
     return next;
   }
@@ -224,7 +224,7 @@ export class KernelMirror implements KernelState {
     const contents = known ?? extentContents(ids, this.backends);
     if (contents !== undefined) this.#contents.set(offset, contents);
     this.index.addExtent(offset, ids.length, contents);
-    if (!this.#extentUses.has(offset)) this.idleExtents.set(offset, now);
+    if (!this.#extentUses.has(offset)) beginIdle(this.idleExtents, offset, now);
     for (const id of ids) {
       this.#backendUses.increment(id);
       this.idleBackends.delete(id);
@@ -236,7 +236,7 @@ export class KernelMirror implements KernelState {
     if (!ids) return;
     this.index.removeExtent(offset, ids.length, this.#contents.get(offset));
     for (const id of ids) {
-      if (this.#backendUses.decrement(id) && this.backends.has(id)) this.idleBackends.set(id, now);
+      if (this.#backendUses.decrement(id) && this.backends.has(id)) beginIdle(this.idleBackends, id, now);
     }
     this.extents.delete(offset);
     this.idleExtents.delete(offset);
@@ -252,7 +252,7 @@ export class KernelMirror implements KernelState {
   #unuseExtent(selection: Selection, now: number): void {
     if (selection.count === 0) return;
     if (this.#extentUses.decrement(selection.offset) && this.extents.has(selection.offset))
-      this.idleExtents.set(selection.offset, now);
+      beginIdle(this.idleExtents, selection.offset, now);
   }
 
   #addRange(range: SourceRange): void {
@@ -278,7 +278,7 @@ export class KernelMirror implements KernelState {
   }
 
   #unuseSelection(id: number, now: number): void {
-    if (this.#selectionUses.decrement(id) && this.selections.has(id)) this.idleSelections.set(id, now);
+    if (this.#selectionUses.decrement(id) && this.selections.has(id)) beginIdle(this.idleSelections, id, now);
   }
 
   #all(): { clear(): void }[] {
@@ -291,6 +291,30 @@ export class KernelMirror implements KernelState {
       this.#askers,
       this.#frontendsOfProtocol,
     ];
-    return [...held, ...uses, this.index, this.idleSelections, this.idleExtents, this.idleBackends];
+    return [...held, ...uses, this.index, ...this.#idle()];
+  }
+
+  #idle(): Map<number, number>[] {
+    return [this.idleSelections, this.idleExtents, this.idleBackends];
+  }
+}
+
+/** What is idle from now on is the last. */
+function beginIdle(idle: Map<number, number>, id: number, now: number): void {
+  idle.delete(id);
+  idle.set(id, now);
+}
+
+function sortByTime(idle: Map<number, number>): void {
+  const sorted = [...idle].sort(([, a], [, b]) => a - b);
+  idle.clear();
+  for (const [id, since] of sorted) idle.set(id, since);
+}
+
+/** Those whose grace is over; they may be removed meanwhile. */
+export function* idleForGrace(idle: ReadonlyMap<number, number>, now: number): Iterable<number> {
+  for (const [id, since] of idle) {
+    if (now - since < GRACE_MS) return;
+    yield id;
   }
 }

@@ -10,6 +10,8 @@ export class MirrorIndex {
   readonly #ids = new BackendNumbers();
   readonly #offsets = new Map<string, number[]>();
   #usedCells = 0;
+  /** One byte for each id: a search through many is one call. */
+  #usedBackends = new Uint8Array(1024);
   #lowestFreeBackend = 1;
 
   /** Cells that hold a backend's id, without what is reserved beside them. */
@@ -17,9 +19,14 @@ export class MirrorIndex {
     return this.#usedCells;
   }
 
-  /** No backend id below it is free. */
-  get lowestFreeBackend(): number {
-    return this.#lowestFreeBackend;
+  /** The lowest free backend id, from this one on. */
+  freeBackendFrom(id: number): number {
+    const isWhole = id <= this.#lowestFreeBackend;
+    const from = isWhole ? this.#lowestFreeBackend : id;
+    const found = this.#usedBackends.indexOf(0, from);
+    const free = found === -1 ? Math.max(from, this.#usedBackends.length) : found;
+    if (isWhole) this.#lowestFreeBackend = free;
+    return free;
   }
 
   idOf(backend: Backend): number | undefined {
@@ -34,11 +41,17 @@ export class MirrorIndex {
 
   addBackend(id: number, backend: Backend): void {
     this.#ids.set(backend, id);
-    if (id === this.#lowestFreeBackend) this.#lowestFreeBackend++;
+    if (id >= this.#usedBackends.length) {
+      const larger = new Uint8Array(Math.max(id + 1, this.#usedBackends.length * 2));
+      larger.set(this.#usedBackends);
+      this.#usedBackends = larger;
+    }
+    this.#usedBackends[id] = 1;
   }
 
   removeBackend(id: number, backend: Backend): void {
     if (this.#ids.get(backend) === id) this.#ids.delete(backend);
+    this.#usedBackends[id] = 0;
     this.#lowestFreeBackend = Math.min(this.#lowestFreeBackend, id);
   }
 
@@ -66,6 +79,7 @@ export class MirrorIndex {
     this.#ids.clear();
     this.#offsets.clear();
     this.#usedCells = 0;
+    this.#usedBackends = new Uint8Array(1024);
     this.#lowestFreeBackend = 1;
   }
 }

@@ -5,7 +5,7 @@ import { admit } from "./admission.ts";
 import { Demand, tooManyEndpoints } from "./demand.ts";
 import type { DesiredFrontend, DesiredService, DesiredState } from "./desired-state.ts";
 import { sameEntry } from "./frontend-entry.ts";
-import { GRACE_MS, type KernelMirror } from "./kernel-mirror.ts";
+import { idleForGrace, type KernelMirror } from "./kernel-mirror.ts";
 import { type Capacity, type FrontendEntry, frontendId, type Operation } from "./operation.ts";
 import type { Problem } from "./problem.ts";
 import { RangeWriter } from "./range-writer.ts";
@@ -186,10 +186,8 @@ export function clearIdle(
   writer: SelectionWriter,
   now: number,
 ): Operation[] {
-  const due = (idle: ReadonlyMap<number, number>) =>
-    [...idle].filter(([, since]) => now - since >= GRACE_MS).map(([id]) => id);
-  const selections = due(mirror.idleSelections).filter((id) => !usedSelections.has(id));
-  const backends = due(mirror.idleBackends).filter((id) => !writer.usesBackend(id));
+  const selections = [...idleForGrace(mirror.idleSelections, now)].filter((id) => !usedSelections.has(id));
+  const backends = [...idleForGrace(mirror.idleBackends, now)].filter((id) => !writer.usesBackend(id));
   return [
     ...selections.map((id) => ({ kind: "clear-selection", id }) as const),
     ...backends.map((id) => ({ kind: "clear-backend", id }) as const),

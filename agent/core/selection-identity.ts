@@ -51,7 +51,11 @@ export function* assignSelections(
       }
     }
   }
-  const free = new FreeIndices(size, (index) => mirror.selections.has(index) || users.has(index));
+  const free = new FreeIndices(size, (from) => {
+    let index = from;
+    while (mirror.selections.has(index) || users.has(index)) index++;
+    return index;
+  });
   for (const selection of homeless) {
     const index = free.allocate();
     if (index !== undefined) assigned.set(selection.key, index);

@@ -21,8 +21,7 @@ export class SelectionWriter {
   constructor(mirror: KernelMirror, capacity: Capacity) {
     this.#mirror = mirror;
     this.#room = new ArenaRoom(mirror.index.cells, capacity.arena);
-    const isUsed = (id: number) => mirror.backends.has(id);
-    this.#freeBackends = new FreeIndices(capacity.backends, isUsed, mirror.index.lowestFreeBackend);
+    this.#freeBackends = new FreeIndices(capacity.backends, (from) => mirror.index.freeBackendFrom(from));
   }
 
   /** Nothing more is planned with it. */

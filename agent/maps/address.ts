@@ -60,15 +60,22 @@ function parseV6(text: string): Buffer | undefined {
 
 /** The 16 bytes of an address in text; throws `RangeError` for what is none. */
 export function parseAddress(text: string): Buffer {
-  const v4 = parseV4(text);
-  if (v4 !== undefined) {
-    const bytes = Buffer.from(v4Prefix);
-    bytes.writeUInt32BE(v4, V4_AT);
-    return bytes;
-  }
-  const bytes = parseV6(text);
-  if (bytes === undefined) throw new RangeError(`"${text}" is not an IPv4 or IPv6 address`);
+  const bytes = Buffer.alloc(ADDRESS_BYTES);
+  writeAddress(text, bytes);
   return bytes;
+}
+
+/** Puts the 16 bytes at the beginning of `into`. */
+export function writeAddress(text: string, into: Buffer): void {
+  const v4 = parseV4(text);
+  if (v4 === undefined) {
+    const bytes = parseV6(text);
+    if (bytes === undefined) throw new RangeError(`"${text}" is not an IPv4 or IPv6 address`);
+    bytes.copy(into);
+    return;
+  }
+  for (let at = 0; at < V4_AT; at++) into[at] = v4Prefix[at] ?? 0;
+  into.writeUInt32BE(v4, V4_AT);
 }
 
 /** The canonical text: dotted for IPv4, RFC 5952 for IPv6. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of frontends, selections, backends and source ranges, as bpf/layout.h lays them out on a little-endian machine.
 import type { Backend, FrontendEntry, FrontendKey, Protocol, Selection, SourceRange } from "../core/operation.ts";
-import { ADDRESS_BYTES, formatAddress, isMappedV4, parseAddress, parseCidr } from "./address.ts";
+import { ADDRESS_BYTES, formatAddress, isMappedV4, parseAddress, parseCidr, writeAddress } from "./address.ts";
 
 export const FRONTEND_KEY_BYTES = 20;
 export const FRONTEND_BYTES = 20;
@@ -116,12 +116,13 @@ export function decodeSelection(word: bigint): Selection {
   };
 }
 
-export function encodeBackend(backend: Backend): Buffer {
-  const bytes = Buffer.alloc(BACKEND_BYTES);
-  parseAddress(backend.address).copy(bytes, 0);
-  bytes.writeUInt16BE(backend.port, ADDRESS_BYTES);
-  bytes.writeUInt8(protocolOf(backend.protocol), BACKEND_PROTOCOL_OFFSET);
-  return bytes;
+/** Writes all of `into`; throws `RangeError` for what is no backend. */
+export function encodeBackend(backend: Backend, into = Buffer.alloc(BACKEND_BYTES)): Buffer {
+  protocolOf(backend.protocol);
+  writeAddress(backend.address, into);
+  into.writeUInt16BE(backend.port, ADDRESS_BYTES);
+  into.writeUInt8(backend.protocol, BACKEND_PROTOCOL_OFFSET);
+  return into;
 }
 
 /** Undefined for an absent backend. */

@@ -4,7 +4,6 @@
 import { readFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
-import { StringDecoder } from "node:string_decoder";
 
 export interface ApiServer {
   /** Name or address as this node reaches it without any Service. */
@@ -37,6 +36,10 @@ export interface RequestLimits {
 const USER_AGENT = "sansproxy-agent";
 const KEEPALIVE_MS = 15_000;
 const LONGEST_ERROR_BODY = 2_000;
+const NEWLINE = 10;
+
+const joined = (begun: readonly Buffer[], ...end: Buffer[]): string =>
+  Buffer.concat([...begun, ...end]).toString("utf8");
 
 export class ApiClient {
   readonly #server: ApiServer;
@@ -61,18 +64,25 @@ export class ApiClient {
   /** GETs a stream of JSON values, one a line; ends when the server ends it and throws when the connection breaks. */
   async *getLines(path: string, limits: RequestLimits, signal: AbortSignal): AsyncGenerator<unknown> {
     const response = await this.#send("GET", path, undefined, limits, signal);
-    const decoder = new StringDecoder("utf8");
-    let rest = "";
+    // Only whole lines become text: a chunk may end within a character.
+    let begun: Buffer[] = [];
     try {
-      for await (const chunk of response) {
-        const lines = (rest + decoder.write(chunk as Buffer)).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) if (line.trim() !== "") yield JSON.parse(line);
+      for await (const received of response) {
+        const chunk = received as Buffer;
+        let from = 0;
+        for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
+          const line =
+            begun.length === 0 ? chunk.toString("utf8", from, end) : joined(begun, chunk.subarray(from, end));
+          begun = [];
+          from = end + 1;
+          if (line.trim() !== "") yield JSON.parse(line);
+        }
+        if (from < chunk.length) begun.push(chunk.subarray(from));
       }
     } finally {
       response.destroy();
     }
-    if (rest.trim() !== "") throw new Error(`GET ${path}: the stream ended in the middle of a line`);
+    if (joined(begun).trim() !== "") throw new Error(`GET ${path}: the stream ended in the middle of a line`);
   }
 
   /** Creates an object; the answer is not read. */

@@ -18,7 +18,7 @@ export class KubeProxyMetrics {
   readonly #partialSyncDuration: Histogram;
   readonly #programmingDuration: Histogram;
   readonly #lastSync: Gauge;
-  readonly #lastQueued: Gauge;
+  #queuedAtMs = 0;
   readonly #endpointChanges: Counter;
   readonly #serviceChanges: Counter;
 
@@ -55,7 +55,11 @@ export class KubeProxyMetrics {
       PROGRAMMING_BUCKETS,
     );
     this.#lastSync = gauge("sync_proxy_rules_last_timestamp_seconds", "When a sync last succeeded");
-    this.#lastQueued = gauge("sync_proxy_rules_last_queued_timestamp_seconds", "When a sync was last asked for");
+    gauge(
+      "sync_proxy_rules_last_queued_timestamp_seconds",
+      "When a sync was last asked for",
+      () => this.#queuedAtMs / 1000,
+    );
     this.#endpointChanges = counter("sync_proxy_rules_endpoint_changes_total", "Changes of EndpointSlices seen");
     this.#serviceChanges = counter("sync_proxy_rules_service_changes_total", "Changes of Services seen");
     gauge("sync_proxy_rules_endpoint_changes_pending", "Changes of EndpointSlices not synced", () => pending().slices);
@@ -63,7 +67,7 @@ export class KubeProxyMetrics {
   }
 
   queued(): void {
-    this.#lastQueued.setToCurrentTime();
+    this.#queuedAtMs = Date.now();
   }
 
   /** A sync has ended. `whole`: it looked at everything. */

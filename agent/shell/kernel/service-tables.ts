@@ -32,6 +32,9 @@ import type { MappedArray } from "./mapped-array.ts";
 
 const ENTRIES_OF_A_STEP = 500;
 const sourceRangeValue = Buffer.from([1, 0, 0, 0]);
+const absentBackend = Buffer.alloc(BACKEND_BYTES);
+/** Of the backend that is being written: tens of thousands are at a start, and none needs bytes of its own. */
+const backendBytes = Buffer.alloc(BACKEND_BYTES);
 
 /** The maps that hold Services. */
 export class ServiceTables {
@@ -186,10 +189,10 @@ export class ServiceTables {
   apply(operation: Operation): void {
     switch (operation.kind) {
       case "write-backend":
-        this.#writeBackend(operation.id, encodeBackend(operation.backend));
+        this.#writeBackend(operation.id, encodeBackend(operation.backend, backendBytes));
         break;
       case "clear-backend":
-        this.#writeBackend(operation.id, Buffer.alloc(BACKEND_BYTES));
+        this.#writeBackend(operation.id, absentBackend);
         break;
       case "write-extent":
         this.#writeExtent(operation.offset, operation.backendIds);
@@ -222,7 +225,7 @@ export class ServiceTables {
     const at = (id - first) * this.#backends.stride;
     const last = (at + BACKEND_BYTES) / 8 - 1;
     Atomics.store(words, last, 0n);
-    value.copy(bytes, at, 0, BACKEND_BYTES - 8);
+    for (let index = 0; index < BACKEND_BYTES - 8; index++) bytes[at + index] = value[index] ?? 0;
     Atomics.store(words, last, value.readBigUInt64LE(BACKEND_BYTES - 8));
   }
 

@@ -206,6 +206,23 @@ test("gets over errors, garbage and half a line from the server", async () => {
   await seen("a=1", "b=1");
 });
 
+test("understands lines that come in pieces, also where a piece ends within a character", async () => {
+  follow();
+  await watching();
+  const added = {
+    type: "ADDED",
+    object: { metadata: { namespace: "ns", name: "a", resourceVersion: "900" }, note: "ß" },
+  };
+  const bytes = Buffer.from(`${JSON.stringify(added)}\n\n`);
+  const cut = bytes.indexOf("ß") + 1;
+  server.faults.push((response) => {
+    for (const [from, to] of [[0, 5] as const, [5, cut] as const, [cut, bytes.length] as const])
+      response.write(bytes.subarray(from, to));
+  });
+  server.resetWatches();
+  await seen("a=ß");
+});
+
 test("reads the token again when it has been rotated, and never writes it to the log", async () => {
   follow();
   await watching();
