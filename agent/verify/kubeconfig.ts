@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { KubeConfig } from "@kubernetes/client-node";
+import { type Cluster, KubeConfig } from "@kubernetes/client-node";
 
 /** The way the command was called is wrong; the message says what to change. Exit status 2. */
 export class UsageError extends Error {
@@ -75,5 +75,22 @@ export const loadKubeconfig = (source: KubeconfigSource): KubeConfig => {
   if (first === undefined || !cluster?.server) {
     throw new UsageError(`the kubeconfig from ${origin} names no cluster in its current context`);
   }
+  tellCluster(first, cluster);
   return first;
+};
+
+/** What a program that gives credentials is told of the cluster, where the kubeconfig asks for it: the client leaves it out. */
+const tellCluster = (config: KubeConfig, cluster: Cluster): void => {
+  const exec = config.getCurrentUser()?.exec;
+  if (!exec) return;
+  const { server, caData, tlsServerName, skipTLSVerify } = cluster;
+  const told = {
+    server,
+    ...(caData === undefined ? {} : { "certificate-authority-data": caData }),
+    ...(tlsServerName === undefined ? {} : { "tls-server-name": tlsServerName }),
+    ...(skipTLSVerify === true ? { "insecure-skip-tls-verify": true } : {}),
+  };
+  const spec = { interactive: false, ...(exec.provideClusterInfo === true ? { cluster: told } : {}) };
+  const info = JSON.stringify({ kind: "ExecCredential", apiVersion: exec.apiVersion, spec });
+  exec.env = [...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: info }];
 };
