@@ -5,6 +5,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { privateKey } from "../components/bare-metal-args.ts";
+import { languageHosts } from "../plugins/fixtures/language-hosts.ts";
 import { program } from "../plugins/fixtures/programs.ts";
 import { type PackedPackage, packPackage } from "../support/packed-package.ts";
 import { type CloudStack, createCloudStack } from "./fixtures/cloud-stack.ts";
@@ -14,7 +15,7 @@ const root = resolve(import.meta.dirname, "../..");
 let cloud: CloudStack;
 let packed: PackedPackage;
 beforeAll(async () => {
-  cloud = await createCloudStack();
+  cloud = await createCloudStack({}, await languageHosts());
   const folder = join(cloud.stack.directory, "packed");
   mkdirSync(folder);
   packed = packPackage(folder);
@@ -30,7 +31,7 @@ const run = (cwd: string, input: string, command: string, ...args: string[]): st
 const pulumi = (cwd: string, ...args: string[]): string => run(cwd, "", "pulumi", ...args, "--non-interactive");
 
 interface Template {
-  /** Configuration without which there is nothing to preview; `@key` is a file with an SSH key. */
+  /** Configuration without which there is nothing to preview; `@file` is a file with an SSH key, `@secret` the key itself. */
   readonly config: Readonly<Record<string, string>>;
   /** Resources of the first preview, each of which is made after the one before. */
   readonly order: readonly string[];
@@ -39,15 +40,19 @@ interface Template {
 const eksOrder = ["eks-vpc", "datapath-release", "nodes-default", "nodes-coredns", "verification-run"];
 const gkeOrder = ["gke-cluster", "nodes-default", "verification-run"];
 
+const metalOrder = ["metal-cp-1-preflight", "metal-init", "metal-worker-1-member"];
+
 const templates: Readonly<Record<string, Template>> = {
+  "bare-metal-yaml": { config: { sshKey: "@secret" }, order: metalOrder },
+  "bare-metal-python": { config: { sshKey: "@secret" }, order: metalOrder },
   "bare-metal-typescript": {
-    config: { sshPrivateKeyFile: "@key" },
+    config: { sshPrivateKeyFile: "@file" },
     order: ["metal-cp-1-preflight", "metal-init", "datapath-release", "verification-run"],
   },
   "eks-typescript": { config: { "aws:region": "eu-central-1" }, order: eksOrder },
   "gke-typescript": { config: { "gcp:project": "shop" }, order: gkeOrder },
   "multi-cloud-typescript": {
-    config: { sshPrivateKeyFile: "@key", "aws:region": "eu-central-1", "gcp:project": "shop" },
+    config: { sshPrivateKeyFile: "@file", "aws:region": "eu-central-1", "gcp:project": "shop" },
     order: ["metal-init", "metal-datapath-release", "metal-verification-run"],
   },
 };
@@ -55,7 +60,7 @@ const templates: Readonly<Record<string, Template>> = {
 describe.each(Object.entries(templates))("pulumi new %s", (name, { config, order }) => {
   const project = (): string => join(cloud.stack.directory, name);
 
-  test("makes a project of its own name, that type-checks", () => {
+  test("makes a project of its own name, that knows the components", () => {
     const wanted = ["--name", "shop", "--description", "A shop", "--dir", project(), "--generate-only", "--yes"];
     pulumi(cloud.stack.directory, "new", join(root, "stacks/templates", name), ...wanted);
     expect(readFileSync(join(project(), "Pulumi.yaml"), "utf8")).toMatch(/^name: shop$/m);
@@ -65,15 +70,21 @@ describe.each(Object.entries(templates))("pulumi new %s", (name, { config, order
     // A file that two templates share is a link in the one, and a file in the project.
     if (existsSync(join(project(), "hosts.ts"))) expect(lstatSync(join(project(), "hosts.ts")).isFile()).toBe(true);
     packed.installIn(project());
-    run(project(), "", process.execPath, join(root, "node_modules/typescript/bin/tsc"), "-p", ".");
+    if (name.endsWith("-typescript"))
+      run(project(), "", process.execPath, join(root, "node_modules/typescript/bin/tsc"), "-p", ".");
+    else {
+      const added = pulumi(project(), "package", "add", "./node_modules/sansproxy/components/plugin");
+      expect(added).toContain("Successfully generated an SDK for the sansproxy package");
+    }
   });
 
   test("has a first preview that is green, by the package's own policies too, and shows no key", () => {
     pulumi(project(), "stack", "init", name);
     for (const [key, value] of Object.entries(config)) {
-      const path = join(project(), "id_ed25519");
-      if (value === "@key") run(project(), privateKey, "tee", path);
-      pulumi(project(), "config", "set", key, value === "@key" ? path : value);
+      const file = join(project(), "id_ed25519");
+      if (value === "@file") run(project(), privateKey, "tee", file);
+      if (value === "@secret") run(project(), privateKey, "pulumi", "config", "set", "--secret", key);
+      else pulumi(project(), "config", "set", key, value === "@file" ? file : value);
     }
     const preview = pulumi(project(), "preview", "--policy-pack", "node_modules/sansproxy/stacks/policy");
     expect(preview).toContain("✅ sansproxy@v0.1.0");

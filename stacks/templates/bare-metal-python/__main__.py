@@ -17,6 +17,8 @@ datapath = sansproxy.Datapath(
     "datapath",
     cluster=metal.cluster,
     engine=config.get("engine") or "agent",
+    # What lives inside the cluster goes with it.
+    opts=pulumi.ResourceOptions(deleted_with=metal),
 )
 verification = sansproxy.Verification(
     "verification",
