@@ -107,7 +107,10 @@ export const valueSetRule: ResourceRule = {
             podCidrs: [],
             capabilities: { podCidrPerNode: true, nativeRouting: true, ownsCni: false },
           }).filter(({ propertyPath }) => !hasUnknown(at(props["values"], ...propertyPath.split("."))));
-    return problems.map(({ propertyPath, reason }) => `has a value that cannot be: ${propertyPath} ${reason}`);
+    // The reasons are sentences, and the pack ends this one.
+    return problems.map(
+      ({ propertyPath, reason }) => `has a value that cannot be: ${propertyPath} ${reason.replace(/\.$/, "")}`,
+    );
   },
 };
 
