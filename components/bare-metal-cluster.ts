@@ -96,6 +96,8 @@ export class BareMetalCluster extends pulumi.ComponentResource {
       );
     this.cluster = {
       name,
+      // The step that made the cluster keeps its id for as long as the cluster lives.
+      identifier: control.init.id.apply((id) => `${name}-${id}`),
       platform: "bare-metal",
       kubernetesVersion: inputs.kubernetesVersion,
       kubeconfig: this.kubeconfig,

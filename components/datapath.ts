@@ -3,6 +3,7 @@
 
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { anewWithCluster, clusterAnnotation } from "./internal/anew-with-cluster.ts";
 import { apiServerReference, apiServerValues } from "./internal/api-server-values.ts";
 import { agentEngine } from "./internal/datapath-agent.ts";
 import { ciliumEngine, ciliumWarnings, predictedMaps } from "./internal/datapath-cilium.ts";
@@ -156,8 +157,9 @@ export class Datapath extends pulumi.ComponentResource {
         skipAwait: true,
         atomic: false,
         timeout: timeoutSeconds ?? 900,
+        description: pulumi.interpolate`for cluster ${cluster.identifier ?? cluster.name}`,
       },
-      { ...within, dependsOn },
+      { ...within, dependsOn, ...anewWithCluster("description") },
     );
     this.releaseName = release.name;
     this.registerOutputs({
@@ -230,7 +232,10 @@ function apiServerHost(
   const place = apiServerReference(engine.releaseName);
   return new kubernetes.core.v1.ConfigMap(
     `${name}-api-server`,
-    { metadata: { name: place.name, namespace: "kube-system" }, data: { [place.key]: host } },
-    opts,
+    {
+      metadata: { name: place.name, namespace: "kube-system", annotations: clusterAnnotation(cluster) },
+      data: { [place.key]: host },
+    },
+    { ...opts, ...anewWithCluster("metadata") },
   );
 }

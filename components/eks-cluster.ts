@@ -5,7 +5,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { addOn } from "./internal/eks/add-ons.ts";
 import type { EksClusterArgs } from "./internal/eks/args.ts";
-import { apiServerHost, controlPlane } from "./internal/eks/control-plane.ts";
+import { apiServerHost, clusterIdentifier, controlPlane } from "./internal/eks/control-plane.ts";
 import { checkEksInputs } from "./internal/eks/inputs.ts";
 import { nodeRole } from "./internal/eks/node-role.ts";
 import { type ClusterVpc, ownVpc } from "./internal/eks/vpc.ts";
@@ -42,7 +42,9 @@ export class EksCluster extends pulumi.ComponentResource {
     const host = apiServerHost(cluster);
     const within = { parent: this, dependsOn: [cluster], deletedWith: cluster };
 
-    this.clusterName = cluster.urn.apply(() => clusterName);
+    // By this output everything in the cluster depends on the control plane itself, and goes before it when it is replaced.
+    const identifier = clusterIdentifier(clusterName, cluster);
+    this.clusterName = identifier.apply(() => clusterName);
     const addOns: pulumi.Resource[] = [
       addOn(name, { addonName: "eks-pod-identity-agent", clusterName: this.clusterName, tags }, within),
     ];
@@ -80,6 +82,7 @@ export class EksCluster extends pulumi.ComponentResource {
     this.oidcProviderArn = cluster.oidcProviderArn;
     this.cluster = {
       name: clusterName,
+      identifier,
       platform: "eks",
       kubernetesVersion: `v${inputs.kubernetesVersion}`,
       kubeconfig: this.kubeconfig,

@@ -5,6 +5,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { GkeClusterArgs } from "./internal/gke/args.ts";
 import { gkeControlPlane } from "./internal/gke/control-plane.ts";
+import { clusterIdentifier } from "./internal/gke/incarnation.ts";
 import { checkGkeInputs } from "./internal/gke/inputs.ts";
 import { gkeKubeconfig } from "./internal/gke/kubeconfig.ts";
 import { type ClusterNetwork, ownNetwork } from "./internal/gke/network.ts";
@@ -43,8 +44,10 @@ export class GkeCluster extends pulumi.ComponentResource {
     const apiServerHost = pulumi
       .all([endpoint, privateClusterConfig])
       .apply(([host, config]) => (inputs.privateNodes && config?.privateEndpoint ? config.privateEndpoint : host));
+    const identifier = clusterIdentifier(name, inputs.clusterName, cluster, this);
     this.cluster = {
       name: inputs.clusterName,
+      identifier,
       platform: "gke",
       kubernetesVersion: `v${inputs.kubernetesVersion}`,
       kubeconfig: this.kubeconfig,
@@ -67,7 +70,8 @@ export class GkeCluster extends pulumi.ComponentResource {
         { kubeconfig: this.kubeconfig, clusterIdentifier: inputs.clusterName, deleteUnreachable: true },
         { parent: this },
       );
-      nodeInit(name, args.nodeInitImage ?? defaultNodeInitImage, { parent: this, provider, deletedWith: cluster });
+      const within = { parent: this, provider, deletedWith: cluster };
+      nodeInit(name, args.nodeInitImage ?? defaultNodeInitImage, this.cluster, within);
     }
     this.registerOutputs({ kubeconfig: this.kubeconfig, clusterName: this.clusterName, location: this.location });
   }

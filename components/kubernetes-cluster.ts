@@ -49,6 +49,11 @@ export interface KubernetesClusterCapabilities {
 export interface KubernetesCluster {
   /** Name of the cluster. */
   name: string;
+  /**
+   * Tells the cluster from one of the same name that replaces it: what lives inside is then made anew.
+   * @default the name
+   */
+  identifier?: pulumi.Input<string>;
   /** `bare-metal`, `eks` or `gke`. */
   platform: string;
   /** Version of the control plane, such as `v1.36.3`. */

@@ -31,6 +31,8 @@ export class LoadBalancerRelease extends pulumi.ComponentResource {
         delete: `node agent/sansproxy.mjs release-load-balancers --kubeconfig=- --timeout=${timeoutSeconds}s`,
         dir: packageRoot,
         stdin: pulumi.secret(cluster.kubeconfig),
+        // A cluster that is replaced ends as well.
+        triggers: [cluster.identifier ?? cluster.name],
         logging: local.Logging.Stderr,
         addPreviousOutputInEnv: false,
       },

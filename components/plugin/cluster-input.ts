@@ -15,6 +15,9 @@ const late = [
   "nodes",
 ] as const;
 
+/** The same, where it is not always given. */
+const optional = ["identifier"] as const;
+
 /** Outputs keep what is known beside what is not, and say so to those who ask. */
 interface PartlyKnown {
   promise(withUnknowns: true): Promise<unknown>;
@@ -37,7 +40,7 @@ export async function clusterInput(
   const seen = await (whole as unknown as PartlyKnown).promise(true);
   const parts = (isKnown(seen) || typeof seen === "object" ? seen : {}) as Record<string, unknown>;
   if (!["name", "platform", "capabilities"].every((name) => isKnown(parts[name]))) return undefined;
-  const inputs = late.map((name) => {
+  const inputs = [...late, ...optional.filter((name) => parts[name] !== undefined)].map((name) => {
     const part = parts[name];
     const open = isKnown(part) && !pulumi.Output.isInstance(part) && name !== "kubeconfig";
     return [name, open ? part : whole.apply((cluster) => cluster[name] as unknown)];

@@ -20,6 +20,7 @@ export interface RecordedResource {
   readonly deletedWith: string;
   readonly retainOnDelete: boolean;
   readonly ignoreChanges: readonly string[];
+  readonly replaceOnChanges: readonly string[];
   readonly additionalSecretOutputs: readonly string[];
 }
 
@@ -155,6 +156,7 @@ export async function recordProgram<T>(
       deletedWith: nameOf(req.getDeletedwith()),
       retainOnDelete: req.getRetainondelete(),
       ignoreChanges: req.getIgnorechangesList(),
+      replaceOnChanges: req.getReplaceonchangesList(),
       additionalSecretOutputs: req.getAdditionalsecretoutputsList(),
     });
     return await original.call(this, req, callback);

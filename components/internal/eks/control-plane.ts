@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control plane of EKS: born without kube-proxy, without a CNI plugin, and without a node.
 
+import { createHash } from "node:crypto";
 import * as eks from "@pulumi/eks";
 import * as pulumi from "@pulumi/pulumi";
 import type { EksAccessEntryArgs, EksClusterArgs } from "./args.ts";
@@ -81,4 +82,13 @@ export function apiServerHost(cluster: eks.Cluster): pulumi.Output<string> {
   return cluster.core.apply(({ endpoint }) =>
     pulumi.output(endpoint).apply((url) => url.replace(/^https:\/\//, "").replace(/(:443)?\/?$/, "")),
   );
+}
+
+/** Another one for each cluster that is made, of its certificate authority, which AWS makes once and never changes. */
+export function clusterIdentifier(clusterName: string, cluster: eks.Cluster): pulumi.Output<string> {
+  return pulumi.unsecret(cluster.kubeconfigJson).apply((json) => {
+    const { clusters } = JSON.parse(json) as { clusters: [{ cluster: { "certificate-authority-data": string } }] };
+    const digest = createHash("sha256").update(clusters[0].cluster["certificate-authority-data"]).digest("hex");
+    return `${clusterName}-${digest.slice(0, 16)}`;
+  });
 }

@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import type { KubernetesCluster } from "../../kubernetes-cluster.ts";
+import { anewWithCluster, clusterAnnotation } from "../anew-with-cluster.ts";
 import { packageRoot } from "../package-root.ts";
 
 /** It brings `nsenter`; Cilium's own chart uses it for the same kind of work. */
@@ -20,6 +22,7 @@ export function nodeInitScript(): string {
 export function nodeInit(
   name: string,
   image: string,
+  cluster: KubernetesCluster,
   opts: pulumi.CustomResourceOptions,
 ): kubernetes.apps.v1.DaemonSet {
   const labels = { "app.kubernetes.io/name": "sansproxy-node-init" };
@@ -30,7 +33,7 @@ export function nodeInit(
         name: "sansproxy-node-init",
         namespace: "kube-system",
         labels,
-        annotations: { "pulumi.com/skipAwait": "true" },
+        annotations: { "pulumi.com/skipAwait": "true", ...clusterAnnotation(cluster) },
       },
       spec: {
         selector: { matchLabels: labels },
@@ -60,6 +63,6 @@ export function nodeInit(
         },
       },
     },
-    opts,
+    { ...opts, ...anewWithCluster("metadata") },
   );
 }

@@ -47,6 +47,7 @@ describe("Datapath with the engine cilium", () => {
         skipAwait: true,
         atomic: false,
         timeout: 900,
+        description: `for cluster ${clusterOn(platform).name}`,
       });
       expect([...resources.keys()].sort()).toEqual([
         "datapath",
@@ -159,6 +160,22 @@ describe("Datapath with the engine cilium", () => {
     expect(warn.mock.calls.map(([message]) => message)).toEqual([
       expect.stringMatching(/helmValues\.brandNew.*1\.21\.0 may know it/),
     ]);
+  });
+
+  it.each(["the name", "its identifier"])("makes everything anew when %s is another one", async (what) => {
+    const cluster = { ...clusterOn("eks"), ...(what === "the name" ? {} : { identifier: later("eks-1234") }) };
+    const { resources } = await build(cluster);
+    const carried = what === "the name" ? cluster.name : "eks-1234";
+    expect(resources.get("datapath-release")).toMatchObject({
+      inputs: { description: `for cluster ${carried}` },
+      replaceOnChanges: ["description"],
+    });
+    expect(resources.get("datapath-api-server")).toMatchObject({
+      inputs: { metadata: { annotations: { "sansproxy.io/cluster": carried } } },
+      replaceOnChanges: ["metadata"],
+    });
+    // A provider that is replaced cannot delete any more what was made by it.
+    expect(resources.get("datapath-kubernetes")?.inputs).toMatchObject({ clusterIdentifier: cluster.name });
   });
 
   it("lets the release wait for what the component waits for", async () => {

@@ -8,7 +8,11 @@ const arn = (service: string, kind: string, name: string) =>
 export const cloudOutputs: Readonly<Record<string, (name: string) => Record<string, unknown>>> = {
   "eks:index:Cluster": () => ({
     core: { endpoint: "https://0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com" },
-    kubeconfigJson: '{"apiVersion":"v1","kind":"Config","users":[{"user":{"token":"THE-EKS-TOKEN"}}]}',
+    kubeconfigJson: JSON.stringify({
+      ...{ apiVersion: "v1", kind: "Config" },
+      clusters: [{ name: "eks", cluster: { "certificate-authority-data": "QSBDQSdzIGNlcnRpZmljYXRl" } }],
+      users: [{ user: { token: "THE-EKS-TOKEN" } }],
+    }),
     oidcProviderArn: "",
     oidcIssuer: "",
   }),
