@@ -4,6 +4,7 @@
 import { type Effect, worse } from "../../components/internal/value-effects.ts";
 import { controlPlanes, type Member } from "./nodes.ts";
 import type { Change } from "./preview.ts";
+import { code } from "./secrets.ts";
 import type { DatapathChange } from "./values.ts";
 
 /** What a rollback does. */
@@ -29,7 +30,8 @@ function memberSentences(members: readonly Member[]): string[] {
   );
   const born = members.filter(({ kind, operation }) => kind === "cluster" && operation === "create");
   if (born.length > 0 && born.length === members.filter(({ kind }) => kind === "cluster").length) {
-    return [`Everything is new: ${names(born)} is deleted again, with all that runs there by then.`];
+    const are = born.length === 1 ? "is" : "are";
+    return [`Everything is new: ${names(born)} ${are} deleted again, with all that runs there by then.`];
   }
   return [
     ...(born.length > 0
@@ -50,7 +52,8 @@ function memberSentences(members: readonly Member[]): string[] {
 
 function datapathSentences({ engine, values, change }: DatapathChange): string[] {
   if (change.operation === "create") {
-    return [`The datapath (${engine}) is removed; Services of this cluster are then served by nobody.`];
+    const name = `${code(change.name)} (${engine})`;
+    return [`The datapath ${name} is removed; Services of its cluster are then served by nobody.`];
   }
   const resets = values.filter(({ effect }) => effect === "flows-reset");
   const restarts = values.filter(({ effect }) => effect === "node-restart");

@@ -8,8 +8,10 @@ import { clientOf, folderOf } from "../plugins/clouds/clusters/cluster.ts";
 import { arm } from "../plugins/clouds/faults.ts";
 import { copyChart, goldenValues, recordedBy } from "./fixtures/cilium-chart.ts";
 import { type CloudStack, createCloudStack } from "./fixtures/cloud-stack.ts";
+import { expectReview } from "./fixtures/golden-review.ts";
 import { finished, started } from "./fixtures/journal.ts";
 import { loadBalancerService } from "./fixtures/load-balancer.ts";
+import { previewOf } from "./fixtures/preview.ts";
 
 let cloud: CloudStack;
 let charts: string;
@@ -73,6 +75,7 @@ test("EKS in mode eni: throttled, failed half-way, gone on with, unchanged, upgr
   await up("--expect-no-changes");
 
   eks("eni", { kubernetesVersion: "1.36" }, "1.20.1", { loadBalancer: { algorithm: "maglev" } });
+  await expectReview(cloud, await previewOf(cloud), "review-eks-upgraded");
   const upgraded = await up();
   // Only the proof is made anew.
   const anew = [...upgraded.matchAll(/(\S+) (?:replaced|deleted) \(/g)].map(([, name]) => name);

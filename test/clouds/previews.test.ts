@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { goldenValues } from "./fixtures/cilium-chart.ts";
 import { type CloudStack, createCloudStack } from "./fixtures/cloud-stack.ts";
+import { expectReview } from "./fixtures/golden-review.ts";
 import { type Preview, previewOf } from "./fixtures/preview.ts";
 
 let cloud: CloudStack;
@@ -26,6 +27,7 @@ const firstPreview = async (engine: string, mode: string): Promise<Preview> => {
   });
   const preview = await previewOf(cloud);
   await expect(`${preview.unknowns.join("\n")}\n`).toMatchFileSnapshot(`golden/unknown-with-${engine}.txt`);
+  await expectReview(cloud, preview, `review-all-new-with-${engine}`);
   expect(cloud.account.list()).toEqual([]);
   return preview;
 };
