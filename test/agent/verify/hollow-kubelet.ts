@@ -49,7 +49,7 @@ export const startHollowKubelet = async (
       body: { metadata: { name }, target: { kind: "Node", name: node } },
     });
 
-  /** One step of a Pod's life. A Pod that another client changed or removed meanwhile is looked at again. */
+  /** One step of a Pod's life. A Pod that another client changed or removed meanwhile, or whose namespace goes, is looked at again. */
   const step = async (pod: V1Pod): Promise<void> => {
     const { name = "", namespace = "", deletionTimestamp } = pod.metadata ?? {};
     if (deletionTimestamp !== undefined) {
@@ -69,7 +69,7 @@ export const startHollowKubelet = async (
       const { items } = await core.listPodForAllNamespaces();
       for (const pod of items) {
         await step(pod).catch((error: { code?: number }) => {
-          if (error.code !== 404 && error.code !== 409) throw error;
+          if (![403, 404, 409].includes(error.code ?? 0)) throw error;
         });
       }
       await pause(100);
