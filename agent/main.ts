@@ -8,7 +8,7 @@ import type { AccelerationState } from "./core/acceleration.ts";
 import type { Snapshot } from "./core/kubernetes-objects.ts";
 import { nodeNetwork, ownNode } from "./core/node-network.ts";
 import { ApiClient } from "./shell/api-client.ts";
-import { ClusterView } from "./shell/cluster-view.ts";
+import { type ClusterChange, ClusterView } from "./shell/cluster-view.ts";
 import { EventRecorder } from "./shell/event-recorder.ts";
 import { GrowingDatapath } from "./shell/growing-datapath.ts";
 import { HealthCheckPorts } from "./shell/health-check-ports.ts";
@@ -68,7 +68,12 @@ async function run(config: Config, log: Log): Promise<void> {
   const { nodeName, bpfRoot, cgroupRoot, acceleration } = config;
   await checkForwarding();
   const limitBytes = Math.floor(config.mapMemoryRatio * totalmem());
-  const kernel = new GrowingDatapath({ bpfRoot, cgroupRoot, objectsDir: paths.objects, acceleration }, limitBytes, log);
+  // The first lists come while the programs are loaded.
+  const opening = GrowingDatapath.open(
+    { bpfRoot, cgroupRoot, objectsDir: paths.objects, acceleration },
+    limitBytes,
+    log,
+  );
   const metrics = new Metrics({
     counters: () => kernel.counters(),
     mapUsage: () => usageOfMaps(kernel.mapUsage(), reconciler.account().mirror),
@@ -78,16 +83,17 @@ async function run(config: Config, log: Log): Promise<void> {
     caFile: `${paths["service-account"]}/ca.crt`,
     tokenFile: `${paths["service-account"]}/token`,
   });
+  // Nobody is there to follow what is seen before: it is in the first snapshot.
+  let follow: (change: ClusterChange) => void = () => undefined;
   const cluster = new ClusterView({
     nodeName,
     client,
     log,
-    onChange: (change) => {
-      reconciler.changed(change);
-      if (change.kind === "nodes") nodeSetup.trigger();
-    },
+    onChange: (change) => follow(change),
     onRestart: (kind, reason) => metrics.watchRestarts.inc({ kind, reason }),
   });
+  cluster.start();
+  const kernel = await opening;
   const events = new EventRecorder({ client, nodeName, snapshot: () => cluster.snapshot(), log });
   const healthPorts: HealthCheckPorts = new HealthCheckPorts(
     () => !reconciler.status().stuck,
@@ -168,7 +174,12 @@ async function run(config: Config, log: Log): Promise<void> {
   for (const line of checkPreconditions({ bpfRoot, cgroupRoot }).advice) log.warn(line);
   const ports = nodePortAdvice(config.nodePortRange);
   if (ports !== undefined) log.warn(ports);
-  cluster.start();
+  follow = (change) => {
+    reconciler.changed(change);
+    if (change.kind === "nodes") nodeSetup.trigger();
+  };
+  reconciler.trigger();
+  if (cluster.nodes.synced) nodeSetup.trigger();
   log.info("started", { apiServer: `${config.apiServer.host}:${config.apiServer.port}`, httpPort: port });
 
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>();

@@ -18,6 +18,9 @@ type Used = Pick<
   "acceleration" | "attach" | "bypassSockets" | "releaseSockets" | "counters" | "mapUsage" | "close"
 >;
 
+/** Opens maps of these sizes, with the programs. */
+type Open = (options: DatapathOptions) => Promise<Datapath>;
+
 /** Either half of the maps may take the whole limit: what the agent writes, and what the programs do. */
 const HALVES: readonly (readonly MapGroup[])[] = [
   ["services", "node"],
@@ -30,23 +33,28 @@ export class GrowingDatapath implements Kernel, Used {
   readonly #options: DatapathOptions;
   readonly #limitBytes: number;
   readonly #log: Log;
-  readonly #open: (options: DatapathOptions) => Datapath;
+  readonly #open: Open;
   #current: Datapath;
   #attachedTo: Parameters<Datapath["attach"]> | undefined;
 
   /** Goes on with the largest maps that are pinned: smaller ones beside them serve until `attach`. */
-  constructor(
+  static async open(
     options: DatapathOptions,
     limitBytes: number,
     log: Log,
-    open = (sized: DatapathOptions) => new Datapath(sized),
-  ) {
+    open: Open = (sized) => Datapath.open(sized),
+  ): Promise<GrowingDatapath> {
+    const configured = { ...defaultEntries, ...options.sizes };
+    const known = pinnedSizes(options.bpfRoot).map((sizes) => ({ ...configured, ...sizes }));
+    return new GrowingDatapath(options, limitBytes, log, open, await openFirst(options, known, open, log));
+  }
+
+  private constructor(options: DatapathOptions, limitBytes: number, log: Log, open: Open, current: Datapath) {
     this.#options = options;
     this.#limitBytes = limitBytes;
     this.#log = log;
     this.#open = open;
-    const configured = { ...defaultEntries, ...options.sizes };
-    this.#current = this.#openFirst(pinnedSizes(options.bpfRoot).map((sizes) => ({ ...configured, ...sizes })));
+    this.#current = current;
   }
 
   get capacity(): Capacity {
@@ -98,7 +106,7 @@ export class GrowingDatapath implements Kernel, Used {
     const smaller = this.#current;
     let larger: Datapath | undefined;
     try {
-      larger = this.#open({ ...this.#options, sizes });
+      larger = await this.#open({ ...this.#options, sizes });
       await inSlices(larger.copyFrom(smaller));
       if (this.#attachedTo) larger.attach(...this.#attachedTo);
     } catch (error) {
@@ -176,16 +184,21 @@ export class GrowingDatapath implements Kernel, Used {
   close(): void {
     this.#current.close();
   }
+}
 
-  /** Larger ones that could not be made whole must not keep the agent from those that serve. */
-  #openFirst([sizes, ...others]: readonly MapEntries[]): Datapath {
-    try {
-      return this.#open({ ...this.#options, ...(sizes && { sizes }) });
-    } catch (error) {
-      if (others.length === 0) throw error;
-      this.#log.warn("cannot go on with the largest maps, trying the next", { ...sizes, error: errorText(error) });
-      return this.#openFirst(others);
-    }
+/** Larger ones that could not be made whole must not keep the agent from those that serve. */
+async function openFirst(
+  options: DatapathOptions,
+  [sizes, ...others]: readonly MapEntries[],
+  open: Open,
+  log: Log,
+): Promise<Datapath> {
+  try {
+    return await open({ ...options, ...(sizes && { sizes }) });
+  } catch (error) {
+    if (others.length === 0) throw error;
+    log.warn("cannot go on with the largest maps, trying the next", { ...sizes, error: errorText(error) });
+    return openFirst(options, others, open, log);
   }
 }
 

@@ -25,12 +25,12 @@ beforeEach(() => {
 });
 afterEach(() => world.cleanup.run());
 
-function open(limitBytes = 2 ** 30, special: Partial<MapSizes> = {}): GrowingDatapath {
+async function open(limitBytes = 2 ** 30, special: Partial<MapSizes> = {}): Promise<GrowingDatapath> {
   const sizes = { ...testSizes, ...special };
   const options = { bpfRoot: world.bpfRoot, cgroupRoot: world.cgroup, objectsDir: objectsDir(), sizes };
   const silent = createLog("error", () => undefined);
-  const datapath = new GrowingDatapath(options, limitBytes, silent, (sized) => {
-    const opened = new Datapath(sized);
+  const datapath = await GrowingDatapath.open(options, limitBytes, silent, async (sized) => {
+    const opened = await Datapath.open(sized);
     const attach = opened.attach.bind(opened);
     opened.attach = (...to) => {
       if (failing) fail();
@@ -80,7 +80,7 @@ function fillFlows(map: HashMap): void {
 }
 
 test("larger maps hold what the smaller held, and connections go on through the change", async () => {
-  const datapath = open();
+  const datapath = await open();
   datapath.configure(network);
   serve(datapath, FRONTEND, [{ address: POD, port: 8080 }]);
   datapath.attach(["eth0"]);
@@ -98,25 +98,25 @@ test("larger maps hold what the smaller held, and connections go on through the 
 });
 
 test("a start goes on with the largest maps, whatever size it was told", async () => {
-  const first = open();
+  const first = await open();
   serve(first, FRONTEND, [{ address: POD, port: 8080 }]);
   first.attach(["eth0"]);
   await first.makeRoom({ ...NOTHING, backends: SIZES.backends });
   const [before, { capacity }] = [first.read(), first];
   first.close();
-  const second = open();
+  const second = await open();
   expect(second.capacity).toEqual(capacity);
   expect(second.read()).toEqual(before);
 });
 
 test("maps that may take no more memory stay as they are", async () => {
-  const datapath = open(1);
+  const datapath = await open(1);
   expect(await datapath.makeRoom({ ...NOTHING, frontends: SIZES.frontends })).toBe(false);
   expect(folders()).toHaveLength(1);
 });
 
 test("a change that fails leaves the smaller maps serving, and can be tried again", async () => {
-  const datapath = open();
+  const datapath = await open();
   datapath.configure(network);
   serve(datapath, FRONTEND, [{ address: POD, port: 8080 }]);
   datapath.attach(["eth0"]);
@@ -133,7 +133,7 @@ test("a change that fails leaves the smaller maps serving, and can be tried agai
 
 describe("maps of connections", () => {
   test("grow when they fill up, and an open connection goes on as if nothing had happened", async () => {
-    const datapath = open();
+    const datapath = await open();
     datapath.configure(network);
     serve(datapath, FRONTEND, [{ address: POD, port: 8080 }]);
     datapath.attach(["eth0"]);
@@ -155,7 +155,7 @@ describe("maps of connections", () => {
   });
 
   test("get what programs entered while the maps changed over, and keep what they were given since", async () => {
-    const datapath = open();
+    const datapath = await open();
     datapath.configure(network);
     datapath.attach(["eth0"]);
     const smaller = pinned("flows");
@@ -174,7 +174,7 @@ describe("maps of connections", () => {
   });
 
   test("that may take no more memory stay, and it is said which are full", async () => {
-    const datapath = open(1);
+    const datapath = await open(1);
     datapath.attach(["eth0"]);
     const map = pinned("flows");
     for (let number = 0; number < SIZES.flows; number++) map.set(flowKey(number), flowValue(1));
@@ -183,12 +183,12 @@ describe("maps of connections", () => {
   });
 
   test("are the larger ones after a start, also when Services' maps have stayed as they were", async () => {
-    const first = open();
+    const first = await open();
     first.attach(["eth0"]);
     fillFlows(pinned("flows"));
     await first.makeRoomForConnections();
     first.close();
-    open();
+    await open();
     expect(folders("flows")).toEqual([expect.stringMatching(/_8192$/)]);
   });
 });
@@ -198,7 +198,7 @@ describe("maps of nodes", () => {
   const large = { ...network, clusterNodeAddresses: [NODE, ...others] };
 
   test("grow before more is written than they hold, and what they held serves on", async () => {
-    const datapath = open(2 ** 30, { nodeAddresses: 8, networks: 8 });
+    const datapath = await open(2 ** 30, { nodeAddresses: 8, networks: 8 });
     datapath.configure(network);
     serve(datapath, FRONTEND, [{ address: POD, port: 8080 }]);
     datapath.attach(["eth0"]);
@@ -216,7 +216,7 @@ describe("maps of nodes", () => {
   });
 
   test("that may take no more memory are given what fits, this node's own first", async () => {
-    const datapath = open(1, { nodeAddresses: 8, networks: 8 });
+    const datapath = await open(1, { nodeAddresses: 8, networks: 8 });
     const capacity = await datapath.makeRoomForNode(nodeNeeds(large));
     const fitted = fitNetwork(large, capacity, "n1");
     expect(fitted.problems.map(({ reason }) => reason)).toEqual(["NodeAddressesFull"]);
@@ -227,7 +227,7 @@ describe("maps of nodes", () => {
   });
 
   test("take as many Pods whose sockets are left alone as there are", async () => {
-    const datapath = open(2 ** 30, { socketBypass: 4 });
+    const datapath = await open(2 ** 30, { socketBypass: 4 });
     const cgroups = Array.from({ length: 10 }, (_, index) => join(world.cgroup, `pod-${index}`));
     for (const cgroup of cgroups) {
       mkdirSync(cgroup);

@@ -12,18 +12,17 @@ import { attachAll } from "./attach.ts";
 import { cgroupId, findCgroup2 } from "./cgroup.ts";
 import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
-import { BpfObject } from "./libbpf.ts";
+import type { BpfObject } from "./libbpf.ts";
 import { MapCensus, type MapUsage } from "./map-census.ts";
 import { copyArray, copyEntries, copyHash, copyMissing, countEntries } from "./map-copy.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { networkNamespaceCookie } from "./network-namespace.ts";
 import { configureBypass, configureDevices, configureNode } from "./node-tables.ts";
 import { type ProgramInfo, programInfo } from "./object-info.ts";
-import { Pins } from "./pins.ts";
-import { requirePreconditions } from "./preconditions.ts";
+import type { Pins } from "./pins.ts";
+import { letGo, loadAtOnce, loadBeside } from "./program-loading.ts";
 import { ServiceTables } from "./service-tables.ts";
 import { type Released, SocketReleaser } from "./socket-releaser.ts";
-import { close } from "./syscall.ts";
 
 /** Sizes of all maps; those of `Capacity` hold Services, the others hold flows. */
 export type MapSizes = MapEntries;
@@ -46,8 +45,6 @@ const CONNECTION_MAPS = ["affinities", "socket_flows", "flows"] as const;
 
 export type ConnectionCounts = Readonly<Record<"affinities" | "socketFlows" | "flows", number>>;
 
-const objectFiles = ["socket_lb.bpf.o", "socket_guard.bpf.o", "tc.bpf.o"];
-
 /** How many per-CPU values a map has: the highest possible CPU and all below it. */
 function possibleCpus(): number {
   const text = readFileSync("/sys/devices/system/cpu/possible", "utf8").trim();
@@ -69,25 +66,25 @@ export class Datapath implements Kernel {
   readonly #pins: Pins;
   /** Where this datapath was made, which is the node's own network namespace. */
   readonly #namespace = networkNamespaceCookie();
-  readonly #objects: BpfObject[] = [];
-  readonly #fds = new Map<MapName, number>();
+  readonly #objects: BpfObject[];
+  readonly #fds: Map<MapName, number>;
   readonly #arrays = new Map<MapName, MappedArray>();
   readonly #tables: ServiceTables;
   #releaser: SocketReleaser | undefined;
   #census: MapCensus | undefined;
 
-  constructor(options: DatapathOptions) {
-    requirePreconditions(options);
+  constructor(options: DatapathOptions, loaded = loadAtOnce(options)) {
+    const { pins, objects, fds } = loaded;
     const sizes = { ...defaultEntries, ...options.sizes };
     this.capacity = sizes;
     this.sizes = sizes;
     this.#objectsDir = options.objectsDir;
     this.#acceleration = { mode: options.acceleration ?? "disabled", devices: [], refused: [] };
-    this.#cgroup = findCgroup2(options.cgroupRoot);
-    this.#pins = new Pins(options.bpfRoot, sizes);
+    this.#pins = pins;
+    this.#objects = objects;
+    this.#fds = fds;
     try {
-      const files = this.#acceleration.mode === "disabled" ? objectFiles : [...objectFiles, "xdp.bpf.o"];
-      for (const file of files) this.#load(join(options.objectsDir, file));
+      this.#cgroup = findCgroup2(options.cgroupRoot);
       this.#tables = new ServiceTables(
         this.#hash("frontends"),
         this.#array("selections"),
@@ -101,27 +98,14 @@ export class Datapath implements Kernel {
     }
   }
 
-  /** Gives the object the maps that are pinned, and pins those that it made. */
-  #load(path: string): void {
-    const object = new BpfObject(path);
-    this.#objects.push(object);
-    const fresh: MapName[] = [];
-    for (const name of Object.keys(this.#pins.shapes) as MapName[]) {
-      const fd = this.#fds.get(name) ?? this.#pins.openMap(name);
-      if (fd === undefined) {
-        object.resizeMap(name, this.#pins.shapes[name].entries);
-        fresh.push(name);
-      } else {
-        this.#fds.set(name, fd);
-        object.reuseMap(name, fd);
-      }
-    }
-    object.load();
-    for (const name of fresh) {
-      this.#pins.pinMap(name, object.mapFd(name));
-      const fd = this.#pins.openMap(name);
-      if (fd === undefined) throw new KernelError(`map ${name} vanished from ${path} right after it was pinned`);
-      this.#fds.set(name, fd);
+  /** The same while other work goes on: the programs are verified on another thread. */
+  static async open(options: DatapathOptions): Promise<Datapath> {
+    try {
+      return new Datapath(options, await loadBeside(options));
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      // What stands in the way is said in full only here.
+      return new Datapath(options);
     }
   }
 
@@ -291,8 +275,6 @@ export class Datapath implements Kernel {
     this.#census = undefined;
     for (const array of this.#arrays.values()) array.close();
     this.#arrays.clear();
-    for (const object of this.#objects.splice(0)) object.close();
-    for (const fd of this.#fds.values()) close(fd);
-    this.#fds.clear();
+    letGo({ pins: this.#pins, objects: this.#objects, fds: this.#fds });
   }
 }

@@ -127,6 +127,18 @@ export class BpfObject {
     );
   }
 
+  /**
+   * The same on another thread, and nothing else may be done with the object meanwhile. What libbpf says of a refusal is not
+   * heard there.
+   */
+  async loadBeside(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    setPrint(null);
+    objectLoad.async(this.#object, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)));
+    const result = await promise.finally(() => setPrint(printer));
+    if (result < 0) throw KernelError.from(`loading ${this.#path}`, -result);
+  }
+
   /** Valid until `close`. */
   mapFd(name: string): number {
     return mapFd(this.#map(name)) as number;
