@@ -3,17 +3,16 @@
 import { mapMemoryMb } from "../kernel/map-memory.ts";
 import { type Measurement, measured, type Subject } from "../results.ts";
 import { rotated } from "../statistics.ts";
-import { MOST_SERVICES_OF_NFTABLES, Nonsense, type Suite, type SuiteOptions } from "../suite.ts";
+import { MOST_SERVICES_OF_NFTABLES, type Suite, type SuiteOptions } from "../suite.ts";
 import { BenchWorld } from "../world/bench-world.ts";
 import { longestStallMs, type ServiceProxy, startAgent, startKubeProxy } from "../world/proxies.ts";
-import { allServed, clientOf } from "../world/served.ts";
+import { allServed, steered } from "../world/served.ts";
 
 type Setup = "ours" | "iptables" | "nftables";
 
 const ENDPOINTS = 10;
 /** A full load of iptables takes a quarter of a minute at this size, and grows faster than it. */
 const MOST_SERVICES_OF_IPTABLES = 10_000;
-const STEER_TIMEOUT_MS = 60_000;
 /** kube-proxy holds changes back for a second after each; none is held back by the one before. */
 const PAUSE_MS = { ours: 100, iptables: 1_200, nftables: 1_200 };
 /** Different from one change to the next, so that no period of anybody's is always met at the same point. */
@@ -82,17 +81,8 @@ class ControlBench {
     this.#sample("CPU of an endpoint change", setup, "ms", "less", [perChange]);
   }
 
-  /** From the bytes' way to the socket until a new connection reaches the new place. */
   async #steerMs(world: BenchWorld, setup: Setup, place: number): Promise<number> {
-    const seen = clientOf(world.side(setup)).until(world.moving(place), STEER_TIMEOUT_MS);
-    // The client asks without a break while the change comes.
-    await pause(20);
-    const { atNs } = await world.api({ op: "move", place });
-    const { atNs: steeredNs, failed } = await seen;
-    if (steeredNs === 0)
-      throw new Nonsense(`${setup}: the moved endpoint got no connection within ${STEER_TIMEOUT_MS} ms`);
-    const ms = (steeredNs - Number(atNs)) / 1e6;
-    if (ms < 0) throw new Nonsense(`${setup}: the new endpoint answered ${-ms} ms before it was announced`);
+    const { ms, failed } = await steered(world, world.side(setup), place);
     if (failed > 0) this.#sample("connections lost in a change", setup, "count", "less", [failed]);
     return ms;
   }

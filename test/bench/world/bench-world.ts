@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Namespaces for a comparison: one with all backends and the API server, and for each setup a node with a client before it.
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../../support/netns.ts";
+import { makeCertificate } from "./certificate.ts";
 import {
+  API_PORT,
   BACKEND_NETWORK,
   BACKEND_PORT,
   backendAddress,
   balancerAddress,
+  type ClusterNode,
   type ClusterShape,
   movingBackend,
   movingService,
@@ -20,7 +22,7 @@ import {
   serviceAt,
 } from "./cluster-objects.ts";
 import { LineProcess } from "./line-process.ts";
-import { compileLoad, LoadClient, startServer, type Target } from "./load.ts";
+import { Backends, compileLoad, LoadClient, type Target } from "./load.ts";
 import type { ReplayCommand, ReplayReply } from "./replay-server.ts";
 
 /**
@@ -28,8 +30,6 @@ import type { ReplayCommand, ReplayReply } from "./replay-server.ts";
  * `none-again` is the same once more, for the noise, and `generator` is a node whose device is the end of the road.
  */
 export type Setup = "none" | "none-again" | "generator" | "ours" | "ours-xdp" | "iptables" | "nftables";
-
-export const API_PORT = 6443;
 
 /** One node, with the client whose packets pass it. */
 export interface Side {
@@ -59,6 +59,7 @@ export class BenchWorld {
   readonly #cluster: Netns;
   readonly #program: string;
   #api: LineProcess | undefined;
+  #backends: Backends | undefined;
 
   constructor(shape: ClusterShape, setups: readonly Setup[]) {
     this.shape = shape;
@@ -113,29 +114,46 @@ export class BenchWorld {
     return side;
   }
 
-  /** Backends listen, and the API server answers with all objects. */
+  /** Backends listen, and the API server's stand-in answers with all objects. */
   async start(): Promise<void> {
-    await startServer(this.#program, this.#cluster, this.cleanup, BACKEND_PORT);
-    const [key, cert] = [join(this.directory, "key.pem"), join(this.directory, "ca.crt")];
-    const names = [...this.sides.values()].map(({ apiAddress }) => `IP:${apiAddress}`).join(",");
-    const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench";
-    const files = ["-addext", `subjectAltName=${names}`, "-keyout", key, "-out", cert];
-    execFileSync("openssl", [...request.split(" "), ...files], { stdio: "ignore" });
-    writeFileSync(join(this.directory, "token"), "bench\n");
-    const nodes = [...this.sides.values()].map(({ nodeName, nodeAddress }) => ({
-      name: nodeName,
-      address: nodeAddress,
-    }));
+    await this.startBackends();
     const program = join(import.meta.dirname, "replay-server.ts");
-    const memory = "--max-old-space-size=6000";
-    const argv = [process.execPath, memory, "--disable-warning=ExperimentalWarning", program, this.directory];
-    const what = [String(API_PORT), JSON.stringify(this.shape), JSON.stringify(nodes)];
-    this.#api = new LineProcess("the API server's stand-in", this.#cluster.start([...argv, ...what]), this.cleanup);
-    await this.#api.heard();
+    const argv = ["--max-old-space-size=6000", program, this.directory];
+    await this.serveObjects(argv, [String(API_PORT), JSON.stringify(this.shape), JSON.stringify(this.nodes)]);
+  }
+
+  /** With the credentials that an API server and its clients need. */
+  async startBackends(): Promise<void> {
+    this.#backends = await Backends.start(this.#program, this.#cluster, this.cleanup, BACKEND_PORT);
+    makeCertificate(
+      this.directory,
+      [...this.sides.values()].map(({ apiAddress }) => apiAddress),
+    );
+    writeFileSync(join(this.directory, "token"), "bench\n");
+  }
+
+  /** Starts the program that changes objects when told by `api`; resolves with what it says when they are all there. */
+  async serveObjects<T>(argv: readonly string[], what: readonly string[]): Promise<T> {
+    const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
+    this.#api = new LineProcess(
+      "what serves the objects",
+      this.#cluster.start([...node, ...argv, ...what]),
+      this.cleanup,
+    );
+    return await this.#api.heard<T>();
+  }
+
+  get nodes(): ClusterNode[] {
+    return [...this.sides.values()].map(({ nodeName, nodeAddress }) => ({ name: nodeName, address: nodeAddress }));
+  }
+
+  get backends(): Backends {
+    if (this.#backends === undefined) throw new Error("the backends were not started");
+    return this.#backends;
   }
 
   api(command: ReplayCommand): Promise<ReplayReply> {
-    if (this.#api === undefined) throw new Error("the API server's stand-in was not started");
+    if (this.#api === undefined) throw new Error("nothing serves the objects yet");
     return this.#api.ask(JSON.stringify(command));
   }
 
@@ -157,10 +175,10 @@ export class BenchWorld {
     return { address, port: BACKEND_PORT, firstBackend: address, backends: 1 };
   }
 
-  /** The moving Service, as answered from one place. */
-  moving(place: number): Target {
+  /** The moving Service, as answered from one place, or from one of some in a row. */
+  moving(place: number, places = 1): Target {
     const address = serviceAddress(movingService(this.shape));
-    return { address, port: SERVICE_PORT, firstBackend: movingBackend(place), backends: 1 };
+    return { address, port: SERVICE_PORT, firstBackend: movingBackend(place), backends: places };
   }
 
   [Symbol.dispose](): void {

@@ -3,21 +3,29 @@
 
 export const SERVICE_PORT = 80;
 export const BACKEND_PORT = 8080;
+export const API_PORT = 6443;
 export const SERVICE_NETWORK = "100.64.0.0/10";
+/** As much of it as an API server takes: of its addresses the first is its own Service's. */
+export const API_SERVICE_NETWORK = "100.64.0.0/12";
+const API_SERVICE = "100.64.0.1";
 export const BACKEND_NETWORK = "10.128.0.0/9";
-const FIRST_SERVICE = 0x64_40_00_00;
+/** After those that an API server keeps for itself. */
+const FIRST_SERVICE = 0x64_40_01_00;
 const FIRST_BACKEND = 0x0a_80_00_00;
-/** Backends of the one Service whose endpoint moves; far from all others. */
+/** Backends of the one Service whose endpoint moves, and after them those of churn; far from all others. */
 const FIRST_MOVING = 0x0a_ff_00_00;
+const MOST_PLACES = 1_000;
 const FIRST_BALANCER = 0xcb_00_71_01;
 const ENDPOINTS_PER_SLICE = 100;
 const CREATED = "2026-01-01T00:00:00Z";
-const NAMESPACE = "bench";
+export const NAMESPACE = "bench";
 
 export interface ClusterShape {
   readonly services: number;
   /** Endpoints of each Service. */
   readonly endpoints: number;
+  /** Also the Service that an API server makes for itself. */
+  readonly apiService?: boolean;
 }
 
 export interface ClusterNode {
@@ -41,6 +49,8 @@ export const backendAddress = (shape: ClusterShape, service: number, endpoint = 
 /** The Service whose endpoint moves comes after the last one. */
 export const movingService = (shape: ClusterShape): number => shape.services;
 export const movingBackend = (place: number): string => dotted(FIRST_MOVING + place);
+/** What a churned Service has in place of its first backend, every second time. */
+export const churnedBackend = (service: number): string => dotted(FIRST_MOVING + MOST_PLACES + (service % 1000));
 
 export type Position = "first" | "middle" | "last";
 export const positions: readonly Position[] = ["first", "middle", "last"];
@@ -50,6 +60,12 @@ export const serviceAt = ({ services }: ClusterShape, position: Position): numbe
 
 /** Only the probed Services have addresses for clients from outside, so that the others cost what a ClusterIP costs. */
 export const balancerAddress = (position: Position): string => dotted(FIRST_BALANCER + positions.indexOf(position));
+export const movingBalancer = dotted(FIRST_BALANCER + positions.length);
+
+const balancersOf = (shape: ClusterShape, service: number): string[] =>
+  service === movingService(shape)
+    ? [movingBalancer]
+    : positions.filter((position) => serviceAt(shape, position) === service).map(balancerAddress);
 
 const identity = (name: string, version: number) => ({
   name,
@@ -62,8 +78,8 @@ const identity = (name: string, version: number) => ({
 const nameOf = (service: number): string => `service-${String(service).padStart(6, "0")}`;
 
 export function serviceObject(shape: ClusterShape, service: number): KubernetesObject {
-  const balancers = positions.filter((position) => serviceAt(shape, position) === service).map(balancerAddress);
-  const outside = balancers.length > 0 && service < shape.services;
+  const balancers = balancersOf(shape, service);
+  const outside = balancers.length > 0;
   return {
     apiVersion: "v1",
     kind: "Service",
@@ -83,6 +99,28 @@ export function serviceObject(shape: ClusterShape, service: number): KubernetesO
     status: { loadBalancer: outside ? { ingress: balancers.map((ip) => ({ ip, ipMode: "VIP" })) } : {} },
   };
 }
+
+/** As an API server makes it; with no endpoints, as nobody writes them here. */
+const apiServiceObject: KubernetesObject = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: {
+    ...{ name: "kubernetes", namespace: "default", uid: "kubernetes-uid", resourceVersion: "1" },
+    ...{ creationTimestamp: CREATED, labels: { component: "apiserver", provider: "kubernetes" } },
+  },
+  spec: {
+    ...{ type: "ClusterIP", clusterIP: API_SERVICE, clusterIPs: [API_SERVICE], ipFamilies: ["IPv4"] },
+    ...{ ipFamilyPolicy: "SingleStack", internalTrafficPolicy: "Cluster", sessionAffinity: "None" },
+    ports: [{ name: "https", protocol: "TCP", port: 443, targetPort: API_PORT }],
+  },
+  status: { loadBalancer: {} },
+};
+
+/** All, with the moving one last of those that are numbered. */
+export const servicesOf = (shape: ClusterShape): KubernetesObject[] => [
+  ...Array.from({ length: shape.services + 1 }, (_, service) => serviceObject(shape, service)),
+  ...(shape.apiService ? [apiServiceObject] : []),
+];
 
 export function sliceObject(
   service: number,

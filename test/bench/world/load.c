@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Loads a Service and times it: `serve PORT` answers with the address that was reached; `ask` does what its stdin says. */
+/* Loads a Service and times it: `serve PORT` answers with the address that was reached; `ask` does what its stdin says.
+ * A server that is told `refuse ADDRESS` resets new connections to it from then on, and keeps those that there are.
+ */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +24,7 @@
 #define IMPATIENT_US 20000
 /* A sweep that misses so many has seen enough. */
 #define MOST_MISSED 20
+#define MOST_REFUSED 1024
 
 /* Backends that may answer: `count` addresses from `first`, in host order. */
 struct expected {
@@ -285,6 +288,49 @@ static void answer(int fd, uint32_t times)
 			return;
 }
 
+static uint32_t refused[MOST_REFUSED];
+static int refusals;
+
+/* Says so when new connections to the address on stdin are reset from now on. */
+static void refuse(void)
+{
+	char said[64] = {}, address[32];
+	ssize_t got = read(STDIN_FILENO, said, sizeof(said) - 1);
+
+	if (got <= 0 || sscanf(said, "refuse %31s", address) != 1 || refusals == MOST_REFUSED)
+		exit(got <= 0 ? 0 : 2);
+	refused[refusals++] = endpoint(address, 0).sin_addr.s_addr;
+	printf("{\"refused\":%d}\n", refusals);
+	fflush(stdout);
+}
+
+static bool is_refused(int fd)
+{
+	struct sockaddr_in reached;
+	socklen_t size = sizeof(reached);
+
+	if (!refusals || getsockname(fd, (struct sockaddr *)&reached, &size))
+		return false;
+	for (int at = 0; at < refusals; at++)
+		if (refused[at] == reached.sin_addr.s_addr)
+			return true;
+	return false;
+}
+
+static void welcome(int poll, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+	struct linger none = {.l_onoff = 1};
+
+	if (is_refused(fd)) {
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+		close(fd);
+		return;
+	}
+	epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
+	answer(fd, 1);
+}
+
 static int serve(int port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -304,6 +350,11 @@ static int serve(int port)
 		perror("load: listen");
 		return 1;
 	}
+	event.data.fd = STDIN_FILENO;
+	if (epoll_ctl(poll, EPOLL_CTL_ADD, STDIN_FILENO, &event)) {
+		perror("load: stdin");
+		return 1;
+	}
 	printf("{\"listening\":%d}\n", port);
 	fflush(stdout);
 	for (;;) {
@@ -311,11 +362,12 @@ static int serve(int port)
 
 		for (int index = 0; index < events; index++) {
 			if (ready[index].data.fd == listener) {
-				while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-					event.data.fd = fd;
-					epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
-					answer(fd, 1);
-				}
+				while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+					welcome(poll, fd);
+				continue;
+			}
+			if (ready[index].data.fd == STDIN_FILENO) {
+				refuse();
 				continue;
 			}
 			fd = ready[index].data.fd;

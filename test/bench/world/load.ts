@@ -78,7 +78,22 @@ export class LoadClient {
 }
 
 /** Answers on every address of the namespace. */
-export async function startServer(program: string, netns: Netns, cleanup: Cleanup, port: number): Promise<void> {
-  const argv = [program, "serve", String(port)];
-  await new LineProcess(`the load server in ${netns.name}`, netns.start(argv), cleanup).heard();
+export class Backends {
+  readonly #process: LineProcess;
+
+  private constructor(process: LineProcess) {
+    this.#process = process;
+  }
+
+  static async start(program: string, netns: Netns, cleanup: Cleanup, port: number): Promise<Backends> {
+    const argv = [program, "serve", String(port)];
+    const process = new LineProcess(`the load server in ${netns.name}`, netns.start(argv), cleanup);
+    await process.heard();
+    return new Backends(process);
+  }
+
+  /** From now on new connections to the address are reset; those that there are go on. */
+  refuse(address: string): Promise<unknown> {
+    return this.#process.ask(`refuse ${address}`);
+  }
 }

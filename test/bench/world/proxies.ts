@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts what serves the Services of a node: our agent as a process, or the real kube-proxy in one of its modes.
-import type { ChildProcess } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { obtain } from "../../../stacks/local/toolchain/build.ts";
 import { compileAgent } from "../../../stacks/local/toolchain/compile-agent.ts";
-import { API_PORT, type BenchWorld, type Side } from "./bench-world.ts";
+import type { BenchWorld, Side } from "./bench-world.ts";
+import { API_PORT } from "./cluster-objects.ts";
+import { LoggedProcess } from "./logged-process.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
 const CLOCK_TICKS = 100;
@@ -18,37 +19,10 @@ export interface Usage {
   readonly peakRssMb: number;
 }
 
-/** A proxy that runs; `startedNs` is CLOCK_MONOTONIC right before it was started. */
-export class ServiceProxy {
-  readonly startedNs: bigint;
-  readonly logFile: string;
-  readonly #name: string;
-  readonly #child: ChildProcess;
-
-  constructor(world: BenchWorld, side: Side, argv: readonly string[]) {
-    this.#name = side.setup;
-    this.logFile = join(world.directory, `${side.setup}.log`);
-    const log = openSync(this.logFile, "a");
-    this.startedNs = process.hrtime.bigint();
-    this.#child = side.node.start(["sh", "-c", 'exec "$@" >&3 2>&3', "sh", ...argv], undefined, [log]);
-    closeSync(log);
-    world.cleanup.add(() => this.#child.kill("SIGKILL"));
-  }
-
-  get pid(): number {
-    if (this.#child.pid === undefined) throw new Error(`${this.#name} did not start`);
-    return this.#child.pid;
-  }
-
-  /** The end of its log. */
-  lastLines(): string {
-    return readFileSync(this.logFile, "utf8").trim().split("\n").slice(-5).join("\n");
-  }
-
-  /** Throws with the end of its log when it has ended. */
-  checkAlive(): void {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) return;
-    throw new Error(`${this.#name} ended with ${this.#child.signalCode ?? this.#child.exitCode}:\n${this.lastLines()}`);
+/** A proxy that runs. */
+export class ServiceProxy extends LoggedProcess {
+  constructor(world: BenchWorld, { setup, node }: Side, argv: readonly string[]) {
+    super(setup, join(world.directory, `${setup}.log`), node, argv, world.cleanup);
   }
 
   usage(): Usage {
@@ -62,13 +36,6 @@ export class ServiceProxy {
       rssMb: megabytes("VmRSS"),
       peakRssMb: megabytes("VmHWM"),
     };
-  }
-
-  async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
-    this.#child.kill(signal);
-    await ended;
   }
 }
 
