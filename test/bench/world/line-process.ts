@@ -23,7 +23,8 @@ export class LineProcess {
     createInterface({ input: child.stdout }).on("line", (line) => this.#waiting.shift()?.resolve(JSON.parse(line)));
     // A write to a process that has ended is reported by its end.
     child.stdin.on("error", () => undefined);
-    child.once("exit", (code, signal) => {
+    // Not "exit", after which its last words may still come.
+    child.once("close", (code, signal) => {
       this.#ended = new Error(`${name} ended with ${signal ?? code}`);
       for (const { reject } of this.#waiting.splice(0)) reject(this.#ended);
     });
