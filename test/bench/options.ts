@@ -94,7 +94,7 @@ export function usage(suites: readonly Pick<Suite, "name" | "what" | "services">
 Measures this datapath beside the real kube-proxy (iptables and nftables mode) and beside no load balancer at all, in
 network namespaces of this box, interleaved. Needs root. Writes results.json, report.html and plots as SVG and PNG.
 
-  --quick              small sizes and few samples, about a minute: shows that all works, says nothing about speed
+  --quick              small sizes and few samples, two to three minutes: shows that all works, says nothing about speed
   --only SUITE,...     only these suites
   --services N,...     these numbers of Services instead of each suite's own
   --rounds N           rounds of each measurement (${ROUNDS.full}; with --quick ${ROUNDS.quick})

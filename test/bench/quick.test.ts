@@ -39,6 +39,8 @@ test("every suite measures, each with all of its setups, and the report is writt
     "generator",
     "iptables",
     "nftables",
+    "ours (API server)",
+    "ours (replayed)",
   ])
     expect([...setups]).toContain(setup);
   for (const { summary } of results.measurements) expect(summary.n).toBeGreaterThan(0);

@@ -16,6 +16,7 @@ export interface CostTable {
 
 const last = (what: string): Query => ({ suite: "connect", what, position: "last" });
 const control = (what: string): Query => ({ suite: "control", what });
+const sources = (what: string): Query => ({ suite: "sources", what });
 
 const tables: readonly { readonly title: string; readonly columns: readonly Column[] }[] = [
   {
@@ -39,6 +40,20 @@ const tables: readonly { readonly title: string; readonly columns: readonly Colu
       { head: "its CPU, s", query: control("CPU of cold start") },
       { head: "RSS, MB", query: control("RSS") },
       { head: "map memory, MB", query: control("map memory") },
+    ],
+  },
+  {
+    title: "The same objects from an API server and replayed",
+    columns: [
+      { head: "frontends", query: sources("frontends") },
+      { head: "backends", query: sources("backends") },
+      { head: "endpoints", query: sources("endpoints") },
+      { head: "cold start, s", query: sources("cold start") },
+      { head: "its CPU, s", query: sources("CPU of cold start") },
+      { head: "endpoint change p50, ms", query: sources("endpoint change") },
+      { head: "p99, ms", query: sources("endpoint change"), statistic: "p99" },
+      { head: "CPU of one, ms", query: sources("CPU of an endpoint change") },
+      { head: "RSS, MB", query: sources("RSS") },
     ],
   },
 ];

