@@ -24,6 +24,8 @@ export interface Config {
   /** Empty: found out. */
   readonly devices: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
+  /** NodePorts are served at the nodes' addresses in these; empty: at all. */
+  readonly nodePortCidrs: readonly string[];
   /** No program of the node may bind to a port that a NodePort has. */
   readonly bindProtection: boolean;
   readonly http: { readonly host: string; readonly port: number };
@@ -66,6 +68,7 @@ const DEFAULTS = {
   ipv6NativeRoutingCIDR: "",
   devices: "",
   "nodePort.range": "30000,32767",
+  "nodePort.addresses": "",
   "nodePort.bindProtection": true,
   kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
   metricsBindAddress: "127.0.0.1:10249",
@@ -127,6 +130,7 @@ export function parseConfig(json: unknown, { nodeName, apiServerHost = "" }: Sur
     devices: wordsOf(values.devices),
     bindProtection: values["nodePort.bindProtection"],
     nodePortRange: portRange(values["nodePort.range"]),
+    nodePortCidrs: networks("nodePort.addresses", values["nodePort.addresses"]),
     http: bindAddress("kubeProxyReplacementHealthzBindAddr", values.kubeProxyReplacementHealthzBindAddr),
     kubeProxyHttp:
       values.metricsBindAddress === "" ? undefined : bindAddress("metricsBindAddress", values.metricsBindAddress),

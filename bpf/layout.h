@@ -143,6 +143,8 @@ enum address_flags {
 	ADDRESS_OWN = 1 << 0,
 	/* An address of any node of the cluster, this one included. */
 	ADDRESS_CLUSTER = 1 << 1,
+	/* NodePorts are not served there. */
+	ADDRESS_NO_NODE_PORT = 1 << 2,
 };
 
 enum device_flags {

@@ -117,7 +117,7 @@ static __always_inline int guard_bind(struct bpf_sock *socket, const struct addr
 	if (!config || !(config->flags & NODE_BIND_PROTECTION) || port < config->node_port_first ||
 	    port > config->node_port_last || bpf_get_netns_cookie(socket) != config->namespace)
 		return GUARD_PROCEED;
-	if (!address_is_any(address) && !(node_address_flags(address) & ADDRESS_OWN))
+	if (!address_is_any(address) && !address_has_node_ports(address, ADDRESS_OWN))
 		return GUARD_PROCEED;
 	if (!node_port_lookup(v4, bpf_htons(port), protocol) &&
 	    (v4 || !address_is_any(address) || !node_port_lookup(true, bpf_htons(port), protocol)))

@@ -6,6 +6,7 @@ import { type JudgedEndpoint, judgeEndpoints, PROTOCOL_NUMBERS } from "./endpoin
 import { type IpAddress, parseIp } from "./ip-address.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import { objectKey, type Snapshot } from "./kubernetes-objects.ts";
+import { nodePortAddresses } from "./node-port-addresses.ts";
 import { backendId, type FrontendKey, frontendId, type Protocol } from "./operation.ts";
 import { finish } from "./steps.ts";
 
@@ -26,6 +27,8 @@ export interface Asked {
   readonly port: number;
   /** Of this node, beside what its Node says. */
   readonly deviceAddresses: readonly string[];
+  /** Where NodePorts are served; empty: at all addresses of nodes. */
+  readonly nodePortCidrs: readonly string[];
   readonly nodeName: string;
 }
 
@@ -48,8 +51,9 @@ export function explain(snapshot: Snapshot, mirror: KernelMirror | undefined, as
 /** As the programs look it up: the exact address first, then the NodePort of any node. */
 function keysFor({ nodes }: Snapshot, { text, family }: IpAddress, protocol: Protocol, asked: Asked): FrontendKey[] {
   const ofNodes = [...nodes.objects.values()].flatMap((node) => [...node.internalIps, ...node.externalIps]);
-  const isNode = [...ofNodes, ...asked.deviceAddresses].some((address) => parseIp(address)?.text === text);
-  const addresses = isNode ? [text, `*${family}`] : [text];
+  const ofAll = nodePortAddresses([...ofNodes, ...asked.deviceAddresses], asked.nodePortCidrs);
+  const hasNodePorts = ofAll.some((address) => parseIp(address)?.text === text);
+  const addresses = hasNodePorts ? [text, `*${family}`] : [text];
   return addresses.map((address) => ({ address, port: asked.port, protocol }));
 }
 

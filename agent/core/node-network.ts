@@ -14,6 +14,11 @@ export interface NodeSettings {
   /** Networks outside the cluster to which pods go with their own addresses. */
   readonly nonMasqueradeCidrs: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
+  /**
+   * Where NodePorts are served; empty: at all addresses of nodes.
+   * @default []
+   */
+  readonly nodePortCidrs?: readonly string[];
   readonly masquerade: readonly IpFamily[];
   readonly socketLb: boolean;
   readonly bindProtection: boolean;
@@ -50,6 +55,7 @@ export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): Nod
       ...clusterNodeAddresses.map((address) => (familyOf(address) === 4 ? `${address}/32` : `${address}/128`)),
     ]),
     nodePortRange: settings.nodePortRange,
+    nodePortCidrs: settings.nodePortCidrs ?? [],
     masquerade: settings.masquerade,
     socketLb: settings.socketLb,
     bindProtection: settings.bindProtection,

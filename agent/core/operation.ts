@@ -121,9 +121,9 @@ export interface Capacity {
 
 /** Node-wide facts that the programs need besides Services. */
 export interface NodeNetwork {
-  /** Addresses of this node: NodePort answers on them and translated traffic leaves from `masqueradeAddress`. */
+  /** Addresses of this node: NodePort may answer on them and translated traffic leaves from `masqueradeAddress`. */
   readonly nodeAddresses: readonly string[];
-  /** Addresses of all nodes: socket LB serves NodePort on them. */
+  /** Addresses of all nodes: socket LB may serve NodePort on them. */
   readonly clusterNodeAddresses: readonly string[];
   readonly masqueradeAddress: string;
   /** This node's pod CIDRs: sources that are masqueraded. */
@@ -133,6 +133,11 @@ export interface NodeNetwork {
   /** Other destinations that see the pods' own addresses. */
   readonly nonMasqueradeCidrs: readonly string[];
   readonly nodePortRange: { readonly first: number; readonly last: number };
+  /**
+   * NodePorts are served at those addresses of nodes that lie in one of these networks; without any, at all of them.
+   * @default []
+   */
+  readonly nodePortCidrs?: readonly string[];
   /** Families of which the pods' packets leave the cluster with an address of the node. */
   readonly masquerade: readonly IpFamily[];
   readonly socketLb: boolean;

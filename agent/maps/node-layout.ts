@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of the node's own facts: its configuration, the nodes' addresses, and the networks around it.
+import { nodePortAddresses } from "../core/node-port-addresses.ts";
 import type { NodeNetwork } from "../core/operation.ts";
 import { ADDRESS_BYTES, type Cidr, isMappedV4, parseAddress, parseCidr, shortened } from "./address.ts";
 
@@ -15,6 +16,7 @@ const NODE_MASQUERADE_V6 = 8;
 const NODE_DSR = 16;
 const ADDRESS_OWN = 1;
 const ADDRESS_CLUSTER = 2;
+const ADDRESS_NO_NODE_PORT = 4;
 const NETWORK_LOCAL_PODS = 1;
 const NETWORK_NO_MASQUERADE = 2;
 const NETWORK_CLUSTER_PODS = 4;
@@ -57,9 +59,11 @@ export function encodeNodeConfig(network: NodeNetwork, namespace: bigint): Buffe
 /** What `node_addresses` holds. */
 export function nodeAddressEntries(network: NodeNetwork): Entries {
   const flags = new Map<string, number>();
+  const all = [...network.nodeAddresses, ...network.clusterNodeAddresses];
+  const serving = new Set(nodePortAddresses(all, network.nodePortCidrs ?? []));
   const add = (text: string, flag: number): void => {
     const key = parseAddress(text).toString("hex");
-    flags.set(key, (flags.get(key) ?? 0) | flag);
+    flags.set(key, (flags.get(key) ?? 0) | flag | (serving.has(text) ? 0 : ADDRESS_NO_NODE_PORT));
   };
   for (const address of network.nodeAddresses) add(address, ADDRESS_OWN | ADDRESS_CLUSTER);
   for (const address of network.clusterNodeAddresses) add(address, ADDRESS_CLUSTER);

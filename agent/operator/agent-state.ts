@@ -23,6 +23,9 @@ export interface AgentState {
     readonly masqueradeAddress: string;
     readonly nodeAddresses: readonly string[];
     readonly nodePortRange: { readonly first: number; readonly last: number };
+    /** Those of this node's addresses at which NodePorts are served: all, or what the networks hold. */
+    readonly nodePortAddresses: readonly string[];
+    readonly nodePortCidrs: readonly string[];
     readonly devices: readonly string[];
   };
   readonly acceleration: AccelerationState;
@@ -48,7 +51,7 @@ export interface ListedService {
 export interface AgentAnswers {
   "/state": AgentState;
   "/state/services": { readonly services: readonly ListedService[] };
-  "/state/explain": { readonly frontends: readonly Explanation[] };
+  "/state/explain": { readonly frontends: readonly Explanation[]; readonly nodePortCidrs: readonly string[] };
 }
 
 const TIMEOUT_MS = 10_000;

@@ -41,9 +41,10 @@ export async function runExplain(
   { port, output }: OperatorOptions,
   write: (text: string) => void,
 ): Promise<number> {
-  const { frontends } = await askAgent(port, "/state/explain", { address: asked.address, port: String(asked.port) });
+  const query = { address: asked.address, port: String(asked.port) };
+  const { frontends, nodePortCidrs } = await askAgent(port, "/state/explain", query);
   const text = `${asked.address}:${asked.port}`;
-  write(output === "json" ? json(frontends) : lines(renderExplanation(text, frontends)));
+  write(output === "json" ? json(frontends) : lines(renderExplanation(text, frontends, nodePortCidrs)));
   return frontends.length > 0 ? 0 : 1;
 }
 

@@ -35,6 +35,7 @@ export function renderStatus(state: AgentState): string[] {
       ["XDP acceleration:", accelerationText(state.acceleration)],
       ["Node addresses:", network?.nodeAddresses.join(", ") || "not known yet"],
       ["NodePort range:", range ?? "not known yet"],
+      ["NodePorts at:", nodePortsText(network)],
       [
         "Services:",
         `${state.services}, ${state.frontends} frontends, ${state.endpoints} endpoints, ${state.hostPorts} Pods with host ports`,
@@ -51,6 +52,13 @@ export function renderStatus(state: AgentState): string[] {
       ...state.maps.map(({ map, used, capacity }) => [map, String(used), String(capacity), percent(used, capacity)]),
     ]),
   ];
+}
+
+function nodePortsText(network: AgentState["network"]): string {
+  if (network === undefined) return "not known yet";
+  const { nodePortAddresses, nodePortCidrs } = network;
+  if (nodePortCidrs.length === 0) return "all node addresses";
+  return `${nodePortAddresses.join(", ") || "no address of this node"}, by nodePort.addresses ${nodePortCidrs.join(", ")}`;
 }
 
 function masqueradeText(network: AgentState["network"]): string {
@@ -82,12 +90,22 @@ export function renderDrops(counters: AgentState["counters"]): string[] {
   return columns([["REASON", "COUNT"], ...rows]);
 }
 
-export function renderExplanation(asked: string, frontends: readonly Explanation[]): string[] {
-  if (frontends.length === 0) return [`${asked} is no frontend on this node: packets to it are left alone.`];
-  return frontends.flatMap((frontend, index) => [...(index > 0 ? [""] : []), ...explainOne(frontend)]);
+export function renderExplanation(
+  asked: string,
+  frontends: readonly Explanation[],
+  nodePortCidrs: readonly string[],
+): string[] {
+  const where =
+    nodePortCidrs.length === 0 ? "" : `nodes' addresses in ${nodePortCidrs.join(", ")} (nodePort.addresses)`;
+  if (frontends.length === 0) {
+    const elsewhere = where === "" ? [] : [`NodePorts are served only at ${where}.`];
+    return [`${asked} is no frontend on this node: packets to it are left alone.`, ...elsewhere];
+  }
+  return frontends.flatMap((frontend, index) => [...(index > 0 ? [""] : []), ...explainOne(frontend, where)]);
 }
 
-function explainOne(frontend: Explanation): string[] {
+/** `where` NodePorts are served, if not at all addresses of nodes. */
+function explainOne(frontend: Explanation, where: string): string[] {
   const { key, kernel, insidePolicy, outsidePolicy } = frontend;
   const split = insidePolicy !== outsidePolicy;
   const mark = (selected: boolean) => (selected ? "in" : "out");
@@ -100,6 +118,7 @@ function explainOne(frontend: Explanation): string[] {
         "  served to",
         frontend.scope === "external" ? "the cluster and packets from outside" : "clients on this node and its Pods",
       ],
+      ...(key.address.startsWith("*") ? [["  served at", where || "all nodes' addresses"]] : []),
       ["  endpoints", split ? `${insidePolicy} from inside, ${outsidePolicy} from outside` : insidePolicy],
       ["  without any", frontend.noEndpoint === "drop" ? "dropped from outside, refused inside" : "refused"],
       ["  affinity", frontend.affinitySeconds > 0 ? `client address, ${frontend.affinitySeconds} s` : "none"],

@@ -5,6 +5,7 @@ import type { AccelerationState } from "../core/acceleration.ts";
 import { desiredState } from "../core/desired-state.ts";
 import { explain } from "../core/explanation.ts";
 import type { Snapshot } from "../core/kubernetes-objects.ts";
+import { nodePortAddresses } from "../core/node-port-addresses.ts";
 import type { Kernel, NodeNetwork } from "../core/operation.ts";
 import { frontendId } from "../core/operation.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -26,9 +27,10 @@ export function stateReport(sources: StateSources, path: string, query: URLSearc
   if (path === "/state/explain") {
     const { mirror } = sources.reconciler.account();
     const snapshot = sources.snapshot();
-    const deviceAddresses = sources.network(snapshot)?.nodeAddresses ?? [];
+    const { nodeAddresses: deviceAddresses = [], nodePortCidrs = [] } = sources.network(snapshot) ?? {};
     const asked = { address: query.get("address") ?? "", port: Number(query.get("port")) };
-    return { frontends: explain(snapshot, mirror, { ...asked, deviceAddresses, nodeName: sources.nodeName }) };
+    const of = { ...asked, deviceAddresses, nodePortCidrs, nodeName: sources.nodeName };
+    return { frontends: explain(snapshot, mirror, of), nodePortCidrs };
   }
   return undefined;
 }
@@ -41,11 +43,13 @@ function overview({ nodeName, kernel, reconciler, snapshot, network, devices }: 
     ...{ map, used: used[map], capacity: capacity[map] },
   }));
   const facts = network(snapshot());
+  const cidrs = facts?.nodePortCidrs ?? [];
   return {
     ...{ node: nodeName, kubeProxyReplacement: true, ...reconciler.status() },
     network: facts && {
       ...{ socketLb: facts.socketLb, masquerade: facts.masquerade, masqueradeAddress: facts.masqueradeAddress },
       ...{ nodeAddresses: facts.nodeAddresses, nodePortRange: facts.nodePortRange, devices: devices() },
+      ...{ nodePortAddresses: nodePortAddresses(facts.nodeAddresses, cidrs), nodePortCidrs: cidrs },
     },
     ...{ acceleration: kernel.acceleration, maps, drift, problems },
     counters: Object.fromEntries(Object.entries(kernel.counters()).map(([name, count]) => [name, Number(count)])),

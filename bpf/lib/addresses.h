@@ -64,6 +64,12 @@ static __always_inline __u32 node_address_flags(const struct address *address)
 	return flags ? *flags : 0;
 }
 
+/* Whether an address has `flag`, and NodePorts are served there. */
+static __always_inline bool address_has_node_ports(const struct address *address, __u32 flag)
+{
+	return (node_address_flags(address) & (flag | ADDRESS_NO_NODE_PORT)) == flag;
+}
+
 /* 127.0.0.0/8 or ::1. */
 static __always_inline bool address_is_loopback(const struct address *address)
 {

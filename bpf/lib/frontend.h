@@ -40,7 +40,7 @@ static __always_inline const struct frontend *frontend_lookup(const struct node_
 		return exact;
 	if (host_port < config->node_port_first || host_port > config->node_port_last)
 		return NULL;
-	if (!(node_address_flags(address) & address_flag))
+	if (!address_has_node_ports(address, address_flag))
 		return NULL;
 	return node_port_lookup(address_is_v4(address), port, protocol);
 }

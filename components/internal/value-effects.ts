@@ -122,6 +122,7 @@ const rows: readonly Row[] = [
     "none",
     "programs on a node may or may not bind a port that a NodePort has; no connection is touched",
   ],
+  ["nodePort.addresses", "flows-reset", "a NodePort is no longer served at an address that is left out"],
   ["nodePort.range", "flows-reset", "a NodePort outside of the new range is no longer served"],
   ["ipam", "node-restart", "pods keep addresses that the new allocator does not know: replace the nodes, one by one"],
   ["eni", "node-restart", "only nodes that join later get addresses in the new way: replace the nodes, one by one"],

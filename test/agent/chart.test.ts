@@ -88,6 +88,7 @@ test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs
   // Cilium's chart takes these, but lists no default.
   const unlisted = [
     "nodePort.range",
+    "nodePort.addresses",
     "socketLB.terminatePodConnections",
     "loadBalancer.algorithm",
     "loadBalancer.mode",
@@ -234,6 +235,7 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     ["bpf.masquerade=false", /bpf.masquerade = false with enableIPv4Masquerade = true/],
     ["bpf.masquerade=false,enableIPv4Masquerade=false", /bpf.masquerade = false with enableIPv6Masquerade = true/],
     ["ipMasqAgent.config.nonMasqueradeCIDRs={10.0.0.1}", /nonMasqueradeCIDRs\/0.*does not match pattern/],
+    ["nodePort.addresses={192.168.10.5}", /nodePort\/addresses\/0.*does not match pattern/],
     ["routingMode=tunnel", /routingMode.*must be 'native'/],
     ["ipam.mode=cluster-pool", /ipam\/mode.*must be 'kubernetes'/],
     ["loadBalancer.mode=geneve", /mode.*must be one of 'snat', 'dsr', 'hybrid'/],

@@ -39,6 +39,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   "loadBalancer.acceleration" .Values.loadBalancer.acceleration
   "maglev.tableSize" (int .Values.maglev.tableSize)
   "nodePort.range" .Values.nodePort.range
+  "nodePort.addresses" (join " " .Values.nodePort.addresses)
   "nodePort.bindProtection" .Values.nodePort.bindProtection
   "cni.install" .Values.cni.install
   "cni.confPath" .Values.cni.confPath

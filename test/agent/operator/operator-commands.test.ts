@@ -60,6 +60,7 @@ const snapshot: Snapshot = {
   nodes,
 };
 
+let network: NodeNetwork;
 let server: PatientListener;
 let port: number;
 let reconciler: Reconciler;
@@ -70,6 +71,7 @@ const write = (written: string) => {
 
 beforeEach(async () => {
   text = "";
+  network = NETWORK;
   const kernel = new FaultyKernel();
   const metrics = new Metrics({ counters: () => kernel.counters(), mapUsage: () => new Map() });
   reconciler = new Reconciler({
@@ -97,7 +99,7 @@ beforeEach(async () => {
   const sources = {
     ...{ nodeName: NODE, kernel: counting, reconciler },
     snapshot: () => snapshot,
-    network: () => NETWORK,
+    network: () => network,
     devices: () => ["eth0"],
   };
   const refuse = () => {
@@ -130,6 +132,31 @@ test("status says what is served and how full the maps are", async () => {
   expect(text).toMatch(/^Services: +1, 3 frontends, 2 endpoints, 0 Pods with host ports$/m);
   expect(text).toMatch(/^frontends +3 +100 +3\.0 %$/m);
   expect(text).toMatch(/^sourceRanges +1 +100 +1\.0 %$/m);
+});
+
+test("status and explain say at which addresses NodePorts are served", async () => {
+  const options = { port, output: "table" } as const;
+  await runStatus(options, write);
+  expect(text).toMatch(/^NodePorts at: +all node addresses$/m);
+  await runExplain(parseFrontend("192.0.2.1:30080"), options, write);
+  expect(text).toMatch(/served at +all nodes' addresses/);
+
+  text = "";
+  network = { ...NETWORK, nodeAddresses: ["192.0.2.1", "198.18.0.1"], nodePortCidrs: ["192.0.2.0/24"] };
+  await runStatus(options, write);
+  expect(text).toMatch(/^NodePorts at: +192\.0\.2\.1, by nodePort\.addresses 192\.0\.2\.0\/24$/m);
+  expect(await runExplain(parseFrontend("192.0.2.1:30080"), options, write)).toBe(0);
+  expect(text).toMatch(/served at +nodes' addresses in 192\.0\.2\.0\/24 \(nodePort\.addresses\)/);
+
+  text = "";
+  expect(await runExplain(parseFrontend("198.18.0.1:30080"), options, write)).toBe(1);
+  expect(text).toContain("198.18.0.1:30080 is no frontend on this node");
+  expect(text).toContain("NodePorts are served only at nodes' addresses in 192.0.2.0/24 (nodePort.addresses).");
+
+  text = "";
+  network = { ...NETWORK, nodePortCidrs: ["10.0.0.0/8"] };
+  await runStatus(options, write);
+  expect(text).toMatch(/^NodePorts at: +no address of this node, by nodePort\.addresses 10\.0\.0\.0\/8$/m);
 });
 
 test("service list has a line for each frontend", async () => {
