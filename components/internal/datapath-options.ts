@@ -144,6 +144,12 @@ export interface NodePortOptions {
    * @default "30000,32767"
    */
   range?: pulumi.Input<string>;
+  /**
+   * Networks such as `192.168.10.0/24`: NodePorts are served at the nodes' own addresses in one of them, and at no others.
+   * A family without a network here has no NodePorts.
+   * @default [], all addresses of the nodes; for Cilium one of each device and family
+   */
+  addresses?: pulumi.Input<pulumi.Input<string>[]>;
 }
 
 /** The node's CNI configuration. */

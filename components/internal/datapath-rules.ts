@@ -17,9 +17,9 @@ export interface DatapathCluster {
 
 const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
 
-/** The value at a dotted path, or `undefined`. */
+/** The value at a dotted path, an item of a list in brackets, or `undefined`. */
 export function valueAt(values: Values, path: string): unknown {
-  return path.split(".").reduce<unknown>((value, key) => (value as Values | undefined)?.[key], values);
+  return path.match(/[^.[\]]+/g)?.reduce<unknown>((value, key) => (value as Values | undefined)?.[key], values);
 }
 
 export function engineRule(engine: string): InputProblem[] {
@@ -143,6 +143,28 @@ export function nodePortRangeRule(values: Values): InputProblem[] {
   );
 }
 
+/** Each a network; of a family that `podCidrs` have, where these are given. */
+export function nodePortAddressesRule(values: Values, podCidrs?: readonly string[]): InputProblem[] {
+  const addresses = valueAt(values, "nodePort.addresses");
+  if (!Array.isArray(addresses)) return [];
+  const families = podCidrs?.map((podCidr) => parseCidr(podCidr)?.family);
+  return addresses.flatMap((text: unknown, index) => {
+    const path = `nodePort.addresses[${index}]`;
+    const network = typeof text === "string" ? parseCidr(text) : undefined;
+    if (network === undefined) {
+      return problem(
+        path,
+        `is ${JSON.stringify(text)}, which is not a network in CIDR form; write its first address and the length of its prefix, such as "192.168.10.0/24", or "192.168.10.5/32" for one address.`,
+      );
+    }
+    if (families === undefined || families.includes(network.family)) return [];
+    return problem(
+      path,
+      `is "${text}", and the cluster has no IPv${network.family}, so no NodePort would be served there; leave it out.`,
+    );
+  });
+}
+
 export function healthAddressRule(values: Values): InputProblem[] {
   const address = values["kubeProxyReplacementHealthzBindAddr"];
   const match =
@@ -219,6 +241,7 @@ export function combinationProblems(values: Values, cluster: DatapathCluster): I
     ...nativeRoutingCidrRule(values, cluster, 4),
     ...nativeRoutingCidrRule(values, cluster, 6),
     ...nodePortRangeRule(values),
+    ...nodePortAddressesRule(values, cluster.podCidrs),
     ...healthAddressRule(values),
     ...serviceMonitorRule(values),
     ...imageTagRule(values),

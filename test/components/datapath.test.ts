@@ -124,6 +124,25 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     "ipv6NativeRoutingCIDR",
     /not an IPv6 network/,
   ],
+  [
+    "an address without its prefix for NodePorts",
+    { nodePort: { addresses: ["192.168.10.0/24", "192.168.11.5"] } },
+    "nodePort.addresses[1]",
+    /"192\.168\.10\.5\/32" for one address/,
+  ],
+  [
+    "a network for NodePorts that begins in its middle, by Helm's road",
+    { helmValues: { nodePort: { addresses: ["192.168.10.1/24"] } } },
+    "helmValues.nodePort.addresses[0]",
+    /not a network in CIDR form/,
+  ],
+  [
+    "a network for NodePorts of a family that the cluster lacks",
+    { nodePort: { addresses: ["2001:db8::/32"] } },
+    "nodePort.addresses[0]",
+    /no IPv6.*leave it out/,
+  ],
+  ["one text for a list of networks", typed({ nodePort: { addresses: "10.0.0.0/8" } }), "nodePort.addresses", /array/],
   ["a NodePort range backwards", { nodePort: { range: "32767,30000" } }, "nodePort.range", /30000,32767/],
   [
     "a health address without a port",
@@ -215,6 +234,16 @@ describe("the inputs of Datapath", () => {
     ["neither", { enableIPv4Masquerade: false, enableIPv6Masquerade: false, bpf: { masquerade: false } }],
   ])("accept masquerading %s of a dual-stack cluster", async (_what, choice) => {
     expect(await problemsOf({ cluster: dualStack, ...choice })).toEqual([]);
+  });
+
+  it("accept networks of both families for NodePorts of a dual-stack cluster", async () => {
+    const addresses = ["192.168.10.0/24", "2001:db8:10::/64"];
+    expect(await problemsOf({ cluster: dualStack, nodePort: { addresses } })).toEqual([]);
+  });
+
+  it("name a wrong network for NodePorts once", async () => {
+    expect(await problemsOf({ nodePort: { addresses: ["everywhere"] } })).toHaveLength(1);
+    expect(await problemsOf({ helmValues: { nodePort: { addresses: ["everywhere"] } } })).toHaveLength(1);
   });
 
   it("refuse an IPv6 network that leaves pods out", async () => {

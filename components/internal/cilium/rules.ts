@@ -2,7 +2,7 @@
 // All rules for an installation of Cilium, and the place at which the user wrote what breaks one.
 
 import { apiServerRule, withoutApiServer } from "../api-server-values.ts";
-import { nodePortRangeRule, type Values, valueAt } from "../datapath-rules.ts";
+import { nodePortAddressesRule, nodePortRangeRule, type Values, valueAt } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
 import { keyProblems } from "./known-keys.ts";
 import type { CiliumSetting } from "./modes.ts";
@@ -45,6 +45,7 @@ const rules: readonly Rule[] = [
   service.maglevSeedRule,
   service.ciliumHealthAddressRule,
   rangeRule,
+  (values) => nodePortAddressesRule(values),
   routing.bpfMasqueradeRule,
   routing.masqueradeInterfacesRule,
   routing.chainingExclusiveRule,

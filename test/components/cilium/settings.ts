@@ -106,7 +106,7 @@ export const everyOption: Omit<Every, "prometheus"> & { readonly prometheus: Omi
   enableIPv4Masquerade: true,
   enableIPv6Masquerade: true,
   devices: "eth0,eth1",
-  nodePort: { range: "30000,32767" },
+  nodePort: { range: "30000,32767", addresses: ["192.168.10.0/24", "fd00:10::/64"] },
   kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
   cni: { install: true, confPath: "/etc/cni/net.d", binPath: "/opt/cni/bin", exclusive: true },
   prometheus: { enabled: true, serviceMonitor: { enabled: true, labels: { release: "kps" }, interval: "30s" } },

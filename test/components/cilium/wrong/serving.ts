@@ -109,6 +109,13 @@ const serving: Row[] = [
     /"32767,30000"/,
     /30000,32767/,
   ],
+  [
+    "an address without its prefix for NodePorts",
+    { nodePort: { addresses: ["192.168.11.5"] } },
+    "nodePort.addresses[0]",
+    /"192\.168\.11\.5", which is not a network/,
+    /for one address/,
+  ],
 ];
 
 export const servingConfigurations: readonly Wrong[] = [...on("bare-metal", serving)];
