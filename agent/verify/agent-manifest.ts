@@ -16,6 +16,10 @@ export const agentImage = (agent: V1DaemonSet): string | undefined => agentConta
 export const agentPullSecrets = (agent: V1DaemonSet): readonly string[] =>
   (agent.spec?.template.spec?.imagePullSecrets ?? []).flatMap(({ name }) => (name === undefined ? [] : [name]));
 
+/** Networks in which NodePorts are served, as the chart says; empty: at all addresses of the nodes. */
+export const agentNodePortCidrs = (agent: V1DaemonSet): readonly string[] =>
+  (agent.metadata?.annotations?.["sansproxy.io/node-port-addresses"] ?? "").split(" ").filter((cidr) => cidr !== "");
+
 /** Where the kubelet asks for readiness is where the agent answers. */
 export const agentEndpoint = (agent: V1DaemonSet): ProbeTargets["agent"] => {
   const container = agentContainer(agent);

@@ -2,7 +2,7 @@
 // A whole verification: readiness gate, objects of its own, probes on every node, judgement, and clean-up whatever happened.
 import { randomBytes } from "node:crypto";
 import type { V1Node, V1Service } from "@kubernetes/client-node";
-import { agentEndpoint, agentImage, agentPullSecrets } from "./agent-manifest.ts";
+import { agentEndpoint, agentImage, agentNodePortCidrs, agentPullSecrets } from "./agent-manifest.ts";
 import { judgeInStep } from "./agent-status.ts";
 import { CHECK, completeChecks, ORIGINS } from "./checks.ts";
 import { judgeReplacement } from "./cilium-status.ts";
@@ -88,9 +88,14 @@ const createBackends = async (
   const addresses = clusterIps(clusterIp);
   const kubernetes = await required(cluster, "default", "kubernetes");
   const dns = await required(cluster, "kube-system", "kube-dns");
+  const own = datapath.reportsState ? state.agent : undefined;
   return {
     clusterIp: { addresses, tcpPort: ECHO_PORT, udpPort: ECHO_PORT },
-    nodePort: { tcpPort: port(nodePort, "tcp"), udpPort: port(nodePort, "udp") },
+    nodePort: {
+      tcpPort: port(nodePort, "tcp"),
+      udpPort: port(nodePort, "udp"),
+      cidrs: own === undefined ? [] : agentNodePortCidrs(own),
+    },
     nodes: state.nodes.map((node) => ({
       name: node.metadata?.name ?? "",
       addresses: internalAddresses(node, clusterIps(nodePort)),
@@ -101,7 +106,7 @@ const createBackends = async (
       addresses,
     },
     kubernetes: { address: kubernetes.spec?.clusterIP ?? "", port: kubernetes.spec?.ports?.[0]?.port ?? 443 },
-    agent: datapath.reportsState && state.agent !== undefined ? agentEndpoint(state.agent) : undefined,
+    agent: own && agentEndpoint(own),
   };
 };
 

@@ -4,7 +4,8 @@
 export interface ProbeTargets {
   /** One address for each family of the cluster. */
   readonly clusterIp: { readonly addresses: readonly string[]; readonly tcpPort: number; readonly udpPort: number };
-  readonly nodePort: { readonly tcpPort: number; readonly udpPort: number };
+  /** Served at the nodes' addresses in one of `cidrs`; at all of them where there is none. */
+  readonly nodePort: { readonly tcpPort: number; readonly udpPort: number; readonly cidrs?: readonly string[] };
   readonly nodes: readonly { readonly name: string; readonly addresses: readonly string[] }[];
   readonly dns: { readonly server: string; readonly name: string; readonly addresses: readonly string[] };
   readonly kubernetes: { readonly address: string; readonly port: number };

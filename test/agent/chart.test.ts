@@ -120,6 +120,15 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     });
   });
 
+  test("the DaemonSet names the networks of NodePorts, where there are any, and the agent is given them", () => {
+    expect(ofKind("DaemonSet")["metadata"].annotations).toBeUndefined();
+    const setting = "nodePort.addresses={192.168.10.0/24,2001:db8::/32}";
+    const { annotations } = ofKind("DaemonSet", setting)["metadata"];
+    expect(annotations).toEqual({ "sansproxy.io/node-port-addresses": "192.168.10.0/24 2001:db8::/32" });
+    const config = parseConfig(JSON.parse(ofKind("ConfigMap", setting)["data"]["config.json"]), { nodeName: "node-1" });
+    expect(config.nodePortCidrs).toEqual(["192.168.10.0/24", "2001:db8::/32"]);
+  });
+
   test("the agent may only read four kinds of objects, and create Events", () => {
     expect(ofKind("ClusterRole")["rules"]).toEqual([
       { apiGroups: [""], resources: ["services", "nodes"], verbs: ["get", "list", "watch"] },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Carries out every check of one probe on one node, all at the same time, each for as long as the deadline allows.
+import { nodePortAddresses } from "../../core/node-port-addresses.ts";
 import { CHECK, type Origin, TRAFFIC, trafficCheckName } from "../checks.ts";
 import type { ProbeReport } from "../probe-report.ts";
 import type { Check } from "../report.ts";
@@ -51,11 +52,17 @@ const trafficChecks = (options: ProbeOptions, deadline: DeadlineMs): readonly Pr
   const backends = nodes.map(({ name }) => name);
   const everyFamily = (ask: Ask, port: number): Promise<Attempt> =>
     inTurn(clusterIp.addresses.map((address) => () => surveyBackends(ask, { address, port }, backends)));
-  const everyNode = (ask: Ask, port: number): Promise<Attempt> =>
-    surveyAddresses(
-      ask,
-      nodes.flatMap(({ name, addresses }) => addresses.map((address) => ({ node: name, address, port }))),
-    );
+  const { cidrs = [] } = nodePort;
+  const serving = nodes.flatMap(({ name, addresses }) =>
+    nodePortAddresses(addresses, cidrs).map((address) => ({ node: name, address })),
+  );
+  const everyNode = async (ask: Ask, port: number): Promise<Attempt> =>
+    serving.length === 0 && cidrs.length > 0
+      ? { passed: true, observed: `not asked: no node's InternalIP is in nodePort.addresses ${cidrs.join(", ")}` }
+      : surveyAddresses(
+          ask,
+          serving.map((target) => ({ ...target, port })),
+        );
   const check = (name: (typeof TRAFFIC)[keyof typeof TRAFFIC], attempt: () => Promise<Attempt>): Promise<Check> =>
     timed(trafficCheckName(name, origin), node, retryUntil(deadline, attempt));
   return [

@@ -9,6 +9,7 @@ import { formatOwner, isLeftover } from "../../../agent/verify/leftovers.ts";
 import { namespaceObject } from "../../../agent/verify/objects.ts";
 import type { Report } from "../../../agent/verify/report.ts";
 import { type VerifyOptions, verify } from "../../../agent/verify/runner.ts";
+import { type ProbeTargets, parseTargets } from "../../../agent/verify/targets.ts";
 import {
   agentDaemonSet,
   createFakeCluster,
@@ -50,6 +51,22 @@ describe("verification", () => {
     expect(report.passed).toBe(true);
     expect(cluster.created).toHaveLength(1);
     expectClean(cluster);
+  });
+
+  it.each([
+    ["all of the nodes", undefined, []],
+    ["those in the networks that the agent's DaemonSet names", "10.0.0.0/24 fd00::/8", ["10.0.0.0/24", "fd00::/8"]],
+  ])("has NodePorts asked at these addresses: %s", async (_what, annotation, cidrs) => {
+    const cluster = createFakeCluster();
+    const agent = agentDaemonSet(2);
+    const annotations = annotation === undefined ? {} : { "sansproxy.io/node-port-addresses": annotation };
+    cluster.state.daemonSets = [{ ...agent, metadata: { ...agent.metadata, annotations } }];
+    const told: ProbeTargets[] = [];
+    cluster.createConfigMap = async ({ data }) => {
+      told.push(parseTargets(Object.values(data ?? {})[0] ?? "", "the ConfigMap"));
+    };
+    expect((await verify(cluster, options())).passed).toBe(true);
+    expect(told.map(({ nodePort }) => nodePort)).toEqual([{ tcpPort: 30_777, udpPort: 30_777, cidrs }]);
   });
 
   it.each([

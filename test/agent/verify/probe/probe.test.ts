@@ -184,6 +184,25 @@ describe("probe", () => {
     expect(lines[3]).toMatch(/0 of 1 node addresses answered; a: TCP 127.0.0.1:\d+: connect ECONNREFUSED/);
   });
 
+  it("asks NodePorts at the nodes' addresses in their networks alone, and says where there is none", async () => {
+    const { targets, ...options } = await prepare();
+    // Nobody answers at the other.
+    const nodes = [{ name: "a", addresses: [LOOPBACK, "127.0.0.2"] }];
+    const observed = async (cidrs: readonly string[]): Promise<string[]> => {
+      const nodePort = { ...targets.nodePort, cidrs };
+      const { checks } = await runProbe({ ...options, targets: { ...targets, nodes, nodePort } });
+      return checks.flatMap((check) => (check.name.startsWith("NodePort") ? `${check.passed} ${check.observed}` : []));
+    };
+    expect(await observed([])).toEqual([
+      expect.stringMatching(/^false 1 of 2 node addresses answered; a: TCP 127\.0\.0\.2/),
+      expect.stringMatching(/^false 1 of 2 node addresses answered; a: UDP 127\.0\.0\.2/),
+    ]);
+    const one = "true 1 of 1 node addresses answered";
+    expect(await observed([`${LOOPBACK}/32`, "fd00::/8"])).toEqual([one, one]);
+    const none = "true not asked: no node's InternalIP is in nodePort.addresses 192.0.2.0/24";
+    expect(await observed(["192.0.2.0/24"])).toEqual([none, none]);
+  });
+
   it("says that a name resolves to another address, or not at all", async () => {
     const options = await prepare();
     const asking = async (address: string | undefined): Promise<string[]> => {
