@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import type { Environment } from "./results.ts";
+import { LEGACY_IPTABLES } from "./world/legacy-iptables.ts";
 
 /** What a program says with these arguments, in one line; `absent` when there is none. */
 function saidBy(program: string, ...args: string[]): string {
@@ -23,7 +24,7 @@ export function environmentNow(kubeProxy: string | undefined): Environment {
     memoryGb: Math.round(totalmem() / 1e9),
     node: process.version,
     clang: saidBy(process.env["CLANG"] ?? "clang-16", "--version"),
-    iptables: saidBy("iptables", "--version"),
+    iptables: saidBy(LEGACY_IPTABLES, "--version"),
     nft: saidBy("nft", "--version"),
     kubeProxy: kubeProxy === undefined ? "not used" : saidBy(kubeProxy, "--version"),
     commit: saidBy("git", "rev-parse", "--short", "HEAD"),

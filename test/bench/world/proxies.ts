@@ -7,6 +7,7 @@ import { obtain } from "../../../stacks/local/toolchain/build.ts";
 import { compileAgent } from "../../../stacks/local/toolchain/compile-agent.ts";
 import type { BenchWorld, Side } from "./bench-world.ts";
 import { API_PORT } from "./cluster-objects.ts";
+import { legacyIptablesPath } from "./legacy-iptables.ts";
 import { LoggedProcess } from "./logged-process.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
@@ -138,5 +139,6 @@ export async function startKubeProxy(
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
   };
   writeFileSync(join(directory, "config.yaml"), stringify(config));
-  return new ServiceProxy(world, side, [program, "--config", join(directory, "config.yaml")]);
+  const environment = mode === "iptables" ? ["env", `PATH=${legacyIptablesPath(directory)}`] : [];
+  return new ServiceProxy(world, side, [...environment, program, "--config", join(directory, "config.yaml")]);
 }
