@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { BareMetalCluster, type BareMetalClusterArgs, type BareMetalHostArgs } from "../../components/index.ts";
 import { checkInputs } from "../../components/internal/bare-metal/inputs.ts";
 import { checkedInput } from "../../components/internal/input-errors.ts";
 import { args, controlPlane, host, hostKey, makeBundle, privateKey, worker } from "./bare-metal-args.ts";
 import { recordProgram, refusal, settled } from "./recorded-program.ts";
+
+const soundBundle = makeBundle();
+afterAll(() => rmSync(soundBundle, { recursive: true }));
 
 /** The problems that the component finds in the inputs; nothing may have been registered by then. */
 async function problemsOf(
@@ -80,7 +83,7 @@ const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, re
   [
     "a package repository beside a bundle",
     args({
-      bundlePath: makeBundle(),
+      bundlePath: soundBundle,
       packageRepository: { url: "https://packages.example/deb", keyFingerprint: "A".repeat(40) },
     }),
     "packageRepository",
