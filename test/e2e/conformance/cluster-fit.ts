@@ -35,6 +35,8 @@ const zones = ["zone-a", "zone-b", "zone-c"];
 const enoughWorkers = zones.length;
 /** Label and taint of control planes have the same name. */
 const controlPlane = "node-role.kubernetes.io/control-plane";
+/** kubeadm gives it to control planes. */
+export const excludedFromBalancers = "node.kubernetes.io/exclude-from-external-load-balancers";
 const readyTimeoutMs = 300_000;
 
 /** Changes the cluster for the tests; the returned function undoes exactly these changes. */
@@ -81,12 +83,17 @@ export async function isDualStack(kubectl: Kubectl): Promise<boolean> {
 
 const isControlPlane = (node: Node): boolean => Object.hasOwn(node.metadata.labels, controlPlane);
 
+/** Where pods may be, load balancers must lead: tests of externalTrafficPolicy Local choose any node that takes pods. */
 async function admitPods(kubectl: Kubectl, { metadata, spec }: Node, undo: (readonly string[])[]): Promise<void> {
   for (const { key, effect } of spec.taints ?? []) {
     if (key !== controlPlane) continue;
     await kubectl("taint", "node", metadata.name, `${key}:${effect}-`);
     undo.push(["taint", "node", metadata.name, `${key}=:${effect}`]);
   }
+  const excluded = metadata.labels[excludedFromBalancers];
+  if (excluded === undefined) return;
+  await kubectl("label", "node", metadata.name, `${excludedFromBalancers}-`);
+  undo.push(["label", "node", metadata.name, `${excludedFromBalancers}=${excluded}`]);
 }
 
 async function labelZone(

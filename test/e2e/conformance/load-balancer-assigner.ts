@@ -9,11 +9,11 @@ import {
   type V1Node,
   type V1Service,
 } from "@kubernetes/client-node";
+import { excludedFromBalancers } from "./cluster-fit.ts";
 import type { LoadBalancerRouter } from "./load-balancer-router.ts";
 
 /** The finalizer by which a load balancer's controller keeps a Service until its address is taken back. */
 export const finalizer = "service.kubernetes.io/load-balancer-cleanup";
-const excluded = "node.kubernetes.io/exclude-from-external-load-balancers";
 const everyMs = 500;
 const conflict = 409;
 const healthTimeoutMs = 1_000;
@@ -81,7 +81,9 @@ export class LoadBalancerAssigner {
   }
 
   async #nodes(): Promise<ReadonlyMap<string, string>> {
-    const nodes = (await this.#api.listNode()).items.filter((node) => node.metadata?.labels?.[excluded] === undefined);
+    const nodes = (await this.#api.listNode()).items.filter(
+      (node) => node.metadata?.labels?.[excludedFromBalancers] === undefined,
+    );
     return new Map(nodes.map((node) => [node.metadata?.name ?? "", internalAddress(node)]));
   }
 
