@@ -348,14 +348,3 @@ test.each([
   expect(verdict).toBe(NEXT);
   expect(packet.equals(before)).toBe(true);
 });
-
-test("the verifier walks each program within bounds", () => {
-  const walked = [...datapath.programs().keys()].map((name) => [
-    name,
-    datapath.describeProgram(name).verifiedInstructions,
-  ]);
-  console.log("verified instructions:", Object.fromEntries(walked));
-  for (const [name, instructions] of walked) {
-    expect([name, Number(instructions) > 0 && Number(instructions) < 100_000]).toEqual([name, true]);
-  }
-});
