@@ -18,7 +18,6 @@ import { copyArray, copyEntries, copyHash, copyMissing, countEntries } from "./m
 import { MappedArray } from "./mapped-array.ts";
 import { networkNamespaceCookie } from "./network-namespace.ts";
 import { configureBypass, configureDevices, configureNode } from "./node-tables.ts";
-import { type ProgramInfo, programInfo } from "./object-info.ts";
 import type { Pins } from "./pins.ts";
 import { letGo, loadAtOnce, loadBeside } from "./program-loading.ts";
 import { ServiceTables } from "./service-tables.ts";
@@ -259,12 +258,6 @@ export class Datapath implements Kernel {
   /** Descriptors of the loaded programs, valid until `close`. */
   programs(): ReadonlyMap<string, number> {
     return new Map(this.#objects.flatMap((object) => [...object.programs()]));
-  }
-
-  describeProgram(name: string): ProgramInfo {
-    const fd = this.programs().get(name);
-    if (fd === undefined) throw new KernelError(`there is no program ${name}`);
-    return programInfo(`program ${name}`, fd);
   }
 
   /** Lets go of the descriptors; what is pinned and attached stays. */
