@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // kube-proxy's iptables mode on the kernel's own tables (x_tables). The other variant of the same programs, on nftables'
-// tables, took more than five minutes to load 10,000 Services of four endpoints, where this one takes seconds.
+// tables, once took more than five minutes to load 10,000 Services of four endpoints, where this one takes seconds.
 import { existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
