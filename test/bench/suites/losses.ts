@@ -5,9 +5,10 @@ import { type Measurement, measured } from "../results.ts";
 import { MOST_SERVICES_OF_NFTABLES, Nonsense, type Suite, type SuiteOptions } from "../suite.ts";
 import { BenchWorld, type Side } from "../world/bench-world.ts";
 import { churnedBackend, movingBackend, movingBalancer, positions, serviceAt } from "../world/cluster-objects.ts";
+import { compile } from "../world/compile.ts";
 import { type ServiceProxy, startAgent, startKubeProxy } from "../world/proxies.ts";
 import { allServed } from "../world/served.ts";
-import { compileTraffic, Traffic, type TrafficCounts, type TrafficLoad, type TrafficTarget } from "../world/traffic.ts";
+import { Traffic, type TrafficCounts, type TrafficLoad, type TrafficTarget } from "../world/traffic.ts";
 
 type Setup = "ours" | "iptables" | "nftables";
 
@@ -61,7 +62,7 @@ class LossesBench {
     this.#options = options;
     this.#add = add;
     this.#amount = options.quick ? QUICK : FULL;
-    this.#traffic = compileTraffic(world.directory);
+    this.#traffic = compile("traffic", world.directory);
   }
 
   async measure(): Promise<void> {

@@ -21,8 +21,9 @@ import {
   serviceAddress,
   serviceAt,
 } from "./cluster-objects.ts";
+import { compile } from "./compile.ts";
 import { LineProcess } from "./line-process.ts";
-import { Backends, compileLoad, LoadClient, type Target } from "./load.ts";
+import { Backends, LoadClient, type Target } from "./load.ts";
 import type { ReplayCommand, ReplayReply } from "./replay-server.ts";
 
 /**
@@ -65,7 +66,7 @@ export class BenchWorld {
     this.shape = shape;
     this.cleanup.add(() => rmSync(this.directory, { recursive: true, force: true }));
     try {
-      this.#program = compileLoad(this.directory);
+      this.#program = compile("load", this.directory);
       this.#cluster = new Netns("cluster", this.cleanup);
       this.#cluster.ip("route", "add", "local", BACKEND_NETWORK, "dev", "lo");
       this.#cluster.sysctl("net.core.somaxconn", "4096");

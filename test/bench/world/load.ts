@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program that loads Services and times them (load.c), compiled, started in a namespace, and told what to do.
-import { join } from "node:path";
-import { type Cleanup, type Netns, sh } from "../../support/netns.ts";
+import type { Cleanup, Netns } from "../../support/netns.ts";
 import { LineProcess } from "./line-process.ts";
 
 /** Who may answer, and at which address and port they are asked for. */
@@ -33,13 +32,6 @@ export interface Seen extends Tally {
   readonly atNs: number;
   /** When another backend, or none, answered last. */
   readonly lastOtherNs: number;
-}
-
-/** Compiles load.c into `directory` and returns the program's path. */
-export function compileLoad(directory: string): string {
-  const path = join(directory, "load");
-  sh("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, join(import.meta.dirname, "load.c"));
-  return path;
 }
 
 export class LoadClient {

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Cleanup, Netns } from "../../support/netns.ts";
-import { Backends, compileLoad } from "./load.ts";
-import { compileTraffic, Traffic, type TrafficCounts, type TrafficTarget } from "./traffic.ts";
+import { compile } from "./compile.ts";
+import { Backends } from "./load.ts";
+import { Traffic, type TrafficCounts, type TrafficTarget } from "./traffic.ts";
 
 const PORT = 8080;
 const LOAD = { perSecond: 400, longConnections: 6 };
@@ -22,7 +23,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "sansproxy-traffic-test-"));
   cleanup.add(() => rmSync(directory, { recursive: true }));
   netns = new Netns("traffic", cleanup);
-  backends = await Backends.start(compileLoad(directory), netns, cleanup, PORT);
+  backends = await Backends.start(compile("load", directory), netns, cleanup, PORT);
 });
 
 afterEach(() => cleanup.run());
@@ -32,7 +33,7 @@ const answeredBy = (address: string, firstBackend = address, backends_ = 1): Tra
 });
 
 async function begin(targets: readonly TrafficTarget[]): Promise<Traffic> {
-  const traffic = new Traffic(compileTraffic(directory), { netns, cleanup }, targets, LOAD);
+  const traffic = new Traffic(compile("traffic", directory), { netns, cleanup }, targets, LOAD);
   await traffic.begun;
   return traffic;
 }

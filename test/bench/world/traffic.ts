@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Steady traffic in a client's namespace (traffic.c), whose losses are counted while something happens to the node.
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Cleanup, type Netns, sh } from "../../support/netns.ts";
+import type { Cleanup, Netns } from "../../support/netns.ts";
 import { LineProcess } from "./line-process.ts";
 import type { Target } from "./load.ts";
 
@@ -28,13 +27,6 @@ export interface TrafficCounts {
   readonly broken: number;
   /** Who answered the newest connection that was answered. */
   readonly newest: string;
-}
-
-/** Compiles traffic.c into `directory` and returns the program's path. */
-export function compileTraffic(directory: string): string {
-  const path = join(directory, "traffic");
-  sh("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, join(import.meta.dirname, "traffic.c"));
-  return path;
 }
 
 let files = 0;
