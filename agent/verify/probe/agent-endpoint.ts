@@ -53,6 +53,7 @@ export const sampleAgent = async (target: Target): Promise<readonly AgentStatus[
   const samples: AgentStatus[] = [];
   for (let taken = 0; taken < SAMPLES; taken += 1) {
     if (taken > 0) await pause(BETWEEN_SAMPLES_MS);
+    // `checkAgent` has told already of an agent that does not answer: here it is a sample less.
     const sample = await readStatus(target).catch(() => undefined);
     if (sample !== undefined) samples.push(sample);
   }
