@@ -11,6 +11,14 @@ const backend = fc
 const backends = (min: number, max: number) => fc.uniqueArray(backend, { minLength: min, maxLength: max });
 const names = (set: readonly string[], size: number) => [...maglevTable(set, size)].map((index) => set[index] ?? "");
 
+/** The share of the cells that belonged to another backend than `gone` and belong to a third one once it is gone. */
+function disturbedShare(set: readonly string[], gone: string, size: number): number {
+  const before = names(set, size);
+  const rest = set.filter((name) => name !== gone);
+  const after = names(rest, size);
+  return before.filter((name, cell) => name !== gone && name !== after[cell]).length / size;
+}
+
 test("each size is prime", () => {
   for (const size of MAGLEV_TABLE_SIZES)
     for (let divisor = 2; divisor * divisor <= size; divisor++) expect(size % divisor, `${size}`).not.toBe(0);
@@ -28,32 +36,21 @@ test("every backend has its share of the cells, to within one", () => {
   );
 });
 
-test("a backend that goes leaves nearly all cells of the others alone", () => {
+test("over many sets, a backend that goes disturbs less than 5 % of the others' cells", () => {
+  // A bound on each single set would be false: among few backends two whose orders run alike are rare, not impossible.
+  const sets = fc.array(fc.tuple(backends(2, 40), fc.nat()), { minLength: 50, maxLength: 50 });
   fc.assert(
-    fc.property(backends(2, 40), fc.nat(), (set, pick) => {
-      const size = 4093;
-      const gone = set[pick % set.length];
-      const before = names(set, size);
-      const after = names(
-        set.filter((name) => name !== gone),
-        size,
-      );
-      const disturbed = before.filter((name, cell) => name !== gone && name !== after[cell]).length;
-      // The paper measures a few per cent; with few backends the share of the one that goes is large, and so is its wake.
-      expect(disturbed / size).toBeLessThan(0.25);
+    fc.property(sets, (cases) => {
+      const shares = cases.map(([set, pick]) => disturbedShare(set, set[pick % set.length] ?? "", 4093));
+      expect(shares.reduce((sum, share) => sum + share, 0) / shares.length).toBeLessThan(0.05);
     }),
+    { numRuns: 10 },
   );
 });
 
 test("with a table a hundred times its backends, one of forty that goes disturbs less than 5 % of the others' cells", () => {
   const set = Array.from({ length: 40 }, (_, index) => `6/10.244.0.${index}/8080`);
-  const before = names(set, 4093);
-  for (const gone of set) {
-    const rest = set.filter((name) => name !== gone);
-    const after = names(rest, 4093);
-    const disturbed = before.filter((name, cell) => name !== gone && name !== after[cell]).length;
-    expect(disturbed / 4093, gone).toBeLessThan(0.05);
-  }
+  for (const gone of set) expect(disturbedShare(set, gone, 4093), gone).toBeLessThan(0.05);
 });
 
 test("the size is the least prime that is large enough", () => {
