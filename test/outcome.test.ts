@@ -49,7 +49,7 @@ test("a tier whose tests passed but which ended badly has failed", () => {
   expect(readOutcome(report, 137, folder)).toMatchObject({
     passed: 3,
     failed: 1,
-    failures: ["it ended with code 137"],
+    failures: ["it ended with code 137, by no test: see above"],
   });
 });
 

@@ -60,7 +60,7 @@ export function readOutcome(path: string, code: number, root: string): Outcome {
     return failed.map((test) => `${name}: ${test.fullName}: ${firstLine(test.failureMessages?.[0] ?? "")}`);
   });
   if (report.numPassedTests + report.numFailedTests === 0) failures.push("it ran no test");
-  else if (code !== 0 && failures.length === 0) failures.push(`it ended with code ${code}`);
+  else if (code !== 0 && failures.length === 0) failures.push(`it ended with code ${code}, by no test: see above`);
   const skipped = report.numPendingTests + report.numTodoTests;
   return outcome(report.numPassedTests, Math.max(report.numFailedTests, failures.length), failures, skipped);
 }

@@ -5,16 +5,21 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Outcome, outcome, readOutcome, type StageResult, summary } from "./outcome.ts";
+import { StageOutput } from "./stage-output.ts";
 
 interface Stage {
   readonly name: string;
   readonly what: string;
-  run(): Promise<Outcome>;
+  /** Waits most of its time, and shares nothing with the stage before it: the two run side by side. */
+  readonly beside?: true;
+  run(output: StageOutput): Promise<Outcome>;
 }
 
 const root = new URL("..", import.meta.url).pathname;
 const reports = mkdtempSync(join(tmpdir(), "sansproxy-test-"));
 const node = process.execPath;
+/** Each of some hundred Pulumi programs, plugins and workers would compile the same modules again: half of their start. */
+const environment = { ...process.env, NODE_COMPILE_CACHE: join(reports, "compiled") };
 /** What three minutes are enough for. */
 const ORACLE_CASES = "4000";
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
@@ -22,10 +27,12 @@ const bin = (name: string) => join(root, "node_modules", ".bin", name);
 /** Set by Ctrl-C: the stage that runs is ended, and none is begun after it. */
 let interrupted = false;
 
-/** Runs a program with our terminal; resolves to its exit code, 128+n when a signal ended it. */
-function program(command: string, args: readonly string[]): Promise<number> {
+/** Runs a program and shows what it says; resolves to its exit code, 128+n when a signal ended it. */
+function program(command: string, args: readonly string[], output: StageOutput): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const said = output.isHeld ? "pipe" : "inherit";
+    const child = spawn(command, args, { cwd: root, env: environment, stdio: ["ignore", said, said] });
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (bytes: Buffer) => output.write(bytes));
     const end = (signal: NodeJS.Signals) => {
       interrupted = true;
       // On a terminal Ctrl-C has reached the child already, as one of the foreground's processes.
@@ -41,9 +48,9 @@ function program(command: string, args: readonly string[]): Promise<number> {
 }
 
 /** What a stage that could not even run counts as. */
-async function counted(stage: Stage): Promise<Outcome> {
+async function counted(stage: Stage, output: StageOutput): Promise<Outcome> {
   try {
-    return await stage.run();
+    return await stage.run(output);
   } catch (error) {
     return outcome(0, 1, [`could not run: ${error instanceof Error ? error.message : error}`]);
   }
@@ -53,8 +60,8 @@ async function counted(stage: Stage): Promise<Outcome> {
 const check = (name: string, what: string, command: string, ...args: string[]): Stage => ({
   name,
   what,
-  run: async () => {
-    const code = await program(command, args);
+  run: async (output) => {
+    const code = await program(command, args, output);
     return code === 0 ? outcome(1, 0) : outcome(0, 1, [`it ended with code ${code}`]);
   },
 });
@@ -63,9 +70,9 @@ const check = (name: string, what: string, command: string, ...args: string[]): 
 const tier = (name: string, what: string): Stage => ({
   name,
   what,
-  run: async () => {
+  run: async (output) => {
     const report = join(reports, `${name}.json`);
-    const code = await program(node, [
+    const vitest = [
       join(root, "node_modules", "vitest", "vitest.mjs"),
       "run",
       "--config=test/vitest.config.ts",
@@ -73,7 +80,8 @@ const tier = (name: string, what: string): Stage => ({
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${report}`,
-    ]);
+    ];
+    const code = await program(node, vitest, output);
     return readOutcome(report, code, root);
   },
 });
@@ -82,9 +90,9 @@ const tier = (name: string, what: string): Stage => ({
 const oracle: Stage = {
   name: "oracle",
   what: "random objects and packets: the reference, our proxy and the real kube-proxy agree",
-  run: async () => {
+  run: async (output) => {
     const report = join(reports, "oracle.json");
-    const code = await program(node, ["test/oracle/main.ts", "--cases", ORACLE_CASES, "--report", report]);
+    const code = await program(node, ["test/oracle/main.ts", "--cases", ORACLE_CASES, "--report", report], output);
     const { passed, failed } = JSON.parse(readFileSync(report, "utf8")) as { passed: number; failed: number };
     return outcome(passed, code === 0 ? failed : Math.max(1, failed), code === 0 ? [] : ["differences: see above"]);
   },
@@ -110,10 +118,35 @@ const stages: readonly Stage[] = [
   tier("bench", "the measurements run and measure the right thing, whatever the times"),
   oracle,
   tier("plugins", "Pulumi's engine with the offline plugins"),
-  tier("clouds", "Pulumi's engine on simulated clouds, with clusters that answer"),
+  { ...tier("clouds", "Pulumi's engine on simulated clouds, with clusters that answer"), beside: true },
   tier("testbed", "a machine made and taken down"),
   tier("e2e", "the local stack brought up, verified, changed and taken down"),
 ];
+
+/** The stages in groups, in each of which all run at the same time. */
+function sideBySide(wanted: readonly Stage[]): Stage[][] {
+  const groups: Stage[][] = [];
+  for (const stage of wanted) {
+    const last = groups.at(-1);
+    if (stage.beside && last !== undefined) last.push(stage);
+    else groups.push([stage]);
+  }
+  return groups;
+}
+
+/** Runs stages at the same time; what each says is shown as a whole, in their order. */
+function together(group: readonly Stage[]): Promise<StageResult[]> {
+  const runs: Promise<StageResult>[] = [];
+  for (const stage of group) {
+    const output = new StageOutput(runs.length > 0);
+    void Promise.all(runs).then(() => output.release());
+    output.write(`\n── ${stage.name}: ${stage.what}\n`);
+    const started = performance.now();
+    const seconds = () => (performance.now() - started) / 1000;
+    runs.push(counted(stage, output).then((came) => ({ stage: stage.name, seconds: seconds(), ...came })));
+  }
+  return Promise.all(runs);
+}
 
 async function main(): Promise<number> {
   const wanted = process.argv.slice(2).filter((argument) => argument !== "--");
@@ -123,12 +156,9 @@ async function main(): Promise<number> {
     return 2;
   }
   const results: StageResult[] = [];
-  for (const stage of stages.filter((stage) => wanted.length === 0 || wanted.includes(stage.name))) {
+  for (const group of sideBySide(stages.filter(({ name }) => wanted.length === 0 || wanted.includes(name)))) {
     if (interrupted) break;
-    console.log(`\n── ${stage.name}: ${stage.what}`);
-    const started = performance.now();
-    const came = await counted(stage);
-    results.push({ stage: stage.name, seconds: (performance.now() - started) / 1000, ...came });
+    results.push(...(await together(group)));
   }
   console.log(`\n${summary(results)}`);
   if (interrupted) console.error("interrupted: the stages after this one did not run");

@@ -37,7 +37,8 @@ const review = async (json: string, ...args: string[]): Promise<{ code: number; 
     encoding: "utf8",
     maxBuffer: 2 ** 26,
   });
-  run.child.stdin?.end(json);
+  // Wrong options end it before it has read anything.
+  run.child.stdin?.on("error", () => undefined).end(json);
   return run.then(
     ({ stdout, stderr }) => ({ code: 0, markdown: stdout, errors: stderr }),
     ({ code, stdout, stderr }) => ({ code, markdown: stdout, errors: stderr }),

@@ -133,6 +133,7 @@ function ssh(command: string, input = ""): Promise<string> {
       if (error === null) resolve(stdout.trim());
       else reject(new Error(`${command}: ${stdout}${stderr}`));
     });
-    child.stdin?.end(input);
+    // A command that fails ends before it has read all; what it said tells why, not the broken pipe.
+    child.stdin?.on("error", () => undefined).end(input);
   });
 }

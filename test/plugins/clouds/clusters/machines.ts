@@ -139,7 +139,8 @@ export class Machines {
   /** Runs a script on the machine; gives its stdout, and fails with what it said on stderr. */
   async run(name: string, script: string, input = ""): Promise<string> {
     const running = promisify(execFile)("ssh", [...this.#ssh(name), stepCommand(script)], { maxBuffer: 1 << 24 });
-    running.child.stdin?.end(input);
+    // A step that fails ends before it has read all; what it said tells why, not the broken pipe.
+    running.child.stdin?.on("error", () => undefined).end(input);
     try {
       return (await running).stdout;
     } catch (error) {
