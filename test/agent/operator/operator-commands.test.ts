@@ -13,6 +13,7 @@ import { Metrics } from "../../../agent/shell/metrics.ts";
 import type { PatientListener } from "../../../agent/shell/patient-listener.ts";
 import { Reconciler } from "../../../agent/shell/reconciler.ts";
 import { stateReport } from "../../../agent/shell/state-report.ts";
+import { freePort } from "../../support/free-port.ts";
 import { collection, NODE, nodes } from "../core/arbitrary-objects.ts";
 import { FaultyKernel } from "../shell/faulty-kernel.ts";
 
@@ -214,9 +215,9 @@ test("every command writes JSON that can be read again", async () => {
 });
 
 test("an agent that is not there is named with the remedy", async () => {
-  server.stop();
-  const asked = runStatus({ port, output: "table" }, write);
-  await expect(asked).rejects.toThrow(`no agent answers at 127.0.0.1:${port} (ECONNREFUSED); run this on a node`);
+  const nobodys = await freePort();
+  const asked = runStatus({ port: nobodys, output: "table" }, write);
+  await expect(asked).rejects.toThrow(`no agent answers at 127.0.0.1:${nobodys} (ECONNREFUSED); run this on a node`);
 });
 
 test.each(["10.96.0.1", "10.96.0.1:0", "web:80", "fd00::1:80"])("%s is refused as an address and port", (wrong) => {

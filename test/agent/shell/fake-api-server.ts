@@ -5,10 +5,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ApiServer } from "../../../agent/shell/api-client.ts";
+import { freePort } from "../../support/free-port.ts";
 
 export interface FakeObject {
   readonly metadata: { readonly namespace: string; readonly name: string; resourceVersion?: string };
@@ -69,8 +70,8 @@ export class FakeApiServer {
   }
 
   async start(): Promise<void> {
+    this.#port ||= await freePort();
     await new Promise<void>((resolve) => this.#server.listen(this.#port, "127.0.0.1", resolve));
-    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   /** Ends every connection at once, as a crash does. */

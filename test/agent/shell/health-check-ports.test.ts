@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks health check ports as a load balancer does: status, header and body, and what a changed or taken port does.
 
-import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
 import { HealthCheckPorts } from "../../../agent/shell/health-check-ports.ts";
+import { freePort } from "../../support/free-port.ts";
 
 let ports: HealthCheckPorts | undefined;
 afterEach(() => ports?.close());
 
 const web = (port: number, localEndpoints: number) => ({ namespace: "ns", name: "web", port, localEndpoints });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const ask = (port: number) => fetch(`http://127.0.0.1:${port}/any`, { headers: { connection: "close" } });
 
@@ -68,8 +60,8 @@ test("it follows the endpoints without closing, and closes with its Service", as
 
 test("a taken port is a problem of the Service until it is free", async () => {
   const squatter = createServer();
-  await new Promise<void>((resolve) => squatter.listen(0, "127.0.0.1", resolve));
-  const { port } = squatter.address() as AddressInfo;
+  const port = await freePort();
+  await new Promise<void>((resolve) => squatter.listen(port, "127.0.0.1", resolve));
   const onProblem = vi.fn();
   const all = new HealthCheckPorts(() => true, onProblem, "127.0.0.1");
   ports = all;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks what load balancers, the kubelet and Prometheus are answered.
 
+import { once } from "node:events";
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { serveHttp } from "../../../agent/shell/http-server.ts";
@@ -10,6 +10,7 @@ import { countHealthAnswers } from "../../../agent/shell/kube-proxy-metrics.ts";
 import { createLog } from "../../../agent/shell/log.ts";
 import { Metrics } from "../../../agent/shell/metrics.ts";
 import type { PatientListener } from "../../../agent/shell/patient-listener.ts";
+import { freePort } from "../../support/free-port.ts";
 
 let server: PatientListener | undefined;
 let lines: string[] = [];
@@ -115,9 +116,10 @@ test("anything else is refused", async () => {
 });
 
 test("a port that kube-proxy has is waited for: said once, and answered on when kube-proxy has left", async () => {
-  const kubeProxy = createServer((_, response) => response.end("kube-proxy")).listen(0, "127.0.0.1");
-  await expect.poll(() => kubeProxy.address()).not.toBeNull();
-  const base = await serve(true, "", true, "127.0.0.1", (kubeProxy.address() as AddressInfo).port);
+  const port = await freePort();
+  const kubeProxy = createServer((_, response) => response.end("kube-proxy")).listen(port, "127.0.0.1");
+  await once(kubeProxy, "listening");
+  const base = await serve(true, "", true, "127.0.0.1", port);
   expect(server?.port).toBeUndefined();
   expect(await (await fetch(`${base}/readyz`)).text()).toBe("kube-proxy");
   kubeProxy.close();

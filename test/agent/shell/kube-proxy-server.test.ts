@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks what those who know kube-proxy's status port are answered, also when kube-proxy leaves it late.
 
+import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { startKubeProxyServer } from "../../../agent/shell/kube-proxy-server.ts";
 import { createLog } from "../../../agent/shell/log.ts";
 import type { PatientListener } from "../../../agent/shell/patient-listener.ts";
+import { freePort } from "../../support/free-port.ts";
 
 let server: PatientListener;
 let lines: string[];
@@ -34,9 +35,10 @@ test("it says that no mode of kube-proxy's is at work, that it lives, and what i
 });
 
 test("it waits for the port while another has it, and says so once, and that it has it", async () => {
-  const other = createServer().listen(0, "127.0.0.1");
-  await expect.poll(() => other.address()).not.toBeNull();
-  await start((other.address() as AddressInfo).port);
+  const port = await freePort();
+  const other = createServer().listen(port, "127.0.0.1");
+  await once(other, "listening");
+  await start(port);
   await expect.poll(() => lines.length).toBe(1);
   expect(lines[0]).toContain("EADDRINUSE");
   other.close();

@@ -12,6 +12,7 @@ import { type ProbeOptions, runProbe } from "../../../../agent/verify/probe/prob
 import { surveyBackends } from "../../../../agent/verify/probe/survey.ts";
 import { findProbeReport, formatProbeReport } from "../../../../agent/verify/probe-report.ts";
 import type { ProbeTargets } from "../../../../agent/verify/targets.ts";
+import { freePort } from "../../../support/free-port.ts";
 import { makeFolder, makeProc, startAgent, startApiServer, startEcho, startNameServer } from "./loopback.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -67,15 +68,6 @@ const failures = async (options: ProbeOptions): Promise<string[]> =>
   (await runProbe(options)).checks
     .filter((check) => !check.passed)
     .map(({ name, node, observed }) => `${name}|${node}|${observed}`);
-
-/** A TCP and UDP port on which nothing listens. */
-const closedPort = async (): Promise<number> => {
-  const server = createServer().listen(0, LOOPBACK);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-};
 
 describe("probe", () => {
   it("passes every check from a host when all answer, and brings samples of the agent home", async () => {
@@ -147,7 +139,7 @@ describe("probe", () => {
         `^agent ready\\|a\\|http://127.0.0.1:${port}/readyz says not ready: 0 Services, 0 endpoints, 3 pending, last sync never`,
       ),
     );
-    const closed = await closedPort();
+    const closed = await freePort();
     const report = await runProbe({ ...options, targets: { ...options.targets, agent: { port: closed } } });
     expect(report.agent).toEqual([]);
     expect(report.checks.find(({ name }) => name === "agent ready")?.observed).toContain("ECONNREFUSED");
@@ -165,7 +157,7 @@ describe("probe", () => {
 
   it("says that a ClusterIP and the node ports refuse connections", async () => {
     const options = await prepare();
-    const port = await closedPort();
+    const port = await freePort();
     const clusterIp = { addresses: [LOOPBACK], tcpPort: port, udpPort: port };
     const lines = await failures({
       ...options,
@@ -270,7 +262,7 @@ describe("echo client", () => {
       onward.send(message, echo.udpPort, LOOPBACK);
     });
     expect((await askUdpConnected({ address: LOOPBACK, port: lossy.address().port })).node).toBe("a");
-    expect(seen).toBe(2);
+    expect(seen).toBeGreaterThan(1);
     lossy.close();
     onward.close();
   });
