@@ -260,8 +260,8 @@ describe.each(families)("a client, $family", ({ client: address, node, otherNode
       const names = new Set<string | undefined>();
       for (let flow = 0; flow < 16; flow++) {
         for (const [to, port, first] of [
-          [vip, BOTH, 41_000],
-          [node, nodePort(BOTH), 41_100],
+          [vip, BOTH, 21_000],
+          [node, nodePort(BOTH), 21_100],
         ] as const) {
           const localPort = first + flow;
           const reply = await client[protocol](to, port, { localPort });
@@ -278,8 +278,8 @@ describe.each(families)("a client, $family", ({ client: address, node, otherNode
 
     test("nodes whose tables differ serve the client all the same, by SNAT after one hand-over", async () => {
       for (const [to, port, localPort] of [
-        [vip, SPLIT, 42_000],
-        [node, nodePort(SPLIT), 42_001],
+        [vip, SPLIT, 22_000],
+        [node, nodePort(SPLIT), 22_001],
       ] as const) {
         const before = far.counters();
         const reply = await client[protocol](to, port, { localPort });
@@ -292,7 +292,7 @@ describe.each(families)("a client, $family", ({ client: address, node, otherNode
 
     test("a connection keeps its backend when the node that is asked would choose another now", async () => {
       const key = `${protocol} ${vip}`;
-      const localPort = address === CLIENT ? 43_000 : 43_010;
+      const localPort = address === CLIENT ? 23_000 : 23_010;
       const first = { key, localPort };
       expect(await client[protocol](vip, MOVING, first)).toMatchObject({ name: "far" });
       const selection = moving.get(`${vip} ${protocol === "tcp" ? TCP : UDP}`) ?? -1;
@@ -321,7 +321,7 @@ describe.each(families)("a client, $family", ({ client: address, node, otherNode
   test.each(["tcp", "udp"] as const)(
     "is served by %s while the other node knows no direct return yet",
     async (protocol) => {
-      const localPort = address === CLIENT ? 44_000 : 44_010;
+      const localPort = address === CLIENT ? 24_000 : 24_010;
       far.configure({ ...farNetwork, dsr: false });
       try {
         const key = `rollout ${protocol} ${address}`;

@@ -34,44 +34,44 @@ afterAll(() => world.cleanup.run());
 const each = ["tcp", "udp"] as const;
 
 test.each(each)("a pod that leaves by %s is seen with the node's address, and its own port", async (protocol) => {
-  expect(await pod[protocol](CLIENT, 9000, { localPort: 41_000 })).toMatchObject({
+  expect(await pod[protocol](CLIENT, 9000, { localPort: 21_000 })).toMatchObject({
     name: "outside",
-    sees: `${NODE}:41000`,
+    sees: `${NODE}:21000`,
   });
 });
 
 test.each(each)("a pod that stays in the cluster keeps its address by %s", async (protocol) => {
-  expect(await pod[protocol](OTHER_POD, 9000, { localPort: 41_001 })).toMatchObject({
+  expect(await pod[protocol](OTHER_POD, 9000, { localPort: 21_001 })).toMatchObject({
     name: "other",
-    sees: `${POD}:41001`,
+    sees: `${POD}:21001`,
   });
 });
 
 test.each(each)("a pod that is reached from outside by %s answers from its own address", async (protocol) => {
-  expect(await outside[protocol](POD, 9000, { localPort: 41_002 })).toMatchObject({
+  expect(await outside[protocol](POD, 9000, { localPort: 21_002 })).toMatchObject({
     name: "pod",
-    sees: `${CLIENT}:41002`,
+    sees: `${CLIENT}:21002`,
   });
 });
 
 test.each(each)("a port that the host itself uses by %s is not taken from it", async (protocol) => {
-  const mine = { key: `host-${protocol}`, localPort: 41_003 };
-  expect(await host[protocol](CLIENT, 9000, mine)).toMatchObject({ sees: `${NODE}:41003` });
-  const reply = await pod[protocol](CLIENT, 9000, { localPort: 41_003 });
+  const mine = { key: `host-${protocol}`, localPort: 21_003 };
+  expect(await host[protocol](CLIENT, 9000, mine)).toMatchObject({ sees: `${NODE}:21003` });
+  const reply = await pod[protocol](CLIENT, 9000, { localPort: 21_003 });
   expect(reply.name).toBe("outside");
-  expect(reply.sees).not.toBe(`${NODE}:41003`);
-  expect(await host[protocol](CLIENT, 9000, mine)).toMatchObject({ sees: `${NODE}:41003` });
+  expect(reply.sees).not.toBe(`${NODE}:21003`);
+  expect(await host[protocol](CLIENT, 9000, mine)).toMatchObject({ sees: `${NODE}:21003` });
 });
 
 test.each(each)(
   "a host socket that comes after a pod by %s is moved aside, and both are answered",
   async (protocol) => {
-    const pods = { key: `pod-${protocol}`, localPort: 41_004 };
-    expect(await pod[protocol](CLIENT, 9000, pods)).toMatchObject({ sees: `${NODE}:41004` });
-    const reply = await host[protocol](CLIENT, 9000, { localPort: 41_004 });
+    const pods = { key: `pod-${protocol}`, localPort: 21_004 };
+    expect(await pod[protocol](CLIENT, 9000, pods)).toMatchObject({ sees: `${NODE}:21004` });
+    const reply = await host[protocol](CLIENT, 9000, { localPort: 21_004 });
     expect(reply.name).toBe("outside");
-    expect(reply.sees).not.toBe(`${NODE}:41004`);
-    expect(await pod[protocol](CLIENT, 9000, pods)).toMatchObject({ sees: `${NODE}:41004` });
+    expect(reply.sees).not.toBe(`${NODE}:21004`);
+    expect(await pod[protocol](CLIENT, 9000, pods)).toMatchObject({ sees: `${NODE}:21004` });
   },
 );
 
@@ -81,12 +81,12 @@ test("much data leaves a pod whole", async () => {
 
 test.each(each)("a pod goes with its own address by %s to a network that wants to see it", async (protocol) => {
   datapath.configure({ ...network, nonMasqueradeCidrs: ["10.77.0.0/24"] });
-  expect(await pod[protocol](CLIENT, 9000, { localPort: 41_006 })).toMatchObject({ sees: `${POD}:41006` });
+  expect(await pod[protocol](CLIENT, 9000, { localPort: 21_006 })).toMatchObject({ sees: `${POD}:21006` });
   datapath.configure(network);
 });
 
 test("with masquerade off, a pod is seen with its own address", async () => {
   datapath.configure({ ...network, masquerade: [6] });
-  expect(await pod.udp(CLIENT, 9000, { localPort: 41_005 })).toMatchObject({ sees: `${POD}:41005` });
+  expect(await pod.udp(CLIENT, 9000, { localPort: 21_005 })).toMatchObject({ sees: `${POD}:21005` });
   datapath.configure(network);
 });

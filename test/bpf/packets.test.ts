@@ -302,7 +302,8 @@ test("a change of backends cut anywhere still finds a backend for every new flow
   const reached = new Set<string>();
   for (const [step, operation] of change.entries()) {
     datapath.apply(operation);
-    for (let attempt = 0; attempt < 20; attempt++) {
+    // So many that neither of two is left out by chance.
+    for (let attempt = 0; attempt < 64; attempt++) {
       const packet = { ...fromClient("tcp", key.address, key.port), sourcePort: 10_000 + step * 100 + attempt };
       const { verdict, to } = ingress(packet);
       expect(verdict).not.toBe(DROP);

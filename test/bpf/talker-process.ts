@@ -7,15 +7,18 @@ import koffi from "koffi";
 import { parseAddress } from "../../agent/maps/address.ts";
 import type { Command, Reply } from "./talker.ts";
 
-const TIMEOUT_MS = 3000;
+/** An answer may come as late as a busy machine makes it, */
+const PATIENCE_MS = 30_000;
+/** and for silence so much has to be enough: a lost SYN has been sent again by then. */
+const SILENCE_MS = 3_000;
 const END = "\n".charCodeAt(0);
 const tcp = new Map<string, Socket>();
 const udp = new Map<string, UdpSocket>();
 
-const inTime = <T>(work: Promise<T>): Promise<T> => {
+const inTime = <T>(work: Promise<T>, ms: number): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error("no answer"), { code: "TIMEOUT" })), TIMEOUT_MS);
+    timer = setTimeout(() => reject(Object.assign(new Error("no answer"), { code: "TIMEOUT" })), ms);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
@@ -143,7 +146,8 @@ async function speakUdp(command: Command): Promise<Reply> {
 
 async function carryOut(command: Command): Promise<Reply> {
   if (command.op === "listen") return listen(command);
-  return inTime(command.protocol === "tcp" ? speakTcp(command) : speakUdp(command));
+  const speaks = command.protocol === "tcp" ? speakTcp(command) : speakUdp(command);
+  return inTime(speaks, command.unanswered === true ? SILENCE_MS : PATIENCE_MS);
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

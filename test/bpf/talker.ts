@@ -14,11 +14,14 @@ export interface Command {
   readonly name?: string;
   /** Speak: a socket that stays open under this key. */
   readonly key?: string;
+  /** Below those that the kernel and the datapath give out by chance. */
   readonly localPort?: number;
   /** UDP: connect the socket first. */
   readonly connected?: boolean;
   /** UDP over IPv6: the router that datagrams are sent to first, in a routing header. */
   readonly by?: string;
+  /** Speak: nobody is expected to answer, so it is not waited for long. */
+  readonly unanswered?: boolean;
   /** How much to send, and to hear; 1 if not given. */
   readonly bytes?: number;
 }
@@ -38,6 +41,7 @@ export interface Reply {
   readonly error?: string;
 }
 
+const FIRST_BY_CHANCE = 32_768;
 const program = join(import.meta.dirname, "talker-process.ts");
 
 export class Talker {
@@ -64,6 +68,9 @@ export class Talker {
   }
 
   #send(command: Command): Promise<Reply> {
+    const { localPort = 0 } = command;
+    if (localPort >= FIRST_BY_CHANCE)
+      throw new RangeError(`port ${localPort} may be another socket's, or another flow's`);
     const id = this.#next++;
     if (this.#ended !== undefined) return Promise.resolve({ error: this.#ended });
     return new Promise((resolve) => {

@@ -54,11 +54,11 @@ test("XDP forwards a client to another node's pod and back, data and all, and le
   await listen();
   const client = world.talker(world.client);
   for (const protocol of ["tcp", "udp"] as const) {
-    expect(await client[protocol](VIP, 80, { localPort: 40_001 })).toMatchObject({
-      ...{ name: "remote", sees: `${NODE}:40001` },
+    expect(await client[protocol](VIP, 80, { localPort: 20_001 })).toMatchObject({
+      ...{ name: "remote", sees: `${NODE}:20001` },
     });
-    expect(await client[protocol](NODE, 30_001, { localPort: 40_002 })).toMatchObject({ name: "remote" });
-    expect(await client[protocol](NODE, 30_002, { localPort: 40_003 })).toMatchObject({ name: "local" });
+    expect(await client[protocol](NODE, 30_001, { localPort: 20_002 })).toMatchObject({ name: "remote" });
+    expect(await client[protocol](NODE, 30_002, { localPort: 20_003 })).toMatchObject({ name: "local" });
   }
   expect(await client.tcp(VIP, 81)).toEqual({ error: "ECONNREFUSED" });
   const before = datapath.counters();
