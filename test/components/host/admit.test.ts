@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeHost, type Program } from "./fake-host.ts";
 
@@ -76,12 +75,10 @@ describe("the step admit", () => {
   });
 
   it("withdraws the token also when it is interrupted", async () => {
-    host.program("sleep", { "*": ': >"$root/waiting"' });
-    const interrupted = await host.run("admit", "create", { ...worker, ADMIT_SECONDS: 60 }, async (kill) => {
-      while (!host.has("/waiting")) await delay(20);
-      kill("SIGTERM");
-    });
+    host.program("sleep", { "*": 'kill -TERM "$(cat "$root/run/sansproxy/admit-worker-1")"' });
+    const interrupted = await host.run("admit", "create", { ...worker, ADMIT_SECONDS: 60 });
     expect(interrupted.status).toBe(143);
+    expect(host.read("/applied")).toContain(secret);
     expect(host.has(`/${secret}`)).toBe(false);
   });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host in a folder: the steps' scripts run with their paths moved there, and with programs that the test describes.
 
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -60,6 +60,9 @@ function programPath(name: string): string {
   if (found === undefined) throw new Error(`${name} is not installed, and the steps of a host need it.`);
   return found;
 }
+
+/** Less than a test may take, so that a failure shows what the script said. */
+const TIMEOUT_MS = 50_000;
 
 export class FakeHost {
   readonly root = mkdtempSync(join(tmpdir(), "sansproxy-host-"));
@@ -141,42 +144,30 @@ export class FakeHost {
     return this.bash((await this.script(step, variables)).replace('"run_$1" </dev/null', `${name} </dev/null`), "");
   }
 
-  /** Runs a step; `meanwhile` is given the process, for a test that interrupts it. */
-  async run(
-    step: HostStep,
-    action: "create" | "update" | "delete",
-    variables: ScriptVariables = {},
-    meanwhile?: (kill: (signal: NodeJS.Signals) => void) => Promise<void>,
-  ): Promise<StepRun> {
-    return this.bash(await this.script(step, variables), action, meanwhile);
+  /** Runs a step. */
+  async run(step: HostStep, action: "create" | "update" | "delete", variables: ScriptVariables = {}): Promise<StepRun> {
+    return this.bash(await this.script(step, variables), action);
   }
 
   /** Runs a script as `sh -c` runs it, with its settings in the environment, and only this host's programs. */
   async sh(script: string, settings: Readonly<Record<string, string>>): Promise<StepRun> {
-    return this.spawned(
-      spawn("/bin/sh", ["-c", script], { env: { PATH: this.path("/bin"), ...settings }, timeout: 30_000 }),
-      "",
-    );
+    return this.spawned("/bin/sh", ["-c", script], { PATH: this.path("/bin"), ...settings }, "");
   }
 
-  private async bash(
-    input: string,
-    action: string,
-    meanwhile?: (kill: (signal: NodeJS.Signals) => void) => Promise<void>,
-  ): Promise<StepRun> {
-    const child = spawn(this.path("/bin/bash"), ["-euo", "pipefail", "-s", "--", action], {
-      env: { SUDO_USER: userInfo().username },
-      timeout: 30_000,
-    });
-    return this.spawned(child, input, meanwhile);
+  private async bash(input: string, action: string): Promise<StepRun> {
+    const options = ["-euo", "pipefail", "-s", "--", action];
+    return this.spawned(this.path("/bin/bash"), options, { SUDO_USER: userInfo().username }, input);
   }
 
   private async spawned(
-    child: ChildProcessWithoutNullStreams,
+    shell: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
     input: string,
-    meanwhile?: (kill: (signal: NodeJS.Signals) => void) => Promise<void>,
   ): Promise<StepRun> {
+    // Before the script, which may call programs as soon as it is started.
     this.write("/calls");
+    const child = spawn(shell, args, { env });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
@@ -184,11 +175,16 @@ export class FakeHost {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
-    child.stdin.end(input);
+    // A script may end before it has read anything; how it ended is in its status.
+    child.stdin.on("error", () => undefined).end(input);
     const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve));
-    await meanwhile?.((signal) => child.kill(signal));
-    const status = await ended;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = child.kill("SIGKILL");
+    }, TIMEOUT_MS);
+    const status = await ended.finally(() => clearTimeout(timer));
     const calls = this.read("/calls").split("\n").filter(Boolean);
+    if (late) throw new Error(`the script did not end in time:\n${calls.join("\n")}\n${stdout}${stderr}`);
     const unexpected = calls.filter((call) => call.startsWith("UNEXPECTED"));
     if (unexpected.length > 0) throw new Error(`${unexpected.join("\n")}\n${stdout}${stderr}`);
     return { status, stdout, stderr, calls };
