@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import koffi from "koffi";
 
 const setns = koffi.load("libc.so.6").func("int setns(int fd, int type)");
@@ -34,32 +34,39 @@ const alive = (pid: string): boolean => existsSync(`/proc/${pid}`);
 
 /** Takes down what a test process left that was killed too hard to do it itself; names carry its process id. */
 function sweep(): void {
-  for (const name of existsSync("/run/netns") ? readdirSync("/run/netns") : []) {
-    const pid = /^sp(\d+)-\d+-/.exec(name)?.[1];
-    if (pid !== undefined && !alive(pid)) sh("ip", "netns", "del", name);
-  }
-  for (const name of readdirSync(tmpdir())) {
-    const pid = /^sansproxy-bpffs-(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || alive(pid)) continue;
-    const path = join(tmpdir(), name);
+  sweepFolder("/run/netns", /^sp(\d+)-\d+-/, (path) => sh("ip", "netns", "del", basename(path)));
+  sweepFolder(tmpdir(), /^sansproxy-bpffs-(\d+)-/, (path) => {
     if (readFileSync("/proc/mounts", "utf8").includes(` ${path} `)) sh("umount", path);
     rmdirSync(path);
-  }
-  for (const name of readdirSync(cgroup2Mount())) {
-    const pid = /^sansproxy-test-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !alive(pid)) removeCgroup(join(cgroup2Mount(), name));
+  });
+  sweepFolder(cgroup2Mount(), /^sansproxy-test-(\d+)-/, removeCgroup);
+}
+
+function sweepFolder(folder: string, ofProcess: RegExp, remove: (path: string) => void): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const pid = ofProcess.exec(name)?.[1];
+    if (pid === undefined || alive(pid)) continue;
+    const path = join(folder, name);
+    try {
+      remove(path);
+    } catch (error) {
+      // Another process that sweeps at the same time may be first.
+      if (existsSync(path)) throw error;
+    }
   }
 }
+
+const REMOVAL_MS = 30_000;
 
 /** Removes a cgroup; a process that a failed test left in it is ended by the cgroup's own means. */
 function removeCgroup(path: string): void {
   if (readFileSync(join(path, "cgroup.procs"), "utf8") !== "") writeFileSync(join(path, "cgroup.kill"), "1");
-  for (let attempt = 0; ; attempt++) {
+  for (const deadline = performance.now() + REMOVAL_MS; ; ) {
     try {
       rmdirSync(path);
       return;
     } catch (error) {
-      if (attempt === 50) throw error;
+      if (performance.now() > deadline) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     }
   }

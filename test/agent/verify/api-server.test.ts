@@ -147,8 +147,9 @@ describe.skipIf(missing.length > 0)(
     it("does not wait for anything when the credentials are refused", { timeout: SLOW_MS }, async () => {
       const refused = new KubeConfig();
       refused.loadFromString(server.kubeconfig.replace(/token: \S+?}/, "token: wrong}"));
-      const report = await verify(connectCluster(refused), options());
-      expect(report.durationMs).toBeLessThan(10_000);
+      const patient = options();
+      const report = await verify(connectCluster(refused), patient);
+      expect(report.durationMs).toBeLessThan(patient.timeoutMs);
       expect(report.checks[0]?.observed).toMatch(
         /^could not list \w+: https:\/\/127\.0\.0\.1:\d+ answered 401: Unauthorized$/,
       );

@@ -21,7 +21,7 @@ import {
 } from "./fake-cluster.ts";
 
 const options = (change: Partial<VerifyOptions> = {}): VerifyOptions => ({
-  ...{ expectNodes: ["a", "b"], image: undefined, timeoutMs: 200, pollMs: 5, cleanupTimeoutMs: 5_000 },
+  ...{ expectNodes: ["a", "b"], image: undefined, timeoutMs: 200, pollMs: 5, cleanupTimeoutMs: 60_000 },
   ...{ progress: () => {}, signal: new AbortController().signal },
   ...change,
 });
@@ -142,7 +142,7 @@ describe("verification", () => {
       if (message.includes("agent rolled out"))
         cluster.state.pods.push({ ...cluster.state.pods[0], spec: { nodeName: "w-3", containers: [] } });
     };
-    const report = await verify(cluster, options({ expectNodes: ["w-3"], progress, timeoutMs: 5_000 }));
+    const report = await verify(cluster, options({ expectNodes: ["w-3"], progress, timeoutMs: 60_000 }));
     expect(failures(report)).toEqual([]);
   });
 
