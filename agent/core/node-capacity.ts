@@ -60,6 +60,7 @@ export function fitNetwork(
 const CONNECTIONS: Readonly<Record<string, Pick<Problem, "reason"> & { readonly what: string }>> = {
   affinities: { reason: "AffinitiesFull", what: "clients that have been away longest lose their session affinity" },
   flows: { reason: "FlowsFull", what: "connections that have been silent longest lose their backend" },
+  fragments: { reason: "FragmentsFull", what: "packets in fragments whose first came longest ago lose the others" },
   socketFlows: { reason: "SocketFlowsFull", what: "UDP sockets that have been silent longest lose their backend" },
 };
 

@@ -8,6 +8,7 @@ export const problemReasons = [
   "ArenaFull",
   "BackendsFull",
   "FlowsFull",
+  "FragmentsFull",
   "FrontendConflict",
   "FrontendsFull",
   "HealthCheckPort",

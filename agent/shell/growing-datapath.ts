@@ -24,7 +24,7 @@ type Open = (options: DatapathOptions) => Promise<Datapath>;
 /** Either half of the maps may take the whole limit: what the agent writes, and what the programs do. */
 const HALVES: readonly (readonly MapGroup[])[] = [
   ["services", "node"],
-  ["sockets", "flows"],
+  ["sockets", "flows", "fragments"],
 ];
 /** The least recently used entries of so full a map give way, and some of them may still be in use. */
 const FULL = 0.95;
@@ -94,11 +94,13 @@ export class GrowingDatapath implements Kernel, Used {
   /** Counts connections, and makes their maps larger when they fill up. Returns those that are full and may not grow. */
   async makeRoomForConnections(): Promise<readonly string[]> {
     const needs = await inSlices(this.#current.countConnections());
-    const { affinities, socketFlows, flows } = this.#current.sizes;
-    const grown = grownEntries(needs, { affinities, socketFlows, flows }, this.#memory());
+    const { affinities, socketFlows, flows, fragments } = this.#current.sizes;
+    const grown = grownEntries(needs, { affinities, socketFlows, flows, fragments }, this.#memory());
     if (grown) await this.#grow(grown);
     const { sizes } = this.#current;
-    return (["affinities", "socketFlows", "flows"] as const).filter((map) => needs[map] > FULL * sizes[map]);
+    return (["affinities", "socketFlows", "flows", "fragments"] as const).filter(
+      (map) => needs[map] > FULL * sizes[map],
+    );
   }
 
   async #grow(entries: Partial<MapEntries>): Promise<void> {

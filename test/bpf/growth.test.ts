@@ -12,7 +12,10 @@ import { Datapath, type MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
 import { close, openPinned } from "../../agent/shell/kernel/syscall.ts";
 import { createLog } from "../../agent/shell/log.ts";
-import { NODE, network, objectsDir, POD, serve, TCP, testSizes, World } from "./world.ts";
+import { fragmentsOf } from "./fragments.ts";
+import { build } from "./packet.ts";
+import { NEXT, PacketTable } from "./packet-table.ts";
+import { CLIENT, NODE, network, objectsDir, POD, serve, TCP, testSizes, UDP, World } from "./world.ts";
 
 const NOTHING: Capacity = { frontends: 0, selections: 0, arena: 0, backends: 0, sourceRanges: 0 };
 const SIZES = { ...defaultEntries, ...testSizes };
@@ -31,6 +34,7 @@ async function open(limitBytes = 2 ** 30, special: Partial<MapSizes> = {}): Prom
   const silent = createLog("error", () => undefined);
   const datapath = await GrowingDatapath.open(options, limitBytes, silent, async (sized) => {
     const opened = await Datapath.open(sized);
+    newest = { opened, sizes: sized.sizes ?? sizes };
     const attach = opened.attach.bind(opened);
     opened.attach = (...to) => {
       if (failing) fail();
@@ -45,6 +49,12 @@ async function open(limitBytes = 2 ** 30, special: Partial<MapSizes> = {}): Prom
   return datapath;
 }
 
+/** What was opened last. */
+let newest: { readonly opened: Datapath; readonly sizes: Partial<MapSizes> };
+
+/** Runs packets through it, without any that run through earlier ones. */
+const tableOfNewest = () => new PacketTable(world, newest.opened, "eth0", newest.sizes);
+
 /** Programs cannot be attached while it is true. */
 let failing = false;
 function fail(): never {
@@ -58,7 +68,7 @@ const folders = (group = "services") =>
   readdirSync(join(world.bpfRoot, "sansproxy")).filter((name) => name.startsWith(`${group}_`));
 
 /** A pinned map of the programs, of this size. */
-function pinned(name: "flows" | "socket_flows" | "node_addresses", special: Partial<MapSizes> = {}): HashMap {
+function pinned(name: "flows" | "fragments" | "node_addresses", special: Partial<MapSizes> = {}): HashMap {
   const sizes = { ...SIZES, ...special };
   const fd = openPinned(join(world.bpfRoot, "sansproxy", mapFolders(sizes)[name], name));
   if (fd === undefined) throw new Error(`${name} of these sizes is not pinned`);
@@ -190,6 +200,88 @@ describe("maps of connections", () => {
     first.close();
     await open();
     expect(folders("flows")).toEqual([expect.stringMatching(/_8192$/)]);
+  });
+});
+
+describe("the map of packets in fragments", () => {
+  const SMALL = { fragments: 1024 };
+  const toNodePort = { protocol: "udp", source: CLIENT, destination: NODE, destinationPort: FRONTEND.port } as const;
+
+  /** The fragments of a datagram from this port: the first, and others. */
+  function datagram(sourcePort: number): readonly [Buffer, Buffer, Buffer] {
+    const frame = build({ ...toNodePort, sourcePort, payload: "f".repeat(300) });
+    // What tells datagrams of one client apart.
+    frame.writeUInt16BE(sourcePort, 18);
+    const [first, second, third] = fragmentsOf(frame, 120);
+    if (!first || !second || !third) throw new Error("a datagram of 300 bytes has three fragments of 120");
+    return [first, second, third];
+  }
+
+  const monotonicSeconds = () => Number(process.hrtime.bigint() / 1_000_000_000n);
+
+  /** First fragments that came so long ago. */
+  function fill(map: HashMap, entries: number, secondsAgo: number): void {
+    for (let number = 0; number < entries; number++) {
+      const key = Buffer.alloc(40);
+      key.writeUInt32LE(number + 1, 0);
+      const value = Buffer.alloc(12, 1);
+      value.writeUInt32LE(monotonicSeconds() - secondsAgo, 8);
+      map.set(key, value);
+    }
+  }
+
+  test("grows when it is filled by those whose fragments may still come, not by those of before", async () => {
+    const datapath = await open(2 ** 30, SMALL);
+    datapath.attach(["eth0"]);
+    const map = pinned("fragments", SMALL);
+    fill(map, 900, 62);
+    expect(await datapath.makeRoomForConnections()).toEqual([]);
+    expect(folders("fragments")).toEqual([expect.stringMatching(/_1024$/)]);
+    fill(map, 900, 0);
+    expect(await datapath.makeRoomForConnections()).toEqual([]);
+    expect(folders("fragments")).toEqual([expect.stringMatching(/_2048$/)]);
+    const grown = pinned("fragments", { fragments: 2048 });
+    expect([...grown.entries()].length).toBe([...map.entries()].length);
+    expect(folders("flows")).toHaveLength(1);
+  });
+
+  test("that may take no more memory stays, and it is said that it is full", async () => {
+    const datapath = await open(1, SMALL);
+    datapath.attach(["eth0"]);
+    fill(pinned("fragments", SMALL), 1024, 0);
+    expect(await datapath.makeRoomForConnections()).toEqual(["fragments"]);
+    expect(folders("fragments")).toEqual([expect.stringMatching(/_1024$/)]);
+  });
+
+  test("is left with no fragment on a wrong way: one that comes in the moment of the change may be lost, and is counted", async () => {
+    const datapath = await open(2 ** 30, SMALL);
+    datapath.configure(network);
+    serve(datapath, { ...FRONTEND, protocol: UDP }, [{ address: POD, port: 8080 }]);
+    datapath.attach(["eth0"]);
+    fill(pinned("fragments", SMALL), 900, 0);
+    const smaller = tableOfNewest();
+    const [earlier, ofEarlier, lastOfEarlier] = datagram(6001);
+    const [meanwhile, ofMeanwhile, lastOfMeanwhile] = datagram(6002);
+    smaller.run("node_ingress", earlier);
+    const atTheChange: ReturnType<PacketTable["run"]>[] = [];
+    atChange = {
+      before: () => smaller.run("node_ingress", meanwhile),
+      after: () => {
+        const larger = tableOfNewest();
+        for (const frame of [ofEarlier, ofMeanwhile]) atTheChange.push(larger.run("node_ingress", frame));
+      },
+    };
+    await datapath.makeRoomForConnections();
+    const toPod = { verdict: NEXT, counted: { fragment_followed: 1, rewritten: 1 } };
+    expect(atTheChange[0]).toMatchObject(toPod);
+    expect(atTheChange[1]).toMatchObject({ verdict: NEXT, counted: { fragment_passed: 1 } });
+    expect(atTheChange[1]?.packet.equals(ofMeanwhile)).toBe(true);
+    const larger = tableOfNewest();
+    for (const frame of [lastOfEarlier, lastOfMeanwhile]) {
+      const { packet, ...ran } = larger.run("node_ingress", frame);
+      expect(ran).toEqual(toPod);
+      expect(packet.subarray(30, 34)).toEqual(parseAddress(POD).subarray(12));
+    }
   });
 });
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes that user space writes are the bytes that the compiled programs read.
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatAddress, parseAddress, parseCidr } from "../../agent/maps/address.ts";
 import { counterNames } from "../../agent/maps/counters.ts";
+import { FRAGMENT_SECONDS } from "../../agent/maps/fragment-layout.ts";
 import { ABI, defaultEntries, mapShapes } from "../../agent/maps/map-table.ts";
 import { encodeDevice, encodeNodeConfig, networkEntries } from "../../agent/maps/node-layout.ts";
 import {
@@ -133,6 +135,11 @@ test("the counters have the names that the programs count by", () => {
   );
   const names = [...source.matchAll(/^\tCOUNT_([A-Z_]+)/gm)].map((match) => match[1]?.toLowerCase());
   expect(names).toEqual([...counterNames]);
+});
+
+test("an entry of fragments says something for as long as the programs believe it", () => {
+  const source = readFileSync(join(import.meta.dirname, "../../bpf/lib/fragment.h"), "utf8");
+  expect(source).toContain(`#define FRAGMENT_SECONDS ${FRAGMENT_SECONDS}\n`);
 });
 
 test("the ABI version is the one of layout.h", () => {

@@ -6,6 +6,7 @@ import type { Acceleration, AccelerationState } from "../../core/acceleration.ts
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../../core/operation.ts";
 import type { Steps } from "../../core/steps.ts";
 import { counterNames } from "../../maps/counters.ts";
+import { isAwaited } from "../../maps/fragment-layout.ts";
 import { defaultEntries, type MapEntries, type MapName } from "../../maps/map-table.ts";
 import { deviceEntries } from "./acceleration.ts";
 import { attachAll } from "./attach.ts";
@@ -14,7 +15,7 @@ import { HashMap } from "./hash-map.ts";
 import { KernelError } from "./kernel-error.ts";
 import type { BpfObject } from "./libbpf.ts";
 import { MapCensus, type MapUsage } from "./map-census.ts";
-import { copyArray, copyEntries, copyHash, copyMissing, countEntries } from "./map-copy.ts";
+import { copyArray, copyEntries, copyHash, copyMissing, countEntries, countValues } from "./map-copy.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { networkNamespaceCookie } from "./network-namespace.ts";
 import { configureBypass, configureDevices, configureNode } from "./node-tables.ts";
@@ -40,9 +41,9 @@ export interface DatapathOptions {
 }
 
 /** Maps that the programs write: the least recently used entry gives way when they are full. */
-const CONNECTION_MAPS = ["affinities", "socket_flows", "flows"] as const;
+const CONNECTION_MAPS = ["fragments", "affinities", "socket_flows", "flows"] as const;
 
-export type ConnectionCounts = Readonly<Record<"affinities" | "socketFlows" | "flows", number>>;
+export type ConnectionCounts = Readonly<Record<"affinities" | "socketFlows" | "flows" | "fragments", number>>;
 
 /** How many per-CPU values a map has: the highest possible CPU and all below it. */
 function possibleCpus(): number {
@@ -202,18 +203,22 @@ export class Datapath implements Kernel {
 
   /**
    * Takes over connections that the programs of the other datapath have entered since `copyFrom`, once they have been
-   * replaced; yields after each slice.
+   * replaced; yields after each slice. Fragments first: theirs are the entries that are asked for at once.
    */
   *copyLate(from: Datapath): Generator<void> {
     for (const name of CONNECTION_MAPS)
       if (!this.#shares(name, from)) yield* copyMissing(from.#hash(name), this.#hash(name));
   }
 
-  /** Entries of the maps that the programs fill; yields now and then. */
+  /** Entries in use of the maps that the programs fill; yields now and then. */
   *countConnections(): Generator<void, ConnectionCounts> {
     const affinities = yield* countEntries(this.#hash("affinities"));
     const socketFlows = yield* countEntries(this.#hash("socket_flows"));
-    return { affinities, socketFlows, flows: yield* countEntries(this.#hash("flows")) };
+    const flows = yield* countEntries(this.#hash("flows"));
+    // Nothing takes out those that have served: only the time tells them.
+    const now = Number(process.hrtime.bigint() / 1_000_000_000n);
+    const fragments = yield* countValues(this.#hash("fragments"), (fragment) => isAwaited(fragment, now));
+    return { affinities, socketFlows, flows, fragments };
   }
 
   #shares(name: MapName, other: Datapath): boolean {

@@ -54,3 +54,13 @@ export function* countEntries(map: HashMap): Generator<void, number> {
   }
   return count;
 }
+
+/** How many entries it has whose values are so. Yields after each slice. */
+export function* countValues(map: HashMap, isCounted: (value: Buffer) => boolean): Generator<void, number> {
+  let [count, entries] = [0, 0];
+  for (const [, value] of map.entries()) {
+    if (isCounted(value)) count++;
+    if (++entries % ENTRIES_OF_A_SLICE === 0) yield;
+  }
+  return count;
+}
