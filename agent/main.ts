@@ -32,7 +32,7 @@ import {
 import { nodePortAdvice } from "./shell/node-port-range.ts";
 import { NodeSetup } from "./shell/node-setup.ts";
 import { CNI_PLUGINS } from "./shell/pod-network.ts";
-import { findDevice, findSandbox, presentDevices } from "./shell/pod-sandboxes.ts";
+import { findDevices, findSandbox, presentDevices } from "./shell/pod-sandboxes.ts";
 import { ProgramAttachment } from "./shell/program-attachment.ts";
 import { Reconciler } from "./shell/reconciler.ts";
 import { preferSmallHeap } from "./shell/small-heap.ts";
@@ -119,7 +119,7 @@ async function run(config: Config, log: Log): Promise<void> {
       bypassRuntimeClasses: config.bypassRuntimeClasses,
       makeRoom: (cgroups) => kernel.makeRoomForBypass(cgroups),
       find: (pod) => findSandbox(pod, { cgroup2: findCgroup2(cgroupRoot), nodeDevices: devices() }),
-      findDevice: (pod) => findDevice(pod, devices()),
+      findDevices: (pods) => findDevices(pods, devices()),
       advise: (of) => {
         warnAboutReversePath(of, log);
         tellAcceleration(kernel.acceleration, log);

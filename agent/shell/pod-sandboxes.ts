@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseIp } from "../core/ip-address.ts";
 import type { PodWithDevice } from "../core/socket-bypass.ts";
 import { type RunIp, runIp } from "./run-ip.ts";
 
@@ -49,23 +50,55 @@ function foldersIn(folder: string): string[] {
   }
 }
 
-/** The device by which this machine reaches the Pod. Throws when that leads out of the machine, or nowhere. */
-export async function podDevice(ip: string, nodeDevices: readonly string[], run: RunIp = runIp): Promise<string> {
-  const routes = JSON.parse(await run(["-j", "route", "get", ip])) as { readonly dev?: string; gateway?: string }[];
-  const { dev, gateway } = routes[0] ?? {};
-  if (dev === undefined) throw new Error(`there is no route to ${ip}`);
+/** Of what `ip -j route get` prints. */
+interface Route {
+  readonly dst: string;
+  readonly dev: string;
+  readonly gateway?: string;
+}
+
+/** By the address in its canonical text; nothing for one that is none, or leads nowhere. All are asked of one process. */
+async function routesTo(ips: readonly string[], run: RunIp): Promise<ReadonlyMap<string, Route>> {
+  const addresses = ips.flatMap((ip) => parseIp(ip)?.text ?? []);
+  const printed = await run(
+    ["-j"],
+    addresses.map((address) => `route get ${address}`),
+  );
+  const answers = printed.split("\n").filter((line) => line.trim() !== "");
+  const routes = answers.flatMap((line) => JSON.parse(line) as Route[]);
+  return new Map(routes.map((route) => [parseIp(route.dst)?.text ?? route.dst, route]));
+}
+
+/** The device by which this machine reaches a Pod's address. Throws when that leads out of the machine, or nowhere. */
+function deviceTo(ip: string, routes: ReadonlyMap<string, Route>, nodeDevices: readonly string[]): string {
+  const route = routes.get(parseIp(ip)?.text ?? ip);
+  if (route === undefined) throw new Error(`there is no route to ${ip}`);
+  const { dev, gateway } = route;
   if (gateway !== undefined || nodeDevices.includes(dev) || dev === "lo")
     throw new Error(`the route to ${ip} is by ${dev}${gateway ? ` and ${gateway}` : ""}, which is no device of a Pod`);
   return dev;
 }
 
 /** The one device of all its addresses. Throws with what is missing. */
-export async function findDevice(pod: PodWithDevice, nodeDevices: readonly string[], run?: RunIp): Promise<string> {
-  const devices = new Set(await Promise.all(pod.ips.map((ip) => podDevice(ip, nodeDevices, run))));
+function deviceOf({ ips }: PodWithDevice, routes: ReadonlyMap<string, Route>, nodeDevices: readonly string[]): string {
+  const devices = new Set(ips.map((ip) => deviceTo(ip, routes, nodeDevices)));
   const [device, ...others] = devices;
   if (device === undefined || others.length > 0)
     throw new Error(`its addresses are behind ${devices.size} devices, and one is needed`);
   return device;
+}
+
+/** The device of each of these Pods, or what is missing. */
+export function findDevices(
+  pods: readonly PodWithDevice[],
+  nodeDevices: readonly string[],
+  run: RunIp = runIp,
+): Promise<PromiseSettledResult<string>[]> {
+  const routes = routesTo(
+    pods.flatMap(({ ips }) => ips),
+    run,
+  );
+  return Promise.allSettled(pods.map(async (pod) => deviceOf(pod, await routes, nodeDevices)));
 }
 
 /** Throws with what is missing. */
@@ -75,7 +108,7 @@ export async function findSandbox(
 ): Promise<Sandbox> {
   const cgroup = findPodCgroup(cgroup2, pod.uid);
   if (cgroup === undefined) throw new Error(`there is no cgroup2 for it below ${cgroup2}`);
-  return { device: await findDevice(pod, nodeDevices, run), cgroup };
+  return { device: deviceOf(pod, await routesTo(pod.ips, run ?? runIp), nodeDevices), cgroup };
 }
 
 /** Network devices as this process's network namespace has them; /sys may show another's. */

@@ -22,8 +22,8 @@ export interface AttachmentOptions {
   readonly makeRoom: (cgroups: number) => Promise<number>;
   /** Throws with what is missing. */
   readonly find: (pod: PodWithDevice) => Promise<Sandbox>;
-  /** The device alone, of a Pod whose sockets are translated. */
-  readonly findDevice: (pod: PodWithDevice) => Promise<string>;
+  /** The device alone, of each of these Pods whose sockets are translated, or what is missing. */
+  readonly findDevices: (pods: readonly PodWithDevice[]) => Promise<readonly PromiseSettledResult<string>[]>;
   /** Says what of the devices may keep the programs from working. */
   readonly advise: (devices: readonly string[]) => void;
   readonly log: Log;
@@ -67,7 +67,7 @@ export class ProgramAttachment implements Attachment {
       if (problem) problems.push(problem);
     }
     if (!servesSctp) this.#sctpDevices.clear();
-    else for (const pod of translatedPods(pods, wanted)) problems.push(...(await this.#locateForSctp(pod)));
+    else problems.push(...(await this.#locateForSctp(translatedPods(pods, wanted))));
     const served = await this.#withRoom(wanted, problems);
     return { attached: this.#apply(served, again), problems };
   }
@@ -95,15 +95,19 @@ export class ProgramAttachment implements Attachment {
     }
   }
 
-  async #locateForSctp(pod: PodWithDevice): Promise<Problem[]> {
-    if (this.#sctpDevices.has(pod.uid)) return [];
-    try {
-      this.#sctpDevices.set(pod.uid, await this.#options.findDevice(pod));
-      return [];
-    } catch (error) {
-      const message = `Pod ${pod.name}: Services do not answer its SCTP, because ${errorText(error)}; the agent tries again.`;
-      return [{ service: `pod/${pod.name}`, reason: "SctpFromPod", message }];
-    }
+  async #locateForSctp(pods: readonly PodWithDevice[]): Promise<Problem[]> {
+    const unknown = pods.filter(({ uid }) => !this.#sctpDevices.has(uid));
+    if (unknown.length === 0) return [];
+    const found = await this.#options.findDevices(unknown);
+    return unknown.flatMap(({ name, uid }, index) => {
+      const result = found[index];
+      if (result?.status === "fulfilled") {
+        this.#sctpDevices.set(uid, result.value);
+        return [];
+      }
+      const message = `Pod ${name}: Services do not answer its SCTP, because ${errorText(result?.reason)}; the agent tries again.`;
+      return [{ service: `pod/${name}`, reason: "SctpFromPod", message }];
+    });
   }
 
   /** As many as fit, and those that were first. */

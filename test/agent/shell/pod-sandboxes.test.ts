@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { findPodCgroup, findSandbox, podDevice, presentDevices } from "../../../agent/shell/pod-sandboxes.ts";
+import { findDevices, findPodCgroup, findSandbox, presentDevices } from "../../../agent/shell/pod-sandboxes.ts";
 
 const UID = "0b8f7c1e-1111-4222-8333-444455556666";
 const UNDERSCORED = UID.replaceAll("-", "_");
@@ -41,35 +41,65 @@ describe("the cgroup of a Pod", () => {
   });
 });
 
-describe("the device of a Pod", () => {
-  const routed = (route: object) => async (args: readonly string[]) => {
-    expect(args).toEqual(["-j", "route", "get", "10.244.0.5"]);
-    return JSON.stringify([{ dst: "10.244.0.5", ...route }]);
-  };
+describe("the devices of Pods", () => {
+  const pod = (uid: string, ...ips: string[]) => ({ name: `ns/${uid}`, uid, ips });
+  /** Answers for these addresses alone, all at once. */
+  const routed =
+    (routes: Readonly<Record<string, object>>) => async (options: readonly string[], batch?: readonly string[]) => {
+      expect(options).toEqual(["-j"]);
+      const asked = (batch ?? []).map((line) => line.replace(/^route get /, ""));
+      const known = asked.filter((dst) => routes[dst] !== undefined);
+      return known.map((dst) => `${JSON.stringify([{ dst, ...routes[dst] }])}\n`).join("");
+    };
 
-  test("is the one of the route to its address", async () => {
-    expect(await podDevice("10.244.0.5", ["eth0"], routed({ dev: "veth1" }))).toBe("veth1");
+  test("are those of the routes to their addresses, asked all at once", async () => {
+    let asked = 0;
+    const run = routed({ "10.244.0.5": { dev: "veth5" }, "10.244.0.6": { dev: "veth6" }, "fd00::6": { dev: "veth6" } });
+    const pods = [pod("five", "10.244.0.5"), pod("six", "10.244.0.6", "fd00:0::6"), pod("seven", "10.244.0.7")];
+    const found = await findDevices(pods, ["eth0"], (...call) => {
+      asked++;
+      return run(...call);
+    });
+    expect(found).toMatchObject([{ value: "veth5" }, { value: "veth6" }, { status: "rejected" }]);
+    expect(asked).toBe(1);
   });
 
-  const elsewhere: [why: string, route: object][] = [
+  const elsewhere: [why: string, route: object | undefined][] = [
     ["by a gateway", { dev: "veth1", gateway: "192.0.2.1" }],
     ["by the node's own device", { dev: "eth0" }],
     ["to the host itself", { dev: "lo" }],
-    ["nowhere", {}],
+    ["nowhere", undefined],
   ];
-  test.each(elsewhere)("is refused where the route leads %s", async (_, route) => {
-    await expect(podDevice("10.244.0.5", ["eth0"], routed(route))).rejects.toThrow(/route to 10\.244\.0\.5/);
+  test.each(elsewhere)("are refused where the route leads %s", async (_, route) => {
+    const [found] = await findDevices([pod("p", "10.244.0.5")], ["eth0"], routed(route ? { "10.244.0.5": route } : {}));
+    expect(String((found as PromiseRejectedResult).reason)).toMatch(/route to 10\.244\.0\.5/);
   });
 
-  test("is one for all addresses of the Pod, or the Pod stays as it is", async () => {
+  test("are not asked for by what is no address, whatever else it says", async () => {
+    const run = async (_: readonly string[], batch?: readonly string[]) => {
+      expect(batch).toEqual([]);
+      return "";
+    };
+    const [found] = await findDevices([pod("p", "10.244.0.5\nlink set eth0 down")], ["eth0"], run);
+    expect(found?.status).toBe("rejected");
+  });
+
+  test("are told by the routing table of the machine, for those addresses that it has a route to", async () => {
+    const [found, lost] = await findDevices([pod("here", "127.0.0.1"), pod("lost", "0.0.0.1")], []);
+    expect(String((found as PromiseRejectedResult).reason)).toContain("the route to 127.0.0.1 is by lo");
+    expect(lost?.status).toBe("rejected");
+  });
+
+  test("are one for all addresses of a Pod, or the Pod stays as it is", async () => {
     mkdirSync(join(root, `kubepods/pod${UID}`), { recursive: true });
-    const run = async (args: readonly string[]) =>
-      JSON.stringify([{ dev: args.at(-1)?.includes(":") ? "veth6" : "veth4" }]);
-    const pod = { name: "ns/p", uid: UID, ips: ["10.244.0.5"] };
+    const run = routed({ "10.244.0.5": { dev: "veth4" }, "fd00::5": { dev: "veth6" } });
     const options = { cgroup2: root, nodeDevices: ["eth0"], run };
-    expect(await findSandbox(pod, options)).toEqual({ device: "veth4", cgroup: join(root, `kubepods/pod${UID}`) });
-    await expect(findSandbox({ ...pod, ips: ["10.244.0.5", "fd00::5"] }, options)).rejects.toThrow("behind 2 devices");
-    await expect(findSandbox({ ...pod, uid: "none" }, options)).rejects.toThrow("no cgroup2 for it");
+    expect(await findSandbox(pod(UID, "10.244.0.5"), options)).toEqual({
+      device: "veth4",
+      cgroup: join(root, `kubepods/pod${UID}`),
+    });
+    await expect(findSandbox(pod(UID, "10.244.0.5", "fd00::5"), options)).rejects.toThrow("behind 2 devices");
+    await expect(findSandbox(pod("none", "10.244.0.5"), options)).rejects.toThrow("no cgroup2 for it");
   });
 });
 

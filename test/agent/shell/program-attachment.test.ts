@@ -50,10 +50,13 @@ function restart(): void {
       if (missing.has(uid) || !present.has(`veth-${uid}`)) throw new Error("it is not there yet");
       return { device: `veth-${uid}`, cgroup: join(root, name.slice("ns/".length)) };
     },
-    findDevice: async ({ uid }) => {
-      if (missing.has(uid) || !present.has(`veth-${uid}`)) throw new Error("it is not there yet");
-      return `veth-${uid}`;
-    },
+    findDevices: (pods) =>
+      Promise.allSettled(
+        pods.map(async ({ uid }) => {
+          if (missing.has(uid) || !present.has(`veth-${uid}`)) throw new Error("it is not there yet");
+          return `veth-${uid}`;
+        }),
+      ),
     makeRoom: async (cgroups) => Math.min(cgroups, room),
     advise: () => undefined,
     log: createLog("error", (line) => calls.push(line)),
