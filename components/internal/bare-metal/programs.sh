@@ -8,13 +8,15 @@ kubelet_replaced=no
 bring_kubernetes() { if [ "$PACKAGE_SOURCE" = bundle ]; then unpack_programs "$@"; else install_packages "$@"; fi; }
 
 trust_repository() {
-  local keyring=$1 fingerprint
+  local keyring=$1 found
   install -d -m 0755 "${keyring%/*}"
   curl -fsSL --max-time 60 "$APT_REPOSITORY/Release.key" -o "$keyring.new" ||
     refuse "the signing key $APT_REPOSITORY/Release.key could not be fetched; allow this host to reach it, or use bundlePath."
-  fingerprint=$(gpg --show-keys --with-colons "$keyring.new" 2>/dev/null | sed -n 's/^fpr:*\([0-9A-F]*\):$/\1/p' | head -n 1)
-  [ "$fingerprint" = "$APT_KEY_FINGERPRINT" ] ||
-    refuse "the signing key of $APT_REPOSITORY has the fingerprint ${fingerprint:-none} and $APT_KEY_FINGERPRINT is expected; do not go on before the change of key is explained."
+  # Of every primary key in the file: apt takes a signature of any of them.
+  found=$(gpg --show-keys --with-colons "$keyring.new" 2>/dev/null |
+    awk -F: '$1 == "pub" {primary = 1} $1 == "fpr" && primary {printf "%s%s", space, $10; space = " "; primary = 0}') || found=
+  [ "$found" = "$APT_KEY_FINGERPRINT" ] ||
+    refuse "the signing key of $APT_REPOSITORY has the fingerprint ${found:-none} and $APT_KEY_FINGERPRINT alone is expected; do not go on before the change of key is explained."
   mv "$keyring.new" "$keyring"
 }
 

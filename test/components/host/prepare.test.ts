@@ -49,4 +49,33 @@ describe("the step prepare", () => {
     expect((await host.call("prepare", "set_kernel", { HOST_IPV6: "" })).status).toBe(0);
     expect(host.read("/etc/victim")).toBe("precious");
   });
+
+  describe("trusts a package repository", () => {
+    const keyring = "/etc/apt/keyrings/kubernetes.asc";
+    const repository = { APT_REPOSITORY: "http://packages.test", APT_KEY_FINGERPRINT: "AB12" };
+    const primary = (fingerprint: string) => `pub:u:255:22:0:\nfpr:::::::::${fingerprint}:\nuid:u::::0::\n`;
+    const subkey = "sub:u:255:18:0:\nfpr:::::::::EF56:\n";
+    const trust = async (keys: string) => {
+      host.program("curl", { "*": `printf fetched >"$root${keyring}.new"` });
+      host.program("gpg", { "--show-keys --with-colons *": `printf '${keys.replaceAll("\n", "\\n")}'` });
+      return host.call("prepare", `trust_repository ${host.path(keyring)}`, repository);
+    };
+
+    it("whose key has the expected fingerprint, whatever its subkeys", async () => {
+      expect((await trust(primary("AB12") + subkey)).status).toBe(0);
+      expect(host.read(keyring)).toBe("fetched");
+    });
+
+    // apt takes a signature of any key in the file.
+    it.each([
+      ["of another key", primary("CD34"), "CD34"],
+      ["with a second key behind the expected one", primary("AB12") + subkey + primary("CD34"), "AB12 CD34"],
+      ["that publishes no key", "", "none"],
+    ])("but none %s", async (_, keys, found) => {
+      const { status, stderr } = await trust(keys);
+      expect(status).toBe(1);
+      expect(stderr).toContain(`has the fingerprint ${found} and AB12 alone is expected`);
+      expect(host.has(keyring)).toBe(false);
+    });
+  });
 });

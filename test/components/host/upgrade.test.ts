@@ -16,7 +16,7 @@ const worker = { ...first, HOST_NAME: "worker-1", HOST_ADDRESS: "10.89.0.21", HO
 /** A member whose programs and Node are what the files in its root say: installing and restarting change them. */
 const programs: Readonly<Record<string, Program>> = {
   curl: { "*": ': >"$root/etc/apt/keyrings/kubernetes.asc.new"' },
-  gpg: { "*": "echo fpr:::::::::AB12:" },
+  gpg: { "*": 'printf "pub:u:255:22:CD34:\\nfpr:::::::::AB12:\\n"' },
   "apt-get": {
     "update -q": "",
     "install *": 'for word in "$@"; do case "$word" in *=*) printf %s "${word#*=}" >"$root/${word%%=*}" ;; esac; done',
