@@ -166,6 +166,8 @@ export const probePod = (run: RunIdentity, node: string, index: number, origin: 
       nodeName: node,
       restartPolicy: "Never",
       ...(onHost ? { hostNetwork: true, hostPID: true } : {}),
+      // Its resolv.conf tells the cluster's DNS domain, to a probe on the host too.
+      dnsPolicy: "ClusterFirstWithHostNet",
       serviceAccountName: SERVICE_ACCOUNT,
       automountServiceAccountToken: true,
       enableServiceLinks: false,

@@ -102,7 +102,7 @@ const createBackends = async (
     })),
     dns: {
       server: dns.spec?.clusterIP ?? "",
-      name: `${clusterIp.metadata?.name}.${run.namespace}.svc.cluster.local`,
+      name: `${clusterIp.metadata?.name}.${run.namespace}.svc`,
       addresses,
     },
     kubernetes: { address: kubernetes.spec?.clusterIP ?? "", port: kubernetes.spec?.ports?.[0]?.port ?? 443 },

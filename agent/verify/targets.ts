@@ -7,6 +7,7 @@ export interface ProbeTargets {
   /** Served at the nodes' addresses in one of `cidrs`; at all of them where there is none. */
   readonly nodePort: { readonly tcpPort: number; readonly udpPort: number; readonly cidrs?: readonly string[] };
   readonly nodes: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  /** `name` goes without the cluster's DNS domain, which each probe reads off its own resolv.conf. */
   readonly dns: { readonly server: string; readonly name: string; readonly addresses: readonly string[] };
   readonly kubernetes: { readonly address: string; readonly port: number };
   /** `host` when the agent answers on a fixed address, else it is asked on the node's own. None of another datapath. */

@@ -17,7 +17,13 @@ const resolveAsPod = async (name: string, family: 4 | 6): Promise<readonly strin
   return [(await Promise.race([lookup(absolute, { family }), slow])).address];
 };
 
-/** A node's resolv.conf does not name the cluster DNS: its Service address is asked. */
+/** `NAME.NAMESPACE.svc` in the DNS domain that the kubelet tells its Pods: "search NAMESPACE.svc.DOMAIN svc.DOMAIN DOMAIN". */
+export const inClusterDomain = (name: string, resolvConf: string): string => {
+  const domain = /^search.*\ssvc\.(\S+?)\.?(?:\s|$)/m.exec(resolvConf)?.[1];
+  return `${name}.${domain ?? "cluster.local"}`;
+};
+
+/** From the host the Service address of the cluster DNS is asked: what is tried there is the way to it. */
 const resolveAt = async (server: string, name: string, family: 4 | 6): Promise<readonly string[]> => {
   const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: 2 });
   resolver.setServers([server]);

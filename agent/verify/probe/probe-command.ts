@@ -7,6 +7,7 @@ import { describeFailure } from "../report.ts";
 import { parseTargets } from "../targets.ts";
 import { SERVICE_ACCOUNT_FOLDER } from "./api-service.ts";
 import { runCommand } from "./machine.ts";
+import { inClusterDomain } from "./name-service.ts";
 import { runProbe } from "./probe.ts";
 
 export interface ProbeArguments {
@@ -19,10 +20,11 @@ export interface ProbeArguments {
 /** Gives the exit status: 1 when a check failed. */
 export const runProbeCommand = async (args: ProbeArguments): Promise<number> => {
   const targets = parseTargets(await readFile(args.targets, "utf8"), args.targets);
+  const name = inClusterDomain(targets.dns.name, await readFile("/etc/resolv.conf", "utf8"));
   const report = await runProbe({
     origin: args.from,
     node: args.node,
-    targets,
+    targets: { ...targets, dns: { ...targets.dns, name } },
     timeoutMs: args.timeoutMs,
     serviceAccountFolder: SERVICE_ACCOUNT_FOLDER,
     proc: "/proc",

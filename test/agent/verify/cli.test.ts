@@ -89,15 +89,17 @@ describe("sansproxy", () => {
         clusterIp: { addresses: ["127.0.0.1"], ...ports },
         nodePort: ports,
         nodes: [{ name: "a", addresses: ["127.0.0.1"] }],
-        dns: { server: "127.0.0.1", name: "localhost", addresses: ["127.0.0.1"] },
+        dns: { server: "127.0.0.1", name: "echo.run.svc", addresses: [] },
         kubernetes: { address: "127.0.0.1", port: 1 },
         agent: { port: 1 },
       }),
     );
     const probe = run(["probe", "--from", "pod", "--node", "a", "--targets", targets, "--timeout", "200ms"]);
     const failed = findProbeReport(probe.stdout)?.checks.filter((check) => !check.passed);
-    expect(failed?.map(({ name }) => name)).toEqual(["kubernetes Service from pod"]);
+    expect(failed?.map(({ name }) => name)).toEqual(["DNS from pod", "kubernetes Service from pod"]);
     expect(probe.status).toBe(1);
+    // The domain is this machine's affair; that there is one was read off its resolv.conf.
+    expect(probe.stderr).toMatch(/DNS from pod, node a: echo\.run\.svc\.[a-z][-.a-z0-9]* is nowhere/);
     expect(probe.stderr).toContain("kubernetes Service from pod, node a: https://127.0.0.1:1/version");
     echo.kill("SIGTERM");
     expect(await once(echo, "exit")).toEqual([0, null]);

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { probeCheckNames } from "../../../../agent/verify/checks.ts";
 import { askTcp, askUdpConnected, askUdpUnconnected } from "../../../../agent/verify/probe/echo-client.ts";
 import { type Run, runCommand } from "../../../../agent/verify/probe/machine.ts";
+import { inClusterDomain } from "../../../../agent/verify/probe/name-service.ts";
 import { type ProbeOptions, runProbe } from "../../../../agent/verify/probe/probe.ts";
 import { surveyBackends } from "../../../../agent/verify/probe/survey.ts";
 import { findProbeReport, formatProbeReport } from "../../../../agent/verify/probe-report.ts";
@@ -274,6 +275,16 @@ describe("echo client", () => {
       'something else than the test backend answered: "HTTP/1.1 400',
     );
     server.close();
+  });
+});
+
+describe("the test Service's name", () => {
+  it.each([
+    ["the default", "search run.svc.cluster.local svc.cluster.local cluster.local lan", "echo.run.svc.cluster.local"],
+    ["another", "search run.svc.corp.example. svc.corp.example. corp.example.", "echo.run.svc.corp.example"],
+    ["none that the kubelet tells", "search lan", "echo.run.svc.cluster.local"],
+  ])("is in the cluster's DNS domain: %s", (_, search, name) => {
+    expect(inClusterDomain("echo.run.svc", `nameserver 10.96.0.10\n${search}\noptions ndots:5\n`)).toBe(name);
   });
 });
 
