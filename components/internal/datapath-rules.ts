@@ -2,8 +2,9 @@
 // The rules for the options of Datapath: combinations that cannot work, each with the property and the remedy.
 
 import type { KubernetesClusterCapabilities } from "../kubernetes-cluster.ts";
-import { overlaps, parseCidr } from "./cidr.ts";
+import { type Cidr, overlaps, parseCidr } from "./cidr.ts";
 import type { InputProblem } from "./input-errors.ts";
+import { listeningPort } from "./listening-address.ts";
 
 /** A tree of values, all known. */
 export type Values = { readonly [key: string]: unknown };
@@ -143,36 +144,49 @@ export function nodePortRangeRule(values: Values): InputProblem[] {
   );
 }
 
-/** Each a network; of a family that `podCidrs` have, where these are given. */
-export function nodePortAddressesRule(values: Values, podCidrs?: readonly string[]): InputProblem[] {
-  const addresses = valueAt(values, "nodePort.addresses");
-  if (!Array.isArray(addresses)) return [];
-  const families = podCidrs?.map((podCidr) => parseCidr(podCidr)?.family);
-  return addresses.flatMap((text: unknown, index) => {
-    const path = `nodePort.addresses[${index}]`;
+/** Each item of the list at `path` a network; and what `unfit` says of those that are. */
+function networksRule(values: Values, path: string, unfit: (network: Cidr) => string | undefined): InputProblem[] {
+  const list = valueAt(values, path);
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((text: unknown, index) => {
     const network = typeof text === "string" ? parseCidr(text) : undefined;
-    if (network === undefined) {
-      return problem(
-        path,
-        `is ${JSON.stringify(text)}, which is not a network in CIDR form; write its first address and the length of its prefix, such as "192.168.10.0/24", or "192.168.10.5/32" for one address.`,
-      );
-    }
-    if (families === undefined || families.includes(network.family)) return [];
-    return problem(
-      path,
-      `is "${text}", and the cluster has no IPv${network.family}, so no NodePort would be served there; leave it out.`,
-    );
+    const reason =
+      network === undefined
+        ? 'which is not a network in CIDR form; write its first address and the length of its prefix, such as "192.168.10.0/24", or "192.168.10.5/32" for one address.'
+        : unfit(network);
+    return reason === undefined ? [] : problem(`${path}[${index}]`, `is ${JSON.stringify(text)}, ${reason}`);
   });
+}
+
+/** Of a family that `podCidrs` have, where these are given. */
+export function nodePortAddressesRule(values: Values, podCidrs?: readonly string[]): InputProblem[] {
+  const families = podCidrs?.map((podCidr) => parseCidr(podCidr)?.family);
+  return networksRule(values, "nodePort.addresses", ({ family }) =>
+    families === undefined || families.includes(family)
+      ? undefined
+      : `and the cluster has no IPv${family}, so no NodePort would be served there; leave it out.`,
+  );
+}
+
+export function nonMasqueradeRule(values: Values): InputProblem[] {
+  return networksRule(values, "ipMasqAgent.config.nonMasqueradeCIDRs", () => undefined);
 }
 
 export function healthAddressRule(values: Values): InputProblem[] {
   const address = values["kubeProxyReplacementHealthzBindAddr"];
-  const match =
-    typeof address === "string" ? /^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) : null;
-  if (match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65535) return [];
+  if (listeningPort(address) !== undefined) return [];
   return problem(
     "kubeProxyReplacementHealthzBindAddr",
     `is ${JSON.stringify(address)}; write an address and a port, such as "0.0.0.0:10256".`,
+  );
+}
+
+export function metricsAddressRule(values: Values): InputProblem[] {
+  const address = values["metricsBindAddress"];
+  if (address === undefined || address === "" || listeningPort(address) !== undefined) return [];
+  return problem(
+    "metricsBindAddress",
+    `is ${JSON.stringify(address)}; write an address and a port, such as "127.0.0.1:10249", or "" for no such server.`,
   );
 }
 
@@ -242,7 +256,9 @@ export function combinationProblems(values: Values, cluster: DatapathCluster): I
     ...nativeRoutingCidrRule(values, cluster, 6),
     ...nodePortRangeRule(values),
     ...nodePortAddressesRule(values, cluster.podCidrs),
+    ...nonMasqueradeRule(values),
     ...healthAddressRule(values),
+    ...metricsAddressRule(values),
     ...serviceMonitorRule(values),
     ...imageTagRule(values),
     ...cniRule(values, cluster),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks chart values against the chart's values.schema.json: unknown keys, types, enumerations and bounds.
+// Checks chart values against the chart's values.schema.json: unknown keys, types, enumerations, lengths and bounds.
 
 import type { InputProblem } from "./input-errors.ts";
 import { nearestName } from "./nearest-name.ts";
@@ -13,7 +13,9 @@ export interface ValuesSchema {
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly pattern?: string;
+  readonly minLength?: number;
   readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
   readonly maximum?: number;
   /** `#/definitions/NAME`. */
   readonly $ref?: string;
@@ -51,7 +53,12 @@ function valueProblems(schema: ValuesSchema, path: string, value: unknown): Inpu
   if (typeof value === "string" && schema.pattern !== undefined && !new RegExp(schema.pattern).test(value)) {
     return wrong(`text of the form ${schema.pattern}`);
   }
+  if (typeof value === "string" && value.length < (schema.minLength ?? 0)) {
+    return wrong(`text of at least ${schema.minLength} characters`);
+  }
   if (typeof value !== "number") return [];
+  const { exclusiveMinimum: above } = schema;
+  if (above !== undefined && value <= above) return wrong(`more than ${above}`);
   if (schema.minimum !== undefined && value < schema.minimum) return wrong(`${schema.minimum} or more`);
   if (schema.maximum !== undefined && value > schema.maximum) return wrong(`${schema.maximum} or less`);
   return [];

@@ -151,6 +151,37 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     /0\.0\.0\.0:10256/,
   ],
   [
+    "a health address that no machine has",
+    { kubeProxyReplacementHealthzBindAddr: "999.0.0.1:10256" },
+    "kubeProxyReplacementHealthzBindAddr",
+    /0\.0\.0\.0:10256/,
+  ],
+  [
+    "an IPv6 health address of brackets alone",
+    { kubeProxyReplacementHealthzBindAddr: "[::::]:10256" },
+    "kubeProxyReplacementHealthzBindAddr",
+    /0\.0\.0\.0:10256/,
+  ],
+  [
+    "a metrics address without a port",
+    { helmValues: { metricsBindAddress: "127.0.0.1" } },
+    "helmValues.metricsBindAddress",
+    /127\.0\.0\.1:10249/,
+  ],
+  [
+    "a network without masquerade that is none",
+    { helmValues: { ipMasqAgent: { config: { nonMasqueradeCIDRs: ["10.0.0.0/8", "10.0.0.0/99"] } } } },
+    "helmValues.ipMasqAgent.config.nonMasqueradeCIDRs[1]",
+    /not a network in CIDR form/,
+  ],
+  [
+    "no memory for maps",
+    { helmValues: { bpf: { mapDynamicSizeRatio: 0 } } },
+    "helmValues.bpf.mapDynamicSizeRatio",
+    /0/,
+  ],
+  ["an image without a name", { image: { repository: "" } }, "image.repository", /at least 1/],
+  [
     "a ServiceMonitor of agents that answer to nobody but their node",
     { kubeProxyReplacementHealthzBindAddr: "127.0.0.1:10256", prometheus: { serviceMonitor: { enabled: true } } },
     "kubeProxyReplacementHealthzBindAddr",

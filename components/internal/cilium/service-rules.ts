@@ -3,6 +3,7 @@
 
 import { type Values, valueAt } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
+import { listeningPort } from "../listening-address.ts";
 import { type CiliumSetting, isCloud } from "./modes.ts";
 
 const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
@@ -125,10 +126,8 @@ export function maglevSeedRule(values: Values): InputProblem[] {
 
 export function ciliumHealthAddressRule(values: Values, { cluster }: CiliumSetting): InputProblem[] {
   const address = values["kubeProxyReplacementHealthzBindAddr"];
-  const match =
-    typeof address === "string" ? /^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) : null;
-  const port = Number(match?.[2] ?? 0);
-  if (port < 1 || port > 65535) {
+  const port = listeningPort(address);
+  if (port === undefined) {
     return problem(
       "kubeProxyReplacementHealthzBindAddr",
       `is ${text(address)}, and load balancers ask every node for its health there; write an address and a port, such as "0.0.0.0:10256".`,
