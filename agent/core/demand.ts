@@ -7,7 +7,7 @@ import type { DesiredSelection, DesiredService } from "./desired-state.ts";
 import { type Backend, backendId, type Capacity, sameBackend } from "./operation.ts";
 import type { ProblemReason } from "./problem.ts";
 
-export const MAX_ENDPOINTS_PER_SELECTION = 65_535;
+const MAX_ENDPOINTS_PER_SELECTION = 65_535;
 
 /** Host ports of Pods are counted apart from Services in one number below 2^32: more users of a kind than there can be of one backend. */
 const POD = 2 ** 24;

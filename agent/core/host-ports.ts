@@ -12,7 +12,7 @@ const LOOPBACK = ["127.0.0.0/8", "::1/128"].flatMap((text) => parseCidr(text) ??
 const UNSPECIFIED = ["", "0.0.0.0", "::"];
 
 /** How Pods with host ports are named among the Services. */
-export const podName = (pod: Pod): string => `pod/${objectKey(pod)}`;
+const podName = (pod: Pod): string => `pod/${objectKey(pod)}`;
 
 /** `others` have what they have already. `nodeAddresses` are canonical. */
 export function hostPortServices(

@@ -107,12 +107,12 @@ export interface Snapshot {
   readonly pods?: Collection<Pod>;
 }
 
-export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 export const SERVICE_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 export const HEADLESS_LABEL = "service.kubernetes.io/headless";
 export const ALGORITHM_ANNOTATION = "sansproxy.io/load-balancer-algorithm";
 export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";
-export const ZONE_LABEL = "topology.kubernetes.io/zone";
+const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 const TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time";
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";

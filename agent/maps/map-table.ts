@@ -140,7 +140,7 @@ const GROUPS = {
 } as const satisfies Record<string, { maps: readonly MapName[]; sizes: readonly (keyof MapEntries)[] }>;
 
 export type MapGroup = keyof typeof GROUPS;
-export const MAP_GROUPS = Object.keys(GROUPS) as MapGroup[];
+const MAP_GROUPS = Object.keys(GROUPS) as MapGroup[];
 
 const folderOf = (group: MapGroup, sizes: MapEntries): string =>
   `${group}_v${ABI}_${GROUPS[group].sizes.map((name) => sizes[name]).join("_")}`;

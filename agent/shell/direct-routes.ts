@@ -5,7 +5,7 @@ import type { PodRoute } from "../core/node-network.ts";
 import { type RunIp, runIp } from "./run-ip.ts";
 
 /** Marks our routes in `ip route show`; not registered in iproute2's rt_protos. */
-export const ROUTE_PROTOCOL = 157;
+const ROUTE_PROTOCOL = 157;
 
 export interface RouteChanges {
   readonly added: readonly string[];

@@ -9,7 +9,7 @@ import { errorText } from "./log.ts";
 import { type RunIp, runIp } from "./run-ip.ts";
 
 /** This machine is not set up as the agent needs it; trying again alone does not help. */
-export class PreconditionError extends Error {
+class PreconditionError extends Error {
   override readonly name = "PreconditionError";
 }
 

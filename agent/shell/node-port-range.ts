@@ -12,7 +12,7 @@ interface PortRange {
  * The ports of the NodePort range that the kernel may hand out on its own; a connection from one of them could not be
  * told from one to the NodePort. Empty when net.ipv4.ip_local_port_range is elsewhere, or all are reserved.
  */
-export function ephemeralNodePorts(range: PortRange, procSys = "/proc/sys"): PortRange[] {
+function ephemeralNodePorts(range: PortRange, procSys = "/proc/sys"): PortRange[] {
   const read = (name: string) => readFileSync(`${procSys}/net/ipv4/${name}`, "utf8").trim();
   const [low = 0, high = 0] = read("ip_local_port_range").split(/\s+/).map(Number);
   const first = Math.max(range.first, low);

@@ -16,7 +16,7 @@ export interface PodNetworkOptions {
 }
 
 /** Each pod has a veth pair of its own with a host route; no bridge, no masquerade, no iptables. */
-export function conflist(podCidrs: readonly string[], mtu: number): string {
+function conflist(podCidrs: readonly string[], mtu: number): string {
   const defaults = new Set(podCidrs.map((cidr) => (familyOf(cidr) === 6 ? "::/0" : "0.0.0.0/0")));
   const configuration = {
     cniVersion: "1.0.0",

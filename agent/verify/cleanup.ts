@@ -12,7 +12,7 @@ import { type Check, WHOLE_CLUSTER } from "./report.ts";
 
 const POLL_MS = 500;
 
-export const isProcessAlive = (pid: number): boolean => {
+const isProcessAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;

@@ -46,7 +46,7 @@ const hasEnded = (pod: V1Pod | undefined): boolean =>
   pod?.status?.phase === "Succeeded" || pod?.status?.phase === "Failed";
 
 /** A probe that did not report fails each of its checks, with the reason. */
-export const failProbe = ({ node, origin }: Probe, reason: string, datapath?: VerifiedDatapath): readonly Check[] =>
+const failProbe = ({ node, origin }: Probe, reason: string, datapath?: VerifiedDatapath): readonly Check[] =>
   probeCheckNames(origin, datapath).map((name) => ({
     name,
     node,
@@ -55,7 +55,7 @@ export const failProbe = ({ node, origin }: Probe, reason: string, datapath?: Ve
     durationMs: 0,
   }));
 
-export const describeMissingProbe = (pod: V1Pod | undefined, log: string): string => {
+const describeMissingProbe = (pod: V1Pod | undefined, log: string): string => {
   if (pod === undefined) return "its Pod was deleted by someone else";
   const ended = pod.status?.containerStatuses?.[0]?.state?.terminated;
   if (ended === undefined) return describePod(pod);
@@ -64,7 +64,7 @@ export const describeMissingProbe = (pod: V1Pod | undefined, log: string): strin
 };
 
 /** One check per node: a backend that does not run explains why nothing answers. */
-export const judgeBackends = (nodes: readonly string[], pods: readonly V1Pod[]): readonly Check[] =>
+const judgeBackends = (nodes: readonly string[], pods: readonly V1Pod[]): readonly Check[] =>
   nodes.map((node) => {
     const pod = pods.find(({ spec }) => spec?.nodeName === node);
     const passed = pod !== undefined && isPodReady(pod);

@@ -37,7 +37,7 @@ export function agentSettingsRule(settings: Values): InputProblem[] {
   );
 }
 
-export function kubeProxyReplacementRule(values: Values): InputProblem[] {
+function kubeProxyReplacementRule(values: Values): InputProblem[] {
   if (values["kubeProxyReplacement"] === true) return [];
   return problem(
     "kubeProxyReplacement",
@@ -45,7 +45,7 @@ export function kubeProxyReplacementRule(values: Values): InputProblem[] {
   );
 }
 
-export function socketLbRule(values: Values): InputProblem[] {
+function socketLbRule(values: Values): InputProblem[] {
   if (valueAt(values, "socketLB.enabled") === true) return [];
   return problem(
     "socketLB.enabled",
@@ -53,7 +53,7 @@ export function socketLbRule(values: Values): InputProblem[] {
   );
 }
 
-export function masqueradeRule(values: Values): InputProblem[] {
+function masqueradeRule(values: Values): InputProblem[] {
   const bpf = valueAt(values, "bpf.masquerade") === true;
   const enabled = ["enableIPv4Masquerade", "enableIPv6Masquerade"].find((key) => values[key] === true);
   if (bpf === (enabled !== undefined)) return [];
@@ -69,7 +69,7 @@ export function masqueradeRule(values: Values): InputProblem[] {
   );
 }
 
-export function routingModeRule(values: Values): InputProblem[] {
+function routingModeRule(values: Values): InputProblem[] {
   const mode = values["routingMode"];
   if (mode === "native") return [];
   const consequence =
@@ -80,7 +80,7 @@ export function routingModeRule(values: Values): InputProblem[] {
   );
 }
 
-export function directRoutesRule(values: Values, cluster: DatapathCluster): InputProblem[] {
+function directRoutesRule(values: Values, cluster: DatapathCluster): InputProblem[] {
   if (values["autoDirectNodeRoutes"] !== true) return [];
   if (values["routingMode"] !== "native") {
     return problem(
@@ -95,7 +95,7 @@ export function directRoutesRule(values: Values, cluster: DatapathCluster): Inpu
   );
 }
 
-export function ipamRule(values: Values, cluster: DatapathCluster): InputProblem[] {
+function ipamRule(values: Values, cluster: DatapathCluster): InputProblem[] {
   const mode = valueAt(values, "ipam.mode");
   if (mode !== "kubernetes") {
     return problem(
@@ -110,7 +110,7 @@ export function ipamRule(values: Values, cluster: DatapathCluster): InputProblem
   );
 }
 
-export function nativeRoutingCidrRule(values: Values, cluster: DatapathCluster, family: 4 | 6): InputProblem[] {
+function nativeRoutingCidrRule(values: Values, cluster: DatapathCluster, family: 4 | 6): InputProblem[] {
   const property = `ipv${family}NativeRoutingCIDR`;
   const text = values[property];
   // The agent asks for the IPv4 network only.
@@ -172,7 +172,7 @@ export function nonMasqueradeRule(values: Values): InputProblem[] {
   return networksRule(values, "ipMasqAgent.config.nonMasqueradeCIDRs", () => undefined);
 }
 
-export function healthAddressRule(values: Values): InputProblem[] {
+function healthAddressRule(values: Values): InputProblem[] {
   const address = values["kubeProxyReplacementHealthzBindAddr"];
   if (listeningPort(address) !== undefined) return [];
   return problem(
@@ -191,7 +191,7 @@ export function metricsAddressRule(values: Values): InputProblem[] {
 }
 
 /** A ServiceMonitor that could never lead to an answer. */
-export function serviceMonitorRule(values: Values): InputProblem[] {
+function serviceMonitorRule(values: Values): InputProblem[] {
   if (valueAt(values, "prometheus.serviceMonitor.enabled") !== true) return [];
   if (valueAt(values, "prometheus.enabled") === false) {
     return problem(
@@ -207,7 +207,7 @@ export function serviceMonitorRule(values: Values): InputProblem[] {
   );
 }
 
-export function imageTagRule(values: Values): InputProblem[] {
+function imageTagRule(values: Values): InputProblem[] {
   const tag = valueAt(values, "image.tag");
   if (tag !== "latest") return [];
   return problem(
@@ -216,7 +216,7 @@ export function imageTagRule(values: Values): InputProblem[] {
   );
 }
 
-export function cniRule(values: Values, cluster: DatapathCluster): InputProblem[] {
+function cniRule(values: Values, cluster: DatapathCluster): InputProblem[] {
   if (!cluster.capabilities.ownsCni || valueAt(values, "cni.install") !== true) return [];
   return problem(
     "cni.install",
@@ -224,7 +224,7 @@ export function cniRule(values: Values, cluster: DatapathCluster): InputProblem[
   );
 }
 
-export function directReturnRule(values: Values): InputProblem[] {
+function directReturnRule(values: Values): InputProblem[] {
   const mode = valueAt(values, "loadBalancer.mode") ?? "snat";
   if (mode === "snat") return [];
   const path = "loadBalancer.mode";

@@ -93,7 +93,7 @@ async function wholeDeletedWith(options: pulumi.ComponentResourceOptions): Promi
 }
 
 /** Makes one component as the engine asks for it. */
-export async function construct(
+async function construct(
   name: string,
   type: string,
   inputs: pulumi.Inputs,

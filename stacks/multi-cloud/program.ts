@@ -14,7 +14,7 @@ export interface MultiCloudSettings {
 }
 
 /** One version and one engine for all that have a datapath of ours: `sansproxy:datapath` is read for each of them. */
-export function readMultiCloudSettings(config: Parameters<typeof readBareMetalSettings>[0]): MultiCloudSettings {
+function readMultiCloudSettings(config: Parameters<typeof readBareMetalSettings>[0]): MultiCloudSettings {
   const [eks, gke, bareMetal] = [readEksSettings(config), readGkeSettings(config), readBareMetalSettings(config)];
   const engine = eks.datapath.engine ?? (eks.cluster.mode === "agent" ? "agent" : "cilium");
   const datapath = { ...eks.datapath, engine };

@@ -26,7 +26,7 @@ const marks: Readonly<Record<Operation, string>> = {
 };
 
 /** The comment of a stack's review is found again by this line. */
-export const markerOf = (project: string, stack: string): string => `<!-- sansproxy-review:${project}/${stack} -->`;
+const markerOf = (project: string, stack: string): string => `<!-- sansproxy-review:${project}/${stack} -->`;
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => [
   `| ${head.join(" | ")} |`,

@@ -10,7 +10,7 @@ const [HERE, THERE] = PLACES;
 export const VICTIM_IP = "10.96.0.10";
 export const VICTIM_PORT = 80;
 /** The victim's endpoint, and the attacker's own Pod that wants its traffic. */
-export const VICTIM_POD = podAddress(THERE, 7, 4);
+const VICTIM_POD = podAddress(THERE, 7, 4);
 export const ATTACKER_POD = podAddress(HERE, 8, 4);
 const TARGET_PORT = 8080;
 

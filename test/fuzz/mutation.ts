@@ -3,8 +3,8 @@
 import type { Random } from "./random.ts";
 
 /** What the kernel's test run asks for at least, and a little more than a frame of 1500 bytes. */
-export const SHORTEST = 15;
-export const LONGEST = 1600;
+const SHORTEST = 15;
+const LONGEST = 1600;
 
 const interesting = [0, 1, 2, 4, 5, 6, 8, 11, 15, 17, 20, 40, 44, 58, 60, 64, 127, 128, 132, 255];
 const ETHERNET = 14;

@@ -27,7 +27,7 @@ const wholly = (observed: Observed, ...kinds: readonly string[]): boolean =>
 const isRefusedForDropped = ({ expected, observed }: Difference): boolean =>
   expected.verdicts.includes("dropped") && wholly(observed, "refused");
 
-export const knownDifferences: readonly KnownDifference[] = [
+const knownDifferences: readonly KnownDifference[] = [
   {
     proxies: ["ours"],
     what: "internalTrafficPolicy Local without an endpoint here refuses clients of this node instead of dropping them",

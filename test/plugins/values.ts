@@ -64,7 +64,7 @@ const decodeAsset = (kind: "asset" | "archive", raw: Record<string, unknown>): A
   return new Asset(kind, fields, assets);
 };
 
-export const decodeValue = (raw: unknown): Value => {
+const decodeValue = (raw: unknown): Value => {
   if (raw === null || raw === undefined) return null;
   if (typeof raw === "boolean" || typeof raw === "number") return raw;
   if (typeof raw === "string") return raw === unknownMark ? unknown : raw;
@@ -109,7 +109,7 @@ const encodeAsset = (asset: Asset): Record<string, unknown> => {
   return encoded;
 };
 
-export const encodeValue = (value: Value): unknown => {
+const encodeValue = (value: Value): unknown => {
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(encodeValue);
   if (value instanceof Secret) return { [signature]: kinds.secret, value: encodeValue(value.value) };

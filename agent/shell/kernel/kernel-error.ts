@@ -5,7 +5,7 @@ import koffi from "koffi";
 const errnoNames = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
 
 /** The symbolic name of an errno, such as `E2BIG`. */
-export const errnoName = (errno: number): string => errnoNames.get(errno) ?? `errno ${errno}`;
+const errnoName = (errno: number): string => errnoNames.get(errno) ?? `errno ${errno}`;
 
 /** One failed access to the kernel, in one sentence: what, where, why, the remedy. */
 export class KernelError extends Error {

@@ -64,7 +64,7 @@ export function judgeMachine(facts: MachineFacts): Preconditions {
   };
 }
 
-export function readMachineFacts(): MachineFacts {
+function readMachineFacts(): MachineFacts {
   const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
   return {
     kernelRelease: release(),

@@ -9,7 +9,7 @@ import type { PackageRepositoryArgs } from "./args.ts";
 import type { Bundle } from "./bundle.ts";
 
 /** Roles of a host. */
-export const hostRoles = ["control-plane", "worker"] as const;
+const hostRoles = ["control-plane", "worker"] as const;
 
 /** The parts of a host that the rules look at; `undefined` where a value is not known yet. */
 export interface HostFacts {

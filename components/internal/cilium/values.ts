@@ -95,7 +95,7 @@ const tuned: Readonly<Record<string, (setting: CiliumSetting) => Values>> = {
 };
 
 /** The values that the platform and the mode determine. */
-export function tunedValues(setting: CiliumSetting): Values {
+function tunedValues(setting: CiliumSetting): Values {
   const ofMode = tuned[`${setting.cluster.platform}/${setting.mode}`];
   return mergeValues(baseValues(setting), ofMode === undefined ? {} : ofMode(setting));
 }

@@ -47,7 +47,7 @@ const amiTypes = [
   "BOTTLEROCKET_ARM_64_NVIDIA",
 ];
 
-export function amiTypeRule(path: string, amiType: string): InputProblem[] {
+function amiTypeRule(path: string, amiType: string): InputProblem[] {
   if (amiTypes.includes(amiType)) return [];
   if (amiType.startsWith("WINDOWS")) {
     return problem(path, `is "${amiType}", and eBPF serves Services on Linux only; use "${amiTypes[0]}".`);
@@ -62,7 +62,7 @@ export function amiTypeRule(path: string, amiType: string): InputProblem[] {
   );
 }
 
-export function instanceTypesRule(path: string, group: EksNodeGroupArgs): InputProblem[] {
+function instanceTypesRule(path: string, group: EksNodeGroupArgs): InputProblem[] {
   const types = typesOf(group);
   if (types.length === 0) return problem(path, 'is empty; name one type at least, such as "m6i.large".');
   const malformed = types.findIndex((type) => !/^[a-z][a-z0-9-]*\d[a-z0-9-]*\.([a-z0-9]+|metal(-\d+xl)?)$/.test(type));
@@ -81,12 +81,12 @@ export function instanceTypesRule(path: string, group: EksNodeGroupArgs): InputP
   return problem(path, `has ${types[0]}, on which an image ${image} does not run; change one of the two.`);
 }
 
-export function capacityTypeRule(path: string, type: string): InputProblem[] {
+function capacityTypeRule(path: string, type: string): InputProblem[] {
   if (["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"].includes(type)) return [];
   return problem(path, `is "${type}"; use "ON_DEMAND", "SPOT" or "CAPACITY_BLOCK".`);
 }
 
-export function maxUnavailableRule(path: string, count: number): InputProblem[] {
+function maxUnavailableRule(path: string, count: number): InputProblem[] {
   if (Number.isInteger(count) && count >= 1 && count <= 100) return [];
   return problem(path, `is ${count}, and an upgrade replaces 1 to 100 nodes at a time; use a number in between.`);
 }

@@ -6,7 +6,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { EksMode } from "./modes.ts";
 
 /** What Cilium's operator asks of EC2 when pods get addresses of AWS' interfaces. */
-export const eniActions: readonly string[] = [
+const eniActions: readonly string[] = [
   "ec2:AssignIpv6Addresses",
   "ec2:AssignPrivateIpAddresses",
   "ec2:AttachNetworkInterface",

@@ -27,7 +27,7 @@ export interface OwnVpc {
 const zonesByDefault = 2;
 
 /** The network cut into eight of one size: four for private subnets, then four for public ones. */
-export function subnetCidrs(cidr: string): string[] {
+function subnetCidrs(cidr: string): string[] {
   const network = parseCidr(cidr);
   if (network === undefined) throw new Error(`The rules let the network "${cidr}" pass, which is not one.`);
   const prefixLength = network.prefixLength + 3;

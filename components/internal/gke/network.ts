@@ -17,7 +17,7 @@ export interface ClusterNetwork {
 }
 
 /** The region of a region or a zone. */
-export const regionOf = (location: string): string => location.split("-").slice(0, 2).join("-");
+const regionOf = (location: string): string => location.split("-").slice(0, 2).join("-");
 
 /** Makes the network. */
 export function ownNetwork(

@@ -25,12 +25,12 @@ export function poolSizes({
   return { minSize, desiredSize, maxSize: maxSize ?? Math.max(3, desiredSize) };
 }
 
-export function machineTypeRule(path: string, type: string): InputProblem[] {
+function machineTypeRule(path: string, type: string): InputProblem[] {
   if (/^[a-z]\d+[a-z]*-[a-z]+(-\d+)*[a-z]*$/.test(type)) return [];
   return problem(path, `is "${type}", which is not a type of machine at Google; write one such as "e2-standard-4".`);
 }
 
-export function imageTypeRule(path: string, type: string): InputProblem[] {
+function imageTypeRule(path: string, type: string): InputProblem[] {
   const types = ["COS_CONTAINERD", "UBUNTU_CONTAINERD"];
   if (types.includes(type)) return [];
   if (type.startsWith("WINDOWS")) {

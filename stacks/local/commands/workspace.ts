@@ -12,7 +12,7 @@ import { clone, cloneDirectory, repository } from "../host/paths.ts";
 export const stackName = process.env.SANSPROXY_STACK || "local";
 
 /** What Pulumi has to be told: where its state is, how secrets are locked, and to fetch nothing. */
-export function pulumiSettings(): Record<string, string> {
+function pulumiSettings(): Record<string, string> {
   return {
     SANSPROXY_HOME: cloneDirectory,
     PULUMI_HOME: clone.pulumiHome,

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 /** Debian asks this program whether a package may start its service. */
-export const policyFile = "/usr/sbin/policy-rc.d";
+const policyFile = "/usr/sbin/policy-rc.d";
 
 function policy(services: readonly string[]): string {
   const names = services.flatMap((name) => [name, `${name}.service`, `${name}.socket`]).join("|");

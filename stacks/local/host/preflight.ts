@@ -83,7 +83,7 @@ function diskProblems(disks: Facts["disks"], needs: readonly DiskNeed[]): string
 }
 
 /** Thrown with all problems at once, so that a person mends them in one go. */
-export class PreflightFailed extends Error {
+class PreflightFailed extends Error {
   override readonly name = "PreflightFailed";
 
   constructor(found: readonly string[]) {

@@ -107,7 +107,7 @@ export async function removeEmptyCgroups(name: string): Promise<void> {
 }
 
 /** Process ids in the cgroup folder and in every folder below it. */
-export async function processesBelow(folder: string): Promise<number[]> {
+async function processesBelow(folder: string): Promise<number[]> {
   const pids: number[] = [];
   for (const current of [folder, ...(await foldersBelow(folder))]) {
     const text = await readFile(join(current, "cgroup.procs"), "utf8").catch(ignoreGone(""));

@@ -37,7 +37,7 @@ const changeable = ["memoryMb", "cpus"];
 const ownFolders = ["var/lib/containerd"];
 
 export const folderOf = (stack: string, name: string): string => join(machinesRoot, stack, name);
-export const cgroupOf = (stack: string, name: string): string => `sansproxy/${stack}/${name}`;
+const cgroupOf = (stack: string, name: string): string => `sansproxy/${stack}/${name}`;
 const machineId = (stack: string, name: string): string => `${stack}-${name}`;
 
 /** Makes the machine, completes a half-made one, or finds the running one; returns when it can be reached. */

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { run } from "../host/exec.ts";
 
 /** Mount points of this box at or below a folder, deepest first. */
-export async function mountsBelow(folder: string): Promise<string[]> {
+async function mountsBelow(folder: string): Promise<string[]> {
   return mountPointsOf(await readFile("/proc/self/mountinfo", "utf8"), folder);
 }
 

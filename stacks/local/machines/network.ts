@@ -26,7 +26,7 @@ interface Link {
 }
 
 /** Marks a link as ours, so that nobody else's bridge is ever taken over or removed. */
-export const aliasOf = (stack: string): string => `sansproxy stack ${stack}`;
+const aliasOf = (stack: string): string => `sansproxy stack ${stack}`;
 
 /** Makes the bridge, or completes it; a link of the same name that is not ours is refused. */
 export async function createNetwork(spec: NetworkSpec): Promise<Network> {

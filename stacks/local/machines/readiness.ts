@@ -42,7 +42,7 @@ async function requireAlive(machine: Booting): Promise<void> {
 }
 
 /** The ed25519 host key that the SSH server at an address shows, if one answers. */
-export async function hostKeyAt(address: string): Promise<string | undefined> {
+async function hostKeyAt(address: string): Promise<string | undefined> {
   const { stdout } = await runAnyway("ssh-keyscan", ["-T", "2", "-t", "ed25519", address]);
   const line = stdout.split("\n").find((text) => text !== "" && !text.startsWith("#"));
   return line?.split(" ").slice(1, 3).join(" ");

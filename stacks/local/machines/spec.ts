@@ -36,7 +36,7 @@ export interface Subnet {
 }
 
 /** A property that breaks a rule; says which, its value, the rule and the remedy. */
-export class SpecError extends Error {
+class SpecError extends Error {
   override readonly name = "SpecError";
 
   constructor(property: string, value: unknown, rule: string) {

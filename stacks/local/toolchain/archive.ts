@@ -50,7 +50,7 @@ export async function tar(folder: string, names: readonly string[], target: stri
 }
 
 /** The image configuration that a container runtime reads. */
-export function imageDescription(config: ImageConfig, layerSha256: string): object {
+function imageDescription(config: ImageConfig, layerSha256: string): object {
   return {
     architecture: "amd64",
     os: "linux",

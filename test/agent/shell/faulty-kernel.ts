@@ -7,7 +7,7 @@ import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../.
 import type { Steps } from "../../../agent/core/steps.ts";
 import { ModelKernel } from "../core/model-kernel.ts";
 
-export class KernelFailure extends Error {
+class KernelFailure extends Error {
   readonly errno = 7;
 }
 

@@ -29,7 +29,7 @@ function figures({ findings }: Pick<Verdict, "findings">): string {
 }
 
 /** The text between the marks. */
-export function readmePart(results: Results): string {
+function readmePart(results: Results): string {
   const pictures = Object.entries(SHOWN).map(([name, what]) => `![${what}](${PICTURES}/${name}.png)`);
   const rows = judge(results).map(
     ({ id, target, status, findings }) => `| ${MARKS[status]} ${id} | ${target} | ${figures({ findings })} |`,

@@ -14,7 +14,7 @@ interface Platform {
   readonly port: number;
 }
 
-export const platforms: Readonly<Record<string, Platform>> = {
+const platforms: Readonly<Record<string, Platform>> = {
   "bare-metal": {
     capabilities: { podCidrPerNode: true, nativeRouting: true, ownsCni: false },
     podCidr: "10.244.0.0/16",

@@ -46,7 +46,7 @@ const defaultPrograms: Readonly<Record<string, Program>> = {
 /** Folders of the host that the scripts write to; nothing outside of the fake root may be named. */
 const movedPaths = /(?<![\w/}])\/(?=(?:etc|var|run|tmp|usr\/(?:bin|lib))\/|sys\/fs\/bpf)/g;
 
-export const hostVariables = {
+const hostVariables = {
   HOST_NAME: "cp-1",
   HOST_ADDRESS: "10.89.0.11",
   HOST_ROLE: "control-plane",

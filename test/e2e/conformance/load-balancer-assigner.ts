@@ -13,7 +13,7 @@ import { excludedFromBalancers } from "./cluster-fit.ts";
 import type { LoadBalancerRouter } from "./load-balancer-router.ts";
 
 /** The finalizer by which a load balancer's controller keeps a Service until its address is taken back. */
-export const finalizer = "service.kubernetes.io/load-balancer-cleanup";
+const finalizer = "service.kubernetes.io/load-balancer-cleanup";
 const everyMs = 500;
 const conflict = 409;
 const healthTimeoutMs = 1_000;

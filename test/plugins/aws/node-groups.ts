@@ -11,7 +11,7 @@ import { byArn, tokens as identity } from "./identity.ts";
 import { arn, tokens as network, refer } from "./network.ts";
 
 /** EKS waits so long for nodes to become Ready before it gives up. */
-export const nodeMinutes = 35;
+const nodeMinutes = 35;
 
 /** EKS' own spelling, and what Kubernetes makes of it. */
 const effects: Readonly<Record<string, string>> = {

@@ -26,7 +26,7 @@ export const requireReferences = (
 };
 
 /** What cannot do without `target`. */
-export const holders = (account: Account, kinds: ReadonlyMap<string, Kind>, target: Stored): Stored[] =>
+const holders = (account: Account, kinds: ReadonlyMap<string, Kind>, target: Stored): Stored[] =>
   [...kinds.values()].flatMap((kind) => {
     const references = Object.entries(kind.references ?? {}).filter(
       ([, { type, holds }]) => holds && type === target.type,

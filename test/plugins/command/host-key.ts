@@ -17,7 +17,7 @@ export interface HostKey {
   readonly algorithms: readonly string[];
 }
 
-export const fingerprint = (blob: Buffer): string =>
+const fingerprint = (blob: Buffer): string =>
   `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 
 /** Reads a line as in `/etc/ssh/ssh_host_*_key.pub`: type, base64, perhaps a comment. */

@@ -15,7 +15,7 @@ const children = (pid: number): number[] => {
 /** A process and its descendants, parents first. */
 export const tree = (pid: number): number[] => [pid, ...children(pid).flatMap(tree)];
 
-export const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
+const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
   for (const pid of pids) {
     try {
       process.kill(pid, signal);

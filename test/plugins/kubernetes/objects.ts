@@ -24,7 +24,7 @@ export interface Identity {
 }
 
 /** `kubernetes:apps/v1:DaemonSet` names the object's API and kind; the core group is written in full. */
-export const identityOf = (type: string): Identity => {
+const identityOf = (type: string): Identity => {
   const [, api = "", kind = ""] = type.split(":");
   if (kind.endsWith("Patch") || kind.endsWith("List") || !api.includes("/") || api.startsWith("helm.sh/")) {
     throw new Error(

@@ -22,7 +22,7 @@ interface Service {
 }
 
 /** What a Service's load balancer is made of in the account; all of it blocks the deletion of the network. */
-export const partsOf = (surroundings: Surrounded, uid: string, name: string): Stored[] => {
+const partsOf = (surroundings: Surrounded, uid: string, name: string): Stored[] => {
   const { cloud, cluster, networkId, subnetIds, region } = surroundings;
   const id = `a${createHash("sha256").update(uid).digest("hex").slice(0, 31)}`;
   const part = (type: string, partId: string, inputs: Dict): Stored => ({
