@@ -16,7 +16,7 @@ const late = [
 ] as const;
 
 /** The same, where it is not always given. */
-const optional = ["identifier"] as const;
+const optional = ["identifier", "nodeGroups"] as const;
 
 /** Outputs keep what is known beside what is not, and say so to those who ask. */
 interface PartlyKnown {
