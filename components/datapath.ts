@@ -17,6 +17,7 @@ import {
 import type { DatapathOptions, ExpectedLoad } from "./internal/datapath-options.ts";
 import { engineRule } from "./internal/datapath-rules.ts";
 import { knownNow, refuseProblems } from "./internal/input-errors.ts";
+import { secondsInput } from "./internal/time-limit.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
 export type {
@@ -96,9 +97,10 @@ export class Datapath extends pulumi.ComponentResource {
   readonly predictedMapMemoryMib?: pulumi.Output<number>;
 
   constructor(name: string, args: DatapathArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { cluster, engine: engineName, timeoutSeconds, ...chosen } = args;
+    const { cluster, engine: engineName, timeoutSeconds = 900, ...chosen } = args;
     const what = `Datapath "${name}"`;
     refuseProblems(what, engineRule(engineName));
+    const timeout = secondsInput(what, timeoutSeconds);
     const engine = engines[engineName] as DatapathEngine;
     const choiceInput = choiceOf(chosen);
     if (!hasOutput(choiceInput)) refuseProblems(what, engine.problems(choiceInput, factsNow(cluster)));
@@ -156,7 +158,7 @@ export class Datapath extends pulumi.ComponentResource {
         values: this.effectiveValues,
         skipAwait: true,
         atomic: false,
-        timeout: timeoutSeconds ?? 900,
+        timeout,
         description: pulumi.interpolate`for cluster ${cluster.identifier ?? cluster.name}`,
       },
       { ...within, dependsOn, ...anewWithCluster("description") },

@@ -4,6 +4,7 @@
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { packageRoot } from "./internal/package-root.ts";
+import { secondsInput } from "./internal/time-limit.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
 /** Inputs of LoadBalancerRelease. */
@@ -14,21 +15,22 @@ export interface LoadBalancerReleaseArgs {
    * How long, in seconds, the cloud may take to delete them.
    * @default 600
    */
-  timeoutSeconds?: number;
+  timeoutSeconds?: pulumi.Input<number>;
 }
 
 /** Nothing while the cluster lives; at its end, no load balancer outlives it, with its addresses and its bill. */
 export class LoadBalancerRelease extends pulumi.ComponentResource {
   constructor(name: string, args: LoadBalancerReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { cluster, timeoutSeconds = 600 } = args;
+    const timeout = secondsInput(`LoadBalancerRelease "${name}"`, timeoutSeconds);
     super("sansproxy:index:LoadBalancerRelease", name, {}, opts);
 
-    const { cluster, timeoutSeconds = 600 } = args;
     new local.Command(
       `${name}-release`,
       {
         create: "true",
         update: "true",
-        delete: `node agent/sansproxy.mjs release-load-balancers --kubeconfig=- --timeout=${timeoutSeconds}s`,
+        delete: pulumi.interpolate`node agent/sansproxy.mjs release-load-balancers --kubeconfig=- --timeout=${timeout}s`,
         dir: packageRoot,
         stdin: pulumi.secret(cluster.kubeconfig),
         // A cluster that is replaced ends as well.

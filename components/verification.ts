@@ -5,6 +5,7 @@ import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { type InputProblem, refuseProblems } from "./internal/input-errors.ts";
 import { packageRoot, packageVersion } from "./internal/package-root.ts";
+import { secondsInput } from "./internal/time-limit.ts";
 import { parseReport, reportTable, type VerificationResult } from "./internal/verification-report.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
@@ -43,7 +44,9 @@ export class Verification extends pulumi.ComponentResource {
 
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
     const { cluster, datapath = "agent" } = args;
-    refuseProblems(`Verification "${name}"`, verifiedDatapathRule(datapath));
+    const what = `Verification "${name}"`;
+    refuseProblems(what, verifiedDatapathRule(datapath));
+    const seconds = secondsInput(what, args.timeoutSeconds ?? 600);
     super("sansproxy:index:Verification", name, {}, opts);
 
     const values = pulumi.output(args.effectiveValues);
@@ -54,7 +57,7 @@ export class Verification extends pulumi.ComponentResource {
     );
     const image = pulumi.output(args.image ?? `ghcr.io/sansproxy/agent:${packageVersion}`);
     const other = datapath === "agent" ? [] : [`--datapath=${datapath}`, image.apply((named) => `--image=${named}`)];
-    const timeout = pulumi.output(args.timeoutSeconds ?? 600).apply((seconds) => `--timeout=${seconds}s`);
+    const timeout = pulumi.interpolate`--timeout=${seconds}s`;
     const run = new local.Command(
       `${name}-run`,
       {

@@ -180,6 +180,7 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     "helmValues.bpf.mapDynamicSizeRatio",
     /0/,
   ],
+  ["no time for the installation", { timeoutSeconds: 0 }, "timeoutSeconds", /whole seconds from 1/],
   ["an image without a name", { image: { repository: "" } }, "image.repository", /at least 1/],
   [
     "a ServiceMonitor of agents that answer to nobody but their node",

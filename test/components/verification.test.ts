@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
-import { type KubernetesCluster, Verification } from "../../components/index.ts";
+import { type KubernetesCluster, LoadBalancerRelease, Verification } from "../../components/index.ts";
 import { parseReport, reportTable } from "../../components/internal/verification-report.ts";
 import { adminKubeconfig, plainTexts, recordProgram, Secret, settled, verificationReport } from "./recorded-program.ts";
 
@@ -29,6 +29,14 @@ describe("Verification", () => {
       "node agent/sansproxy.mjs verify --kubeconfig=- --output=json --timeout=600s --expect-nodes=cp-1,worker-1,worker-2",
     );
     expect(update).toBe(create);
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, 86_401])("refuses a time limit of %d seconds", async (timeoutSeconds) => {
+    const given = { cluster: cluster([]), effectiveValues: {}, timeoutSeconds };
+    for (const Component of [Verification, LoadBalancerRelease])
+      await recordProgram(() =>
+        expect(() => new Component("late", given)).toThrow(/timeoutSeconds: .* is not a time limit/),
+      );
   });
 
   it("hands the kubeconfig over on standard input, as a secret", async () => {

@@ -4,6 +4,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkedInput, type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
 import { canonicalVersion, defaultKubernetesVersion, supportedVersionRule } from "../kubernetes-version.ts";
+import { secondsRule } from "../time-limit.ts";
 import type { BareMetalClusterArgs, BareMetalHostArgs, BastionArgs, PackageRepositoryArgs } from "./args.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import * as rules from "./rules.ts";
@@ -135,7 +136,7 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
     ...whenKnown(knownNow(args.controlPlaneEndpoint?.port), (port) =>
       rules.portRule("controlPlaneEndpoint.port", port),
     ),
-    ...whenKnown(args.drainTimeoutSeconds, (seconds) => rules.secondsRule("drainTimeoutSeconds", seconds)),
+    ...whenKnown(args.drainTimeoutSeconds, (seconds) => secondsRule("drainTimeoutSeconds", seconds)),
     ...(podsNow !== undefined && servicesNow !== undefined ? networkProblems(podsNow, servicesNow, hosts.length) : []),
     ...hosts.flatMap((host, index) =>
       (["address", "ipv6Address"] as const).flatMap((property) =>

@@ -266,8 +266,3 @@ export function packageRepositoryRule(
   }
   return problems;
 }
-
-export function secondsRule(propertyPath: string, seconds: number): InputProblem[] {
-  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600) return [];
-  return problem(propertyPath, `${seconds} is not a time limit; use whole seconds from 1 to 3600.`);
-}
