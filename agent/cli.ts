@@ -79,6 +79,10 @@ const createProgram = (): Command => {
     .description("Delete all Services of type LoadBalancer, and wait until the cloud has deleted what they stood for.")
     .option("--kubeconfig <file>", "kubeconfig, or - for standard input (default: as for verify)")
     .addOption(timeoutOption("how long the cloud may take", "10m"))
+    .addHelpText(
+      "after",
+      "\nExit status: 0 when none is left, 1 when one is left or the API server did not answer, 2 when called wrongly.",
+    )
     .allowExcessArguments(false)
     .action(async (options: { kubeconfig?: string; timeout: number }) => {
       const { runReleaseCommand } = await import("./operator/release-load-balancers.ts");
@@ -91,7 +95,7 @@ const createProgram = (): Command => {
 
 /** They ask the agent of this node: on the node, or by `kubectl exec` in its Pod. */
 function addOperatorCommands(program: Command): void {
-  const add = (parent: Command, name: string, description: string): Command =>
+  const add = (parent: Command, name: string, description: string, wrong = "the agent does not answer"): Command =>
     parent
       .command(name)
       .description(description)
@@ -99,22 +103,31 @@ function addOperatorCommands(program: Command): void {
       .addOption(
         new Option("-o, --output <format>", "what standard output gets").choices(["table", "json"]).default("table"),
       )
+      .addHelpText("after", `\nExit status: 0, 1 when ${wrong}, 2 when called wrongly.`)
       .allowExcessArguments(false);
   const write = (text: string) => void process.stdout.write(text);
   const load = () => import("./operator/operator-commands.ts");
 
-  add(program, "status", "Say how this node's agent serves Services: modes, counts, map fill, drift, problems.").action(
-    async (options: OperatorOptions) => {
-      process.exitCode = await (await load()).runStatus(options, write);
-    },
-  );
+  add(
+    program,
+    "status",
+    "Say how this node's agent serves Services: modes, counts, map fill, drift, problems.",
+    "the agent is not ready, is stuck or does not answer",
+  ).action(async (options: OperatorOptions) => {
+    process.exitCode = await (await load()).runStatus(options, write);
+  });
   const service = program.command("service").description("Services as this node serves them.");
   add(service, "list", "List each frontend of each Service and how many backends it has.").action(
     async (options: OperatorOptions) => {
       process.exitCode = await (await load()).runServiceList(options, write);
     },
   );
-  add(program, "explain", "Follow ADDRESS:PORT to each backend, and say why each endpoint is in or out.")
+  add(
+    program,
+    "explain",
+    "Follow ADDRESS:PORT to each backend, and say why each endpoint is in or out.",
+    "it is no frontend on this node or the agent does not answer",
+  )
     .argument("<address:port>", "such as 10.96.0.1:443 or [fd00::1]:443", parseFrontend)
     .action(async (asked: AskedFrontend, options: OperatorOptions) => {
       process.exitCode = await (await load()).runExplain(asked, options, write);
@@ -132,7 +145,8 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   } else {
-    process.stderr.write(`sansproxy: ${(error as Error).message}\n`);
-    process.exitCode = 1;
+    const { name, message } = error as Error;
+    process.stderr.write(`sansproxy: ${message}\n`);
+    process.exitCode = name === "UsageError" ? EXIT_USAGE : 1;
   }
 }

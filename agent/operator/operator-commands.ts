@@ -2,7 +2,7 @@
 // The operator's commands: what they ask the agent, and how the answer is written.
 
 import { askAgent } from "./agent-state.ts";
-import { renderDrops, renderExplanation, renderServices, renderStatus } from "./render.ts";
+import { endpointText, renderDrops, renderExplanation, renderServices, renderStatus } from "./render.ts";
 
 export interface OperatorOptions {
   readonly port: number;
@@ -43,7 +43,7 @@ export async function runExplain(
 ): Promise<number> {
   const query = { address: asked.address, port: String(asked.port) };
   const { frontends, nodePortCidrs } = await askAgent(port, "/state/explain", query);
-  const text = `${asked.address}:${asked.port}`;
+  const text = endpointText(asked.address, asked.port);
   write(output === "json" ? json(frontends) : lines(renderExplanation(text, frontends, nodePortCidrs)));
   return frontends.length > 0 ? 0 : 1;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sansproxy release-load-balancers`: deletes the Services of type LoadBalancer and waits until the cloud has let go of them.
 import { setTimeout as pause } from "node:timers/promises";
-import { CoreV1Api } from "@kubernetes/client-node";
+import { connectCluster } from "../verify/api-client.ts";
+import type { Cluster } from "../verify/cluster.ts";
 import { defaultSource, loadKubeconfig } from "../verify/kubeconfig.ts";
 
 /** A Service of type LoadBalancer, as `NAMESPACE/NAME`. */
@@ -42,28 +43,20 @@ export const releaseLoadBalancers = async (
   }
 };
 
-const connect = (kubeconfig: string | undefined): LoadBalancers => {
-  const core = loadKubeconfig(defaultSource(kubeconfig)).makeApiClient(CoreV1Api);
-  return {
-    list: async () => {
-      const { items } = await core.listServiceForAllNamespaces();
-      return items
-        .filter(({ spec }) => spec?.type === "LoadBalancer")
-        .map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`);
-    },
-    remove: async (service) => {
-      const [namespace = "", name = ""] = service.split("/");
-      try {
-        await core.deleteNamespacedService({ namespace, name });
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== 404) throw error;
-      }
-    },
-  };
-};
+const loadBalancersOf = (cluster: Cluster): LoadBalancers => ({
+  list: async () =>
+    (await cluster.services())
+      .filter(({ spec }) => spec?.type === "LoadBalancer")
+      .map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`),
+  remove: async (service) => {
+    const [namespace = "", name = ""] = service.split("/");
+    await cluster.deleteService(namespace, name);
+  },
+});
 
 /** Gives the exit status. */
 export const runReleaseCommand = async (kubeconfig: string | undefined, timeoutMs: number): Promise<number> => {
   const write = (text: string) => void process.stderr.write(text);
-  return (await releaseLoadBalancers(connect(kubeconfig), { timeoutMs, pollMs: 3_000, write })) ? 0 : 1;
+  const cluster = connectCluster(loadKubeconfig(defaultSource(kubeconfig)));
+  return (await releaseLoadBalancers(loadBalancersOf(cluster), { timeoutMs, pollMs: 3_000, write })) ? 0 : 1;
 };

@@ -126,6 +126,7 @@ export const connectCluster = (config: KubeConfig): Cluster => {
       ),
     service: (namespace, name) =>
       orUndefined(attempt(`read Service ${namespace}/${name}`, () => core.readNamespacedService({ namespace, name }))),
+    services: () => attempt("list Services", () => listAll((paging) => core.listServiceForAllNamespaces(paging))),
     proxiedObjects: () =>
       attempt("list Services, EndpointSlices and Nodes", async () => {
         const selected = { labelSelector: PROXIED };
@@ -156,6 +157,11 @@ export const connectCluster = (config: KubeConfig): Cluster => {
     createService: (body) =>
       attempt(`create Service ${body.metadata?.name}`, () => core.createNamespacedService(inNamespace(body))),
     createPod: (body) => create("Pod", body.metadata?.name, () => core.createNamespacedPod(inNamespace(body))),
+    deleteService: async (namespace, name) => {
+      await orUndefined(
+        attempt(`delete Service ${namespace}/${name}`, () => core.deleteNamespacedService({ namespace, name })),
+      );
+    },
     deleteNamespace: async (name) => {
       await orUndefined(attempt(`delete namespace ${name}`, () => core.deleteNamespace({ name })));
     },

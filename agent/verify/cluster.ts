@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a verification asks of a Kubernetes API server: the boundary between the runner and the network.
+// What the commands ask of a Kubernetes API server: the boundary between them and the network.
 import type {
   V1ConfigMap,
   V1DaemonSet,
@@ -22,6 +22,7 @@ export interface Cluster {
   pods(namespace?: string, labelSelector?: string): Promise<readonly V1Pod[]>;
   /** Undefined when there is none. */
   service(namespace: string, name: string): Promise<V1Service | undefined>;
+  services(): Promise<readonly V1Service[]>;
   proxiedObjects(): Promise<ProxiedObjects>;
   podsOnNode(node: string): Promise<readonly V1Pod[]>;
   podLog(namespace: string, pod: string): Promise<string>;
@@ -34,6 +35,8 @@ export interface Cluster {
   createDaemonSet(body: V1DaemonSet): Promise<void>;
   createService(body: V1Service): Promise<V1Service>;
   createPod(body: V1Pod): Promise<void>;
+  /** Succeeds also when there is no such Service. Returns before it is gone. */
+  deleteService(namespace: string, name: string): Promise<void>;
   /** Succeeds also when there is no such namespace. Returns before it is gone. */
   deleteNamespace(name: string): Promise<void>;
 }

@@ -42,7 +42,7 @@ const findFiles = ({ kubeconfig, environment, workingFolder, home }: KubeconfigS
   );
 };
 
-/** A parser's message can quote the text, and the text holds keys: only its first line is kept, and only for files. */
+/** A parser's message can quote the text, and the text holds keys: it is not passed on. */
 const parse = (text: string, origin: string): KubeConfig => {
   const config = new KubeConfig();
   try {

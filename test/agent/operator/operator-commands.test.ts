@@ -187,6 +187,8 @@ test.each(["203.0.113.9:80", "192.0.2.1:30080"])(
 test("explain says when nobody has the address and port", async () => {
   expect(await runExplain(parseFrontend("203.0.113.9:81"), { port, output: "table" }, write)).toBe(1);
   expect(text).toContain("203.0.113.9:81 is no frontend on this node");
+  expect(await runExplain(parseFrontend("[fd00::1]:443"), { port, output: "table" }, write)).toBe(1);
+  expect(text).toContain("[fd00::1]:443 is no frontend on this node");
 });
 
 test("drops are the refusals only, the most frequent first", async () => {

@@ -66,6 +66,16 @@ describe("sansproxy", () => {
     expect(stdout + stderr).not.toContain("very-secret");
   });
 
+  it("tells a wrong call of release-load-balancers from an API server that is not there", () => {
+    const wrong = run(["release-load-balancers", "--kubeconfig", "/nowhere/config"]);
+    expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining("cannot be read: ENOENT") });
+    const away = run(["release-load-balancers", "--kubeconfig", "-"], kubeconfig("http://127.0.0.1:1"));
+    expect(away.status).toBe(1);
+    expect(away.stderr).toMatch(
+      /^sansproxy: could not list Services: http:\/\/127\.0\.0\.1:1 cannot be reached: .*\n$/,
+    );
+  });
+
   it("does not show what a broken kubeconfig holds", () => {
     const { status, stderr } = run(["verify", "--kubeconfig", "-"], "token: very-secret\n\t: [");
     expect(status).toBe(2);
@@ -133,6 +143,17 @@ describe("npx entry", () => {
     });
     expect(entry.status).toBe(2);
     expect(entry.stderr).toContain("Allowed choices are table, json");
+  });
+
+  it.each([
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const)("gives the exit status that a shell gives a command that %s ended", (signal, status) => {
+    const ended = join(folder, "agent", "cli.ts");
+    mkdirSync(join(ended, ".."));
+    copyFileSync(join(AGENT, "sansproxy.mjs"), join(folder, "agent", "sansproxy.mjs"));
+    writeFileSync(ended, `process.kill(process.pid, "${signal}");\nsetInterval(() => {}, 1_000);\n`);
+    expect(spawnSync(process.execPath, [join(folder, "agent", "sansproxy.mjs"), "verify"]).status).toBe(status);
   });
 
   it("says what to do when an installed package was not built", () => {

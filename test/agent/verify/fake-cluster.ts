@@ -128,6 +128,7 @@ export const createFakeCluster = (): FakeCluster => {
     },
     service: async (_, name) =>
       service(name, name === "kubernetes" ? "10.96.0.1" : "10.96.0.10", name === "kubernetes" ? 443 : 53),
+    services: async () => proxied(4).services,
     proxiedObjects: async () => proxied(4),
     podsOnNode: async () => [],
     podLog: async (_, name) => {
@@ -164,6 +165,7 @@ export const createFakeCluster = (): FakeCluster => {
     createPod: async (body) => {
       fake.state.pods.push(fake.run(body));
     },
+    deleteService: async () => {},
     deleteNamespace: async (name) => {
       fake.state.namespaces = fake.state.namespaces.filter(({ metadata }) => metadata?.name !== name);
       fake.state.pods = fake.state.pods.filter(({ metadata }) => metadata?.namespace !== name);
