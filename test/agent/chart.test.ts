@@ -129,11 +129,11 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     expect(config.nodePortCidrs).toEqual(["192.168.10.0/24", "2001:db8::/32"]);
   });
 
-  test("the agent may only read four kinds of objects, and create Events", () => {
+  test("the agent may only list and watch four kinds of objects, and create Events", () => {
     expect(ofKind("ClusterRole")["rules"]).toEqual([
-      { apiGroups: [""], resources: ["services", "nodes"], verbs: ["get", "list", "watch"] },
-      { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
-      { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["services", "nodes"], verbs: ["list", "watch"] },
+      { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] },
+      { apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"] },
       { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create"] },
     ]);
   });
@@ -159,6 +159,18 @@ describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (s
     const paths = (spec: { volumes: { hostPath?: { path: string } }[] }) => spec.volumes.map((v) => v.hostPath?.path);
     expect(paths(more)).toContain("/var/run/netns");
     expect(paths(podOf())).not.toContain("/var/run/netns");
+  });
+
+  test("no folder of CNI plugins is made on a node whose platform brings its own: its root may be read-only", () => {
+    const pathsOf = (...settings: string[]) => {
+      const { volumes, containers } = ofKind("DaemonSet", ...settings)["spec"].template.spec;
+      const mounts = containers[0].volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath);
+      return [...volumes.map((volume: { hostPath?: { path: string } }) => volume.hostPath?.path), ...mounts];
+    };
+    expect(pathsOf().filter((path) => path === "/opt/cni/bin")).toHaveLength(2);
+    expect(pathsOf("cni.install=false")).not.toContain("/opt/cni/bin");
+    // Where it was taken over, its configuration there is still the agent's to take back.
+    expect(pathsOf("cni.install=false")).toContain("/etc/cni/net.d");
   });
 
   test("the agent runs on every node before anything else, without cluster DNS, one at a time when it is updated", () => {
