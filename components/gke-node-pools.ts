@@ -6,8 +6,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { cloudTaints, defaultNotReadyTaint } from "./internal/cloud/taints.ts";
 import { oauthScopes } from "./internal/gke/control-plane.ts";
 import type { GkeNodePoolArgs, GkeNodePoolsArgs } from "./internal/gke/node-pool-args.ts";
-import { nodePoolsProblems, poolSizes } from "./internal/gke/node-pool-rules.ts";
-import { refuseProblems } from "./internal/input-errors.ts";
+import { agentTaintRule, nodePoolsProblems, poolSizes } from "./internal/gke/node-pool-rules.ts";
+import { checkedInput, refuseProblems } from "./internal/input-errors.ts";
 import type { KubernetesCluster, KubernetesNodeGroup } from "./kubernetes-cluster.ts";
 
 export type { NodeTaintArgs } from "./internal/cloud/taints.ts";
@@ -24,14 +24,19 @@ export class GkeNodePools extends pulumi.ComponentResource {
     const fixed = args.cluster.capabilities.fixedDatapath === true;
     const tainted = !fixed && (args.notReadyTaint ?? true);
     const notReadyTaint = tainted ? (args.notReadyTaintKey ?? defaultNotReadyTaint) : undefined;
-    refuseProblems(`GkeNodePools "${name}"`, nodePoolsProblems(args, notReadyTaint));
+    const what = `GkeNodePools "${name}"`;
+    refuseProblems(what, nodePoolsProblems(args, notReadyTaint));
+    const { datapath: datapathInput } = args;
+    const datapath =
+      datapathInput && checkedInput(datapathInput, what, (release) => agentTaintRule(release, notReadyTaint));
     super("sansproxy:index:GkeNodePools", name, {}, opts);
 
     const within = {
       parent: this,
       ...(opts?.dependsOn === undefined ? {} : { dependsOn: opts.dependsOn }),
     };
-    const pools = args.pools.map((pool) => this.#pool(name, pool, args, notReadyTaint, within));
+    const checked = { ...args, ...(datapath === undefined ? {} : { datapath }) };
+    const pools = args.pools.map((pool) => this.#pool(name, pool, checked, notReadyTaint, within));
     this.nodeGroups = pulumi.all(pools.map(({ version }) => version)).apply((versions) =>
       args.pools.map((pool, index) => {
         const { minSize, desiredSize } = poolSizes(pool);

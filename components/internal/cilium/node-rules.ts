@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules for Cilium's values about nodes: kernel, devices, maps, images, and the operator.
 
+import { isTaintKey } from "../cloud/taints.ts";
 import { type Values, valueAt } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
 import type { CiliumSetting } from "./modes.ts";
@@ -171,12 +172,7 @@ export function imageDigestRule(values: Values): InputProblem[] {
 
 export function taintKeyRule(values: Values): InputProblem[] {
   const key = values["agentNotReadyTaintKey"];
-  if (
-    key === undefined ||
-    key === null ||
-    (typeof key === "string" && /^([a-z0-9.-]+\/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?$/.test(key))
-  )
-    return [];
+  if (key === undefined || key === null || isTaintKey(key)) return [];
   return problem(
     "agentNotReadyTaintKey",
     `is ${text(key)}, which is not a taint's key; write one such as "node.cilium.io/agent-not-ready".`,

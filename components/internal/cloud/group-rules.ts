@@ -66,13 +66,13 @@ export function labelsRule(path: string, labels: Readonly<Record<string, unknown
   });
 }
 
-/** A node is never newer than its control plane, and at most three minor versions older. */
-export function nodeVersionRule(path: string, version: string, controlPlane: string): InputProblem[] {
+/** A node is never newer than its control plane, and at most three minor versions older; judged where that is known. */
+export function nodeVersionRule(path: string, version: string, controlPlane: string | undefined): InputProblem[] {
   const minor = (text: string): number => Number(minorOf(text).split(".")[1]);
-  const behind = minor(controlPlane) - minor(version);
-  if (Number.isNaN(behind)) {
-    return problem(path, `is "${version}", which is not a version of Kubernetes; write one such as "1.35".`);
+  if (!/^1\.\d+$/.test(version)) {
+    return problem(path, `is "${version}", which is not a minor version of Kubernetes; write one such as "1.35".`);
   }
+  const behind = controlPlane === undefined ? 0 : minor(controlPlane) - minor(version);
   if (behind >= 0 && behind <= 3) return [];
   return problem(
     path,

@@ -47,6 +47,20 @@ export function cloudTaints(taints: readonly NodeTaintArgs[], notReadyTaint: str
 
 const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
 
+/** A name of at most 63 characters, which may have the domain of its owner before it. */
+export const isTaintKey = (text: unknown): boolean =>
+  typeof text === "string" && /^([a-z0-9.-]+\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(text);
+
+/** The key of the taint that nodes are born with; `wanted` is undefined where they are born with none. */
+export function notReadyTaintKeyRule(key: string | undefined, wanted: string | undefined): InputProblem[] {
+  if (key === undefined) return [];
+  const path = "notReadyTaintKey";
+  if (wanted === undefined)
+    return problem(path, `is "${key}", and these nodes are born without that taint; leave it out.`);
+  if (isTaintKey(key)) return [];
+  return problem(path, `is "${key}", which is not a taint's key; write one such as "${defaultNotReadyTaint}".`);
+}
+
 export function taintRule(path: string, taint: NodeTaintArgs, notReadyTaint: string | undefined): InputProblem[] {
   const effects = Object.keys(cloudSpelling);
   if (!effects.includes(taint.effect)) {
@@ -56,7 +70,7 @@ export function taintRule(path: string, taint: NodeTaintArgs, notReadyTaint: str
       `is "${taint.effect}", which is no effect as Kubernetes writes it (${effects.join(", ")}); ${near === undefined ? "use one of these." : `write "${near}".`}`,
     );
   }
-  if (!/^([a-z0-9.-]+\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(taint.key)) {
+  if (!isTaintKey(taint.key)) {
     return problem(`${path}.key`, `is "${taint.key}", which is not a taint's key; write one such as "dedicated".`);
   }
   if (taint.key === notReadyTaint) {

@@ -2,7 +2,7 @@
 // The rules for the inputs of EksNodeGroups.
 
 import * as shared from "../cloud/group-rules.ts";
-import { taintRule, untaintedGroupRule } from "../cloud/taints.ts";
+import { notReadyTaintKeyRule, taintRule, untaintedGroupRule } from "../cloud/taints.ts";
 import { unknownInputs } from "../cloud/unknown-inputs.ts";
 import { type InputProblem, knownNow } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
@@ -94,7 +94,7 @@ function maxUnavailableRule(path: string, count: number): InputProblem[] {
 function groupProblems(
   group: EksNodeGroupArgs,
   path: string,
-  controlPlane: string,
+  controlPlane: string | undefined,
   notReady: string | undefined,
 ): InputProblem[] {
   return [
@@ -129,8 +129,9 @@ export function nodeGroupsProblems(args: EksNodeGroupsArgs, notReady: string | u
       groups.map(({ name }) => name),
       63,
     ),
+    ...notReadyTaintKeyRule(args.notReadyTaintKey, notReady),
     ...groups.flatMap((group, index) =>
-      groupProblems(group, `groups[${index}]`, knownNow(cluster.kubernetesVersion) ?? "", notReady),
+      groupProblems(group, `groups[${index}]`, knownNow(cluster.kubernetesVersion), notReady),
     ),
     ...untaintedGroupRule(
       "groups",

@@ -69,12 +69,12 @@ export interface GkeNodePoolsArgs {
   /** The pools. */
   pools: GkeNodePoolArgs[];
   /**
-   * Key of the taint that Cilium removes; of no use with this package's agent, which is named by `datapath`.
+   * Key of the taint that Cilium removes, as `agentNotReadyTaintKey` of the Datapath says.
    * @default "node.cilium.io/agent-not-ready"
    */
   notReadyTaintKey?: string;
   /**
-   * Nodes are born with that taint: true for Cilium, false for this package's agent.
+   * Nodes are born with that taint. Of use with Cilium; this package's agent removes none, and needs false.
    * @default true in mode `self-managed`
    */
   notReadyTaint?: boolean;

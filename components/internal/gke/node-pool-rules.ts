@@ -2,8 +2,9 @@
 // The rules for the inputs of GkeNodePools.
 
 import * as shared from "../cloud/group-rules.ts";
-import { taintRule, untaintedGroupRule } from "../cloud/taints.ts";
+import { notReadyTaintKeyRule, taintRule, untaintedGroupRule } from "../cloud/taints.ts";
 import { unknownInputs } from "../cloud/unknown-inputs.ts";
+import { agentEngine } from "../datapath-agent.ts";
 import { type InputProblem, knownNow } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import {
@@ -43,7 +44,16 @@ function imageTypeRule(path: string, type: string): InputProblem[] {
   );
 }
 
-function datapathProblems(args: GkeNodePoolsArgs, fixed: boolean): InputProblem[] {
+/** This package's agent serves a node without taking a taint from it. */
+export function agentTaintRule(datapath: string | undefined, notReady: string | undefined): InputProblem[] {
+  if (datapath !== agentEngine.releaseName || notReady === undefined) return [];
+  return problem(
+    "notReadyTaint",
+    `is true, and the datapath "${datapath}" takes no taint from a node, so that no pod would ever run there; set it to false.`,
+  );
+}
+
+function datapathProblems(args: GkeNodePoolsArgs, fixed: boolean, notReady: string | undefined): InputProblem[] {
   if (fixed) {
     const stray = (["datapath", "notReadyTaint", "notReadyTaintKey"] as const).find((key) => args[key] !== undefined);
     if (stray === undefined) return [];
@@ -52,7 +62,11 @@ function datapathProblems(args: GkeNodePoolsArgs, fixed: boolean): InputProblem[
       "is given, and the cluster's mode is \"dataplane-v2\", whose nodes bring Google's; leave it out.",
     );
   }
-  if (args.datapath !== undefined && knownNow(args.datapath) !== "") return [];
+  if (args.datapath !== undefined && knownNow(args.datapath) !== "")
+    return [
+      ...notReadyTaintKeyRule(args.notReadyTaintKey, notReady),
+      ...agentTaintRule(knownNow(args.datapath), notReady),
+    ];
   return problem(
     "datapath",
     'is missing in mode "self-managed", so nodes would not wait for the datapath; give the Datapath\'s releaseName.',
@@ -79,7 +93,7 @@ export function nodePoolsProblems(args: GkeNodePoolsArgs, notReady: string | und
   }
   return [
     ...unknownInputs(args, gkeNodePoolsInputs, {}),
-    ...datapathProblems(args, cluster.capabilities.fixedDatapath === true),
+    ...datapathProblems(args, cluster.capabilities.fixedDatapath === true, notReady),
     ...shared.groupNamesRule(
       "pools",
       pools.map(({ name }) => name),

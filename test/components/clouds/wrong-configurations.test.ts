@@ -20,6 +20,9 @@ const identity = (changes: Inputs): Inputs => ({
 const group = (changes: Inputs): Inputs => ({ groups: [{ name: "default", ...changes }] });
 const pool = (changes: Inputs): Inputs => ({ pools: [{ name: "default", ...changes }] });
 
+const eks = { ...clusterOn("eks"), kubernetesVersion: "v1.35" };
+const agentsCluster = () => ({ ...eks, capabilities: { ...eks.capabilities, mode: "agent" } });
+
 const eksRows: Row[] = [
   [{ autoMode: true }, "autoMode", /admits no other; leave it out/],
   [{ fargate: true }, "fargate", /use node groups/],
@@ -87,6 +90,11 @@ const groupRows: Row[] = [
     /write "NoExecute"/,
   ],
   [group({ kubernetesVersion: "1.36" }), "groups[0].kubernetesVersion", /upgrade the control plane first/],
+  [group({ kubernetesVersion: "1.35.2" }), "groups[0].kubernetesVersion", /not a minor version/],
+  [group({ kubernetesVersion: "v1.35" }), "groups[0].kubernetesVersion", /not a minor version/],
+  [{ notReadyTaintKey: "not ready" }, "notReadyTaintKey", /not a taint's key; write/],
+  [{ notReadyTaintKey: "" }, "notReadyTaintKey", /not a taint's key; write/],
+  [{ cluster: agentsCluster(), notReadyTaintKey: "a" }, "notReadyTaintKey", /without that taint; leave it out/],
   [group({ capacityType: "spot" }), "groups[0].capacityType", /use "ON_DEMAND"/],
   [group({ diskSizeGib: 5 }), "groups[0].diskSizeGib", /20 at least/],
   [group({ labels: { "kubernetes.io/x": "y" } }), 'groups[0].labels["kubernetes.io/x"]', /prefix of your own/],
@@ -112,6 +120,9 @@ const gkeRows: Row[] = [
   [{ labels: { Team: "a" } }, 'labels["Team"]', /use lower-case/],
 ];
 const poolRows: Row[] = [
+  [{ notReadyTaintKey: "not ready" }, "notReadyTaintKey", /not a taint's key; write/],
+  [{ notReadyTaint: false, notReadyTaintKey: "a" }, "notReadyTaintKey", /without that taint; leave it out/],
+  [{ datapath: "sansproxy" }, "notReadyTaint", /set it to false/],
   [{ datapath: undefined }, "datapath", /give the Datapath's releaseName/],
   [pool({ machineType: "m6i.large" }), "pools[0].machineType", /write one such as/],
   [pool({ imageType: "COS" }), "pools[0].imageType", /images are/],
@@ -123,7 +134,6 @@ const poolRows: Row[] = [
   [pool({ taint: [] }), "pools[0].taint", /did you mean "taints"/],
 ];
 
-const eks = { ...clusterOn("eks"), kubernetesVersion: "v1.35" };
 const facts = { clusterName: "c", nodeRoleArn: admin, subnetIds: subnets, datapath: "cilium" };
 const kinds: [string, Row[], (inputs: Inputs) => unknown][] = [
   ["EksCluster", eksRows, (inputs) => new EksCluster("c", inputs)],
@@ -163,6 +173,30 @@ describe("before anything is created", () => {
     expect([...resources.keys()]).toEqual([]);
     expect(problems.map((problem) => problem.propertyPath)).toEqual([propertyPath]);
     expect(problems[0]?.reason).toMatch(reason);
+  });
+
+  it("takes a group's version for what it is while the control plane's is not known", async () => {
+    const later = { ...eks, kubernetesVersion: pulumi.output("v1.35") };
+    const groups = [{ name: "a", kubernetesVersion: "1.34" }];
+    const { resources } = await recordProgram(() => new EksNodeGroups("n", { cluster: later, ...facts, groups }));
+    expect(resources.get("n-a")?.inputs["version"]).toBe("1.34");
+  });
+
+  it("lets no node be born with a taint that its datapath, known later, does not take away", async () => {
+    const make = (notReadyTaint: boolean) =>
+      recordProgram(
+        () =>
+          new GkeNodePools("n", {
+            cluster: clusterOn("gke"),
+            clusterName: "c",
+            location: "europe-west3",
+            datapath: pulumi.output("sansproxy"),
+            notReadyTaint,
+            pools: [{ name: "a" }],
+          }),
+      );
+    await expect(make(true)).rejects.toThrow(/notReadyTaint: is true, .* set it to false/);
+    expect((await make(false)).resources.get("n-a")?.inputs).not.toHaveProperty("nodeConfig.taints");
   });
 
   it("sixty configurations and more", () => expect(table.length).toBeGreaterThanOrEqual(60));
