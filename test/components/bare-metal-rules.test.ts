@@ -191,6 +191,21 @@ const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, re
     "controlPlaneEndpoint.port",
     /1 to 65535/,
   ],
+  [
+    "an endpoint with its scheme",
+    args({ controlPlaneEndpoint: { host: "https://api.example" } }),
+    "controlPlaneEndpoint.host",
+    /without scheme and port/,
+  ],
+  [
+    "a bastion with its port",
+    args({ bastion: { host: "b.example:2222", hostKey } }),
+    "bastion.host",
+    /without scheme and port/,
+  ],
+  ["a domain that ends in a dot", args({ dnsDomain: "corp.example." }), "dnsDomain", /such as "cluster\.local"/],
+  ["a certificate's address with its port", args({ certSans: ["10.0.0.1:6443"] }), "certSans[0]", /name or an address/],
+  ["a kernel that is none", args({ minimumKernelVersion: "latest" }), "minimumKernelVersion", /such as "6\.6"/],
   ["a drain without time", args({ drainTimeoutSeconds: 0 }), "drainTimeoutSeconds", /1 to 3600/],
   ["a folder that is no bundle", args({ bundlePath: "/nonexistent" }), "bundlePath", /make the bundle again/],
 ];
@@ -199,6 +214,9 @@ describe("the inputs of BareMetalCluster", () => {
   it("are accepted when they are sound", async () => {
     expect(await problemsOf(args())).toEqual([]);
     expect(await problemsOf(dual())).toEqual([]);
+    const names = { certSans: ["*.api.example", "fd00::1", "203.0.113.7"], dnsDomain: "corp.example" };
+    const ways = { controlPlaneEndpoint: { host: "fd00::9" }, bastion: { host: "b.example", hostKey } };
+    expect(await problemsOf(args({ ...names, ...ways, minimumKernelVersion: "6.8.0" }))).toEqual([]);
   });
 
   it.each(wrong)("refuse %s, naming the property and the remedy", async (_what, inputs, propertyPath, remedy) => {

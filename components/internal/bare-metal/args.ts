@@ -96,7 +96,10 @@ export interface BareMetalClusterArgs {
   hosts: BareMetalHostArgs[];
   /** Private SSH key for all hosts, in OpenSSH or PEM form. Secret. */
   privateKey: pulumi.Input<string>;
-  /** A host through which the others are reached. */
+  /**
+   * A host through which the others are reached.
+   * @default none
+   */
   bastion?: BastionArgs;
   /**
    * Version of Kubernetes, complete. A running cluster goes to a newer patch version or to the next minor one, host by host.
@@ -124,7 +127,10 @@ export interface BareMetalClusterArgs {
    * @default the first control plane's address, port 6443
    */
   controlPlaneEndpoint?: ControlPlaneEndpointArgs;
-  /** More names and addresses for the API servers' certificates; a change makes new ones. */
+  /**
+   * More names and addresses for the API servers' certificates; a change makes new ones.
+   * @default []
+   */
   certSans?: string[];
   /**
    * Folder of an air-gapped bundle: programs and images are copied from there and hosts download nothing.

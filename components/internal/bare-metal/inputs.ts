@@ -69,6 +69,7 @@ function bastionProblems(bastion: BareMetalClusterArgs["bastion"]): InputProblem
       hostKeyGiven: bastion.hostKey !== undefined && bastion.hostKey !== "",
       insecureIgnoreHostKey: bastion.insecureIgnoreHostKey === true,
     }),
+    ...whenKnown(knownNow(bastion.host), (host) => rules.hostRule("bastion.host", host)),
     ...whenKnown(knownNow(bastion.hostKey), (key) => (key === "" ? [] : rules.hostKeyRule("bastion.hostKey", key))),
     ...whenKnown(knownNow(bastion.port), (port) => rules.portRule("bastion.port", port)),
     ...whenKnown(knownNow(bastion.privateKey), (key) => rules.privateKeyRule("bastion.privateKey", key)),
@@ -136,6 +137,12 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
     ...whenKnown(knownNow(args.controlPlaneEndpoint?.port), (port) =>
       rules.portRule("controlPlaneEndpoint.port", port),
     ),
+    ...whenKnown(knownNow(args.controlPlaneEndpoint?.host), (host) =>
+      rules.hostRule("controlPlaneEndpoint.host", host),
+    ),
+    ...whenKnown(args.dnsDomain, (domain) => rules.dnsDomainRule("dnsDomain", domain)),
+    ...whenKnown(args.certSans, (names) => rules.certSansRule("certSans", names)),
+    ...whenKnown(args.minimumKernelVersion, (kernel) => rules.kernelVersionRule("minimumKernelVersion", kernel)),
     ...whenKnown(args.drainTimeoutSeconds, (seconds) => secondsRule("drainTimeoutSeconds", seconds)),
     ...(podsNow !== undefined && servicesNow !== undefined ? networkProblems(podsNow, servicesNow, hosts.length) : []),
     ...hosts.flatMap((host, index) =>

@@ -57,6 +57,39 @@ export function addressRule(propertyPath: string, address: string): InputProblem
   );
 }
 
+const isDnsName = (text: string): boolean =>
+  text.length <= 253 && /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/i.test(text);
+
+/** What a connection goes to: the port is an input of its own. */
+export function hostRule(propertyPath: string, host: string): InputProblem[] {
+  if (isIP(host) !== 0 || isDnsName(host)) return [];
+  return problem(propertyPath, `"${host}" is no host; write its name or address alone, without scheme and port.`);
+}
+
+export function dnsDomainRule(propertyPath: string, domain: string): InputProblem[] {
+  if (isDnsName(domain) && domain === domain.toLowerCase()) return [];
+  return problem(
+    propertyPath,
+    `"${domain}" is not a domain; write lower-case names with dots between them, such as "cluster.local".`,
+  );
+}
+
+export function certSansRule(propertyPath: string, names: readonly string[]): InputProblem[] {
+  return names.flatMap((name, index) =>
+    isIP(name) !== 0 || isDnsName(name.replace(/^\*\./, ""))
+      ? []
+      : problem(
+          `${propertyPath}[${index}]`,
+          `"${name}" cannot stand in a certificate; write a name or an address alone.`,
+        ),
+  );
+}
+
+export function kernelVersionRule(propertyPath: string, version: string): InputProblem[] {
+  if (/^\d+\.\d+(\.\d+)?$/.test(version)) return [];
+  return problem(propertyPath, `"${version}" is not a version of a kernel; write one such as "6.6".`);
+}
+
 export function portRule(propertyPath: string, port: number): InputProblem[] {
   if (Number.isInteger(port) && port >= 1 && port <= 65535) return [];
   return problem(propertyPath, `${port} is not a port; use a whole number from 1 to 65535.`);
