@@ -34,7 +34,7 @@ export interface Config {
   readonly cni: { readonly install: boolean; readonly confPath: string; readonly binPath: string };
   readonly cgroupRoot: string;
   readonly bpfRoot: string;
-  /** The part of this machine's memory that the maps of Services may take. */
+  /** The part of this machine's memory that the maps of Services and nodes may take, and the same for those of connections. */
   readonly mapMemoryRatio: number;
   readonly balancing: LoadBalancing;
   readonly acceleration: Acceleration;

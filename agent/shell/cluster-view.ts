@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent's copy of the cluster: one list and watch each for Services, EndpointSlices and Nodes.
+// The agent's copy of the cluster: one list and watch each for Services, EndpointSlices, Nodes, and the Pods of this node.
 
 import {
   type EndpointSlice,

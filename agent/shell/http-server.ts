@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers /healthz, /readyz and /metrics on the address that load balancers and the kubelet ask.
+// Answers /healthz, /livez, /readyz and /metrics on the address that load balancers and the kubelet ask, and /state to this machine.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HealthQuestion } from "./kube-proxy-metrics.ts";

@@ -24,7 +24,7 @@ import { letGo, loadAtOnce, loadBeside } from "./program-loading.ts";
 import { ServiceTables } from "./service-tables.ts";
 import { type Released, SocketReleaser } from "./socket-releaser.ts";
 
-/** Sizes of all maps; those of `Capacity` hold Services, the others hold flows. */
+/** Sizes of all maps; those of `Capacity` hold Services and nodes, the others hold connections. */
 export type MapSizes = MapEntries;
 
 export interface DatapathOptions {
@@ -161,7 +161,8 @@ export class Datapath implements Kernel {
 
   /**
    * `podDevices` are the host's ends of pods whose sockets are not translated, `sctpDevices` those of others that may ask
-   * Services by SCTP, which sockets' hooks do not see; call it again when they change. Devices that cannot be accelerated are told, and served by tc; throws for them at the end where `native` must be.
+   * Services by SCTP, which sockets' hooks do not see; call it again when they change. Devices that cannot be accelerated
+   * are told, and served by tc; throws for them at the end where `native` must be.
    */
   attach(
     devices: readonly string[],

@@ -4,7 +4,7 @@
 import type { Values } from "../datapath-rules.ts";
 import { valueAt } from "../datapath-rules.ts";
 
-/** What the cluster is expected to hold; every number a whole one. */
+/** What the cluster is expected to hold; whole numbers, but for `portsPerService`, which is an average. */
 export interface Load {
   readonly services: number;
   readonly endpoints: number;

@@ -33,7 +33,8 @@ export const addonRule: ResourceRule = {
 export const bootstrapAddonsRule: ResourceRule = {
   name: "no-bootstrap-addons",
   description: "An EKS cluster is created without AWS' own kube-proxy, VPC CNI and CoreDNS.",
-  remedy: "Set bootstrapSelfManagedAddons: false when the cluster is created; on an existing cluster use Migration.",
+  remedy:
+    "Set bootstrapSelfManagedAddons: false when the cluster is created, as EksCluster does; a change replaces an existing cluster.",
   violations(resource) {
     const { type, props } = resource;
     if (isOpaque(resource)) return [];
@@ -46,7 +47,7 @@ export const bootstrapAddonsRule: ResourceRule = {
   },
 };
 
-/** A patch changes what somebody else made, as Migration does to take kube-proxy's nodes away: it starts nothing. */
+/** A patch changes what somebody else made, such as the nodes for which a kube-proxy of AWS' is meant: it starts nothing. */
 const isPatch = (type: string): boolean => type.endsWith("Patch");
 
 const imageName = (image: unknown): string =>

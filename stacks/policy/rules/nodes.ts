@@ -48,7 +48,7 @@ function ownNodes(stack: readonly LinkedResource[]): { nodes: LinkedResource; ea
 export const datapathFirstRule: StackRule = {
   name: "datapath-before-nodes",
   description: "Nodes are created after the datapath's release.",
-  remedy: "Give the node group dependsOn: [datapath]; EksCluster and GkeCluster do so.",
+  remedy: "Give the node group dependsOn: [datapath], or use EksNodeGroups or GkeNodePools with the input datapath.",
   violations: (stack) =>
     ownNodes(stack)
       .filter(({ earlier }) => ![...earlier].some((resource) => datapathOf(resource) !== undefined))
