@@ -150,6 +150,12 @@ function together(group: readonly Stage[]): Promise<StageResult[]> {
 
 async function main(): Promise<number> {
   const wanted = process.argv.slice(2).filter((argument) => argument !== "--");
+  if (wanted.some((argument) => ["--help", "-h"].includes(argument))) {
+    console.log("Usage: npm test -- [stages]\n\nRuns the named stages, or all of them, in this order:\n");
+    for (const { name, what } of stages) console.log(`  ${name.padEnd(12)}${what}`);
+    console.log("\nExit status: 0 when every test passed, 1 when one failed or none ran, 2 for an unknown stage.");
+    return 0;
+  }
   const unknown = wanted.filter((name) => !stages.some((stage) => stage.name === name));
   if (unknown.length > 0) {
     console.error(`unknown stage ${unknown.join(", ")}: choose from ${stages.map((stage) => stage.name).join(", ")}`);

@@ -3,7 +3,7 @@
 
 import { Command } from "commander";
 import { bench } from "./commands/bench.ts";
-import { clouds } from "./commands/clouds.ts";
+import { cloudRuns, clouds } from "./commands/clouds.ts";
 import { type DownOptions, down } from "./commands/down.ts";
 import { e2e } from "./commands/e2e.ts";
 import { fuzz } from "./commands/fuzz.ts";
@@ -80,7 +80,7 @@ program
   });
 
 program
-  .command("test-packages")
+  .command("test-packages", { hidden: true })
   .description("install the distribution's packages that the tests need")
   .action(async () => await testPackages());
 
@@ -111,17 +111,18 @@ for (const command of [
   {
     name: "oracle",
     description: "compare our proxy with a reference and the real kube-proxy: oracle -- --cases N --seed S",
+    helps: true,
     run: oracle,
   },
   {
     name: "fuzz",
     description: "hold damaged packets against a model of verdicts: fuzz -- [--packets N] [--seed S]",
+    helps: true,
     run: fuzz,
   },
   {
     name: "clouds",
-    description:
-      "bring the cloud stacks up on simulated accounts: clouds -- [cilium-modes|cilium-serving|gke-agent|multi-cloud]",
+    description: `bring the cloud stacks up on simulated accounts: clouds -- [${cloudRuns.join("|")}]`,
     run: clouds,
   },
   {
@@ -130,7 +131,7 @@ for (const command of [
     helps: true,
     run: rollingUpdate,
   },
-  { name: "test", description: "run all tests, or the named stages: test -- unit bpf", run: test },
+  { name: "test", description: "run all tests, or the named stages: test -- unit bpf", helps: true, run: test },
 ]) {
   passing(command);
 }

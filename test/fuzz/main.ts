@@ -1,28 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run fuzz -- --packets N --seed S`: damaged packets against the model of verdicts; ends with 1 at any difference.
-import { parseArgs } from "node:util";
+import { Command, InvalidArgumentError } from "commander";
 import { fuzz } from "./fuzzer.ts";
 
-const { values } = parseArgs({
-  options: { packets: { type: "string", default: "10000000" }, seed: { type: "string" } },
-});
-
-function wholeNumber(name: string, text: string): number {
+const wholeNumber = (text: string): number => {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
-    throw new RangeError(`--${name} is ${text}; give a whole number from 0 to 4294967295`);
+  if (!/^\d+$/.test(text) || value > 0xffffffff)
+    throw new InvalidArgumentError("Give a whole number from 0 to 4294967295.");
   return value;
-}
+};
 
-const packets = wholeNumber("packets", values.packets);
-const seed = wholeNumber("seed", values.seed ?? String(Date.now() % 0xffffffff));
-console.log(`${packets} packets from seed ${seed}`);
+const { packets, seed } = new Command("npm run fuzz")
+  .usage("-- [options]")
+  .description("Holds damaged packets, sent through the BPF programs, against a model of their verdicts.")
+  .option("--packets <n>", "how many packets", wholeNumber, 10_000_000)
+  .option("--seed <s>", "where the random numbers begin; the same seed gives the same packets", wholeNumber)
+  .addHelpText(
+    "after",
+    "\nNeeds root: it makes network namespaces and loads BPF programs. Exit status: 0, or 1 at any difference.",
+  )
+  .allowExcessArguments(false)
+  .parse()
+  .opts<{ packets: number; seed?: number }>();
+const begin = seed ?? Date.now() % 0xffffffff;
+console.log(`${packets} packets from seed ${begin}`);
 const began = Date.now();
 const STEP = 500_000;
-const outcome = fuzz(packets, seed, (done) => {
+const outcome = fuzz(packets, begin, (done) => {
   if (done % STEP === 0) console.log(`${done} packets, ${Math.round(done / ((Date.now() - began) / 1000))} a second`);
 });
 for (const [what, count] of [...outcome.counts].sort()) console.log(`${String(count).padStart(10)}  ${what}`);
 for (const difference of outcome.differences) console.error(JSON.stringify(difference, undefined, 1));
-console.log(`${outcome.packets} packets, ${outcome.differences.length} differences, seed ${seed}`);
+console.log(`${outcome.packets} packets, ${outcome.differences.length} differences, seed ${begin}`);
 process.exitCode = outcome.differences.length === 0 ? 0 : 1;

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { runInteractive } from "../host/exec.ts";
 import { bringPackages } from "../host/packages.ts";
 import { repository } from "../host/paths.ts";
+import { asksForHelp } from "./asks-for-help.ts";
 
 export async function bench(args: readonly string[]): Promise<number> {
-  const helpOnly = args.some((arg) => ["--help", "-h", "--list"].includes(arg));
-  if (!helpOnly) await bringPackages("test");
+  if (!asksForHelp(args) && !args.includes("--list")) await bringPackages("test");
   const program = join(repository, "test/bench/run.ts");
   return await runInteractive(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...args], {
     cwd: repository,

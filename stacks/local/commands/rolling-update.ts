@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { runInteractive } from "../host/exec.ts";
 import { bringPackages } from "../host/packages.ts";
 import { repository } from "../host/paths.ts";
+import { asksForHelp } from "./asks-for-help.ts";
 
 export async function rollingUpdate(args: readonly string[]): Promise<number> {
-  await bringPackages("up");
+  if (!asksForHelp(args)) await bringPackages("up");
   const program = join(repository, "test/e2e/rolling-update/main.ts");
   return await runInteractive(process.execPath, [program, ...args], { cwd: repository });
 }

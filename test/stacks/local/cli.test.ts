@@ -16,6 +16,36 @@ test("a reader that closes the pipe early sees no stack trace", () => {
 });
 
 test.each([
+  ["up", /--preview/],
+  ["down", /--purge-cache/],
+  ["toolchain", /--tests/],
+  ["e2e", /Kubernetes/],
+  ["bench", /--list/],
+  ["oracle", /--replay <file>/],
+  ["fuzz", /--seed <s>/],
+  ["rolling-update", /--rate/],
+  ["clouds", /multi-cloud/],
+  ["test", /unit +agent, components and stacks/],
+])("%s explains its own arguments, and prepares nothing for that", (command, option) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, command, "--help"], {
+    encoding: "utf8",
+    // Without these, bringing a package would fail.
+    env: { PATH: "/nonexistent" },
+  });
+  expect({ status, stderr: stderr.replaceAll(/^.*ExperimentalWarning.*\n.*\n/gm, "") }).toEqual({
+    status: 0,
+    stderr: "",
+  });
+  expect(stdout).toMatch(option);
+});
+
+test("a run on simulated clouds that does not exist is refused before anything is prepared", () => {
+  const { status, stderr } = spawnSync(process.execPath, [cli, "clouds", "gke-agnet"], { encoding: "utf8" });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/There is no run "gke-agnet": choose from .*gke-agent/);
+});
+
+test.each([
   ["up", /this is user \d+: run the same command as root \(sudo npm run up\)/],
   ["down", /only root may remove: run this as root/],
 ])("%s by another user than root is refused in one sentence, before anything is made", (command, sentence) => {
