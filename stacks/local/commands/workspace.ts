@@ -11,6 +11,8 @@ import { clone, cloneDirectory, repository } from "../host/paths.ts";
 /** Name of the Pulumi stack, and of the machines' stack: another name makes a second one beside it on the same box. */
 export const stackName = process.env.SANSPROXY_STACK || "local";
 
+const configurationFile = join(repository, `Pulumi.${stackName}.yaml`);
+
 /** What Pulumi has to be told: where its state is, how secrets are locked, and to fetch nothing. */
 function pulumiSettings(): Record<string, string> {
   return {
@@ -37,7 +39,7 @@ export async function prepareWorkspace(): Promise<void> {
   }
   await chmod(cloneDirectory, 0o700);
   if (!existsSync(clone.passphrase)) {
-    await forgetOldPassphrase();
+    await forgetSalt(configurationFile);
     await writeFile(clone.passphrase, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
   }
   const key = join(clone.ssh, "id_ed25519");
@@ -63,38 +65,25 @@ export function environmentFile(): string {
 
 /** Selects the stack, making it first when there is none. */
 export async function selectStack(): Promise<void> {
-  if (!stackExists()) await forgetSalt(join(repository, `Pulumi.${stackName}.yaml`));
+  if (!stackExists()) await forgetSalt(configurationFile);
   await run(join(clone.bin, "pulumi"), ["stack", "select", "--create", stackName], {
     cwd: repository,
     env: pulumiEnvironment(),
   });
 }
 
-/** A stack that is made anew gets a new salt: the old one may belong to a passphrase that is gone. */
+/** What locks a stack's secrets is bound to a passphrase; where that or the stack is gone, Pulumi would refuse the new one. */
 export async function forgetSalt(configFile: string): Promise<void> {
   if (!existsSync(configFile)) return;
   const text = await readFile(configFile, "utf8");
-  const kept = text.replace(/^encryptionsalt:.*\n/m, "");
-  if (kept !== text) await writeFile(configFile, kept);
+  const kept = text.replace(/^encryptionsalt:.*\n?/m, "");
+  if (kept.trim() === "") await rm(configFile);
+  else if (kept !== text) await writeFile(configFile, kept);
 }
 
 /** True when Pulumi's state knows the stack. */
 export function stackExists(): boolean {
   return existsSync(join(clone.state, ".pulumi/stacks/sansproxy", `${stackName}.json`));
-}
-
-/** A configuration that outlived its clone's folder is bound to a passphrase that is lost: Pulumi would refuse the new one. */
-async function forgetOldPassphrase(): Promise<void> {
-  const file = join(repository, `Pulumi.${stackName}.yaml`);
-  if (!existsSync(file)) return;
-  const rest = withoutSalt(await readFile(file, "utf8"));
-  if (rest.trim() === "") await rm(file);
-  else await writeFile(file, rest);
-}
-
-/** A stack's configuration without the mark of its passphrase. */
-export function withoutSalt(config: string): string {
-  return config.replace(/^encryptionsalt:.*\n?/m, "");
 }
 
 function quote(text: string): string {

@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { summaryLines } from "../../../../stacks/local/commands/summary.ts";
-import { environmentFile, pulumiEnvironment, withoutSalt } from "../../../../stacks/local/commands/workspace.ts";
+import { environmentFile, pulumiEnvironment } from "../../../../stacks/local/commands/workspace.ts";
 import { clone } from "../../../../stacks/local/host/paths.ts";
 
 test("nodes, checks, the kubeconfig's place, three commands and the time are told", () => {
@@ -42,11 +42,4 @@ test("a person's own Pulumi account does not decide about the local stack", () =
   expect(env.PULUMI_ACCESS_TOKEN).toBeUndefined();
   expect(env.PULUMI_CONFIG_PASSPHRASE).toBeUndefined();
   expect(env.HOME).toBe("/root");
-});
-
-test("a configuration loses the mark of a lost passphrase and nothing else", () => {
-  expect(withoutSalt("encryptionsalt: v1:abc=:v1:def\nconfig:\n  sansproxy:workers: 3\n")).toBe(
-    "config:\n  sansproxy:workers: 3\n",
-  );
-  expect(withoutSalt("encryptionsalt: v1:abc=\n")).toBe("");
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -18,6 +18,13 @@ describe("the clone's folder", () => {
     await forgetSalt(file);
     expect(readFileSync(file, "utf8")).toBe("config:\n  sansproxy:workers: 3\n");
     await forgetSalt(join(folder, "missing.yaml"));
+  });
+
+  it("leaves no file behind that held nothing but such a salt", async () => {
+    const file = join(folder, "Pulumi.local.yaml");
+    writeFileSync(file, "encryptionsalt: v1:abc=\n");
+    await forgetSalt(file);
+    expect(existsSync(file)).toBe(false);
   });
 
   it("makes pulumi work by hand with nothing but its environment file", () => {
