@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { addOn } from "./internal/eks/add-ons.ts";
 import type { EksClusterArgs } from "./internal/eks/args.ts";
 import { apiServerHost, clusterIdentifier, controlPlane } from "./internal/eks/control-plane.ts";
-import { checkEksInputs } from "./internal/eks/inputs.ts";
+import { type CheckedEksInputs, checkEksInputs } from "./internal/eks/inputs.ts";
 import { nodeRole } from "./internal/eks/node-role.ts";
 import { type ClusterVpc, ownVpc } from "./internal/eks/vpc.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
@@ -36,7 +36,7 @@ export class EksCluster extends pulumi.ComponentResource {
 
     const { mode, clusterName } = inputs;
     const tags = args.tags ?? {};
-    const vpc = clusterVpc(name, args, inputs.vpcCidr, this);
+    const vpc = clusterVpc(name, args, inputs, this);
     const { role, attached } = nodeRole(name, mode, inputs.partition, tags, this);
     const cluster = controlPlane(name, args, inputs, vpc, this);
     const host = apiServerHost(cluster);
@@ -105,11 +105,13 @@ export class EksCluster extends pulumi.ComponentResource {
   }
 }
 
-function clusterVpc(name: string, args: EksClusterArgs, cidr: string, parent: pulumi.Resource): ClusterVpc {
-  if (args.vpcId !== undefined) {
-    const { vpcId, privateSubnetIds = [], publicSubnetIds = [] } = args;
-    return { vpcId, privateSubnetIds, publicSubnetIds, foundations: [] };
-  }
+function clusterVpc(
+  name: string,
+  args: EksClusterArgs,
+  { vpcCidr: cidr, privateSubnetIds, publicSubnetIds }: CheckedEksInputs,
+  parent: pulumi.Resource,
+): ClusterVpc {
+  if (args.vpcId !== undefined) return { vpcId: args.vpcId, privateSubnetIds, publicSubnetIds, foundations: [] };
   const { availabilityZones: zones, natGatewayPerZone = false, tags = {}, awsProfile: profile } = args;
   return ownVpc(name, { cidr, zones, natGatewayPerZone, tags, profile }, parent);
 }

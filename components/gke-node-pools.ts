@@ -6,8 +6,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { cloudTaints, defaultNotReadyTaint } from "./internal/cloud/taints.ts";
 import { oauthScopes } from "./internal/gke/control-plane.ts";
 import type { GkeNodePoolArgs, GkeNodePoolsArgs } from "./internal/gke/node-pool-args.ts";
-import { agentTaintRule, nodePoolsProblems, poolSizes } from "./internal/gke/node-pool-rules.ts";
-import { checkedInput, refuseProblems } from "./internal/input-errors.ts";
+import { checkedDatapath, nodePoolsProblems, poolSizes } from "./internal/gke/node-pool-rules.ts";
+import { refuseProblems } from "./internal/input-errors.ts";
 import type { KubernetesCluster, KubernetesNodeGroup } from "./kubernetes-cluster.ts";
 
 export type { NodeTaintArgs } from "./internal/cloud/taints.ts";
@@ -26,9 +26,7 @@ export class GkeNodePools extends pulumi.ComponentResource {
     const notReadyTaint = tainted ? (args.notReadyTaintKey ?? defaultNotReadyTaint) : undefined;
     const what = `GkeNodePools "${name}"`;
     refuseProblems(what, nodePoolsProblems(args, notReadyTaint));
-    const { datapath: datapathInput } = args;
-    const datapath =
-      datapathInput && checkedInput(datapathInput, what, (release) => agentTaintRule(release, notReadyTaint));
+    const datapath = checkedDatapath(what, args.datapath, notReadyTaint);
     super("sansproxy:index:GkeNodePools", name, {}, opts);
 
     const within = {

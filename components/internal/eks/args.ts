@@ -63,12 +63,12 @@ export interface EksClusterArgs {
    */
   vpcCidr?: string;
   /** Subnets of the existing VPC for nodes and control plane, in two availability zones at least. */
-  privateSubnetIds?: pulumi.Input<string>[];
+  privateSubnetIds?: pulumi.Input<pulumi.Input<string>[]>;
   /**
    * Subnets of the existing VPC for load balancers that face the internet.
    * @default none
    */
-  publicSubnetIds?: pulumi.Input<string>[];
+  publicSubnetIds?: pulumi.Input<pulumi.Input<string>[]>;
   /**
    * Availability zones of the cluster's own VPC, such as `eu-central-1a`.
    * @default the first two that the region has

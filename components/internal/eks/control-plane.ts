@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import * as eks from "@pulumi/eks";
 import * as pulumi from "@pulumi/pulumi";
+import { knownNow } from "../input-errors.ts";
 import type { EksAccessEntryArgs, EksClusterArgs } from "./args.ts";
 import type { CheckedEksInputs } from "./inputs.ts";
 import { accessPolicies } from "./rules.ts";
@@ -49,7 +50,7 @@ export function controlPlane(
       version: inputs.kubernetesVersion,
       vpcId: vpc.vpcId,
       privateSubnetIds: vpc.privateSubnetIds,
-      ...(vpc.publicSubnetIds.length === 0 ? {} : { publicSubnetIds: vpc.publicSubnetIds }),
+      ...(knownNow(vpc.publicSubnetIds)?.length === 0 ? {} : { publicSubnetIds: vpc.publicSubnetIds }),
       // Together these four keep every add-on away; `useDefaultVpcCni: true` means that the component adds no vpc-cni.
       bootstrapSelfManagedAddons: false,
       useDefaultVpcCni: true,

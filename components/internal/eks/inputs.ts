@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Applies the rules of EksCluster to its inputs, and gives them with their defaults.
 
+import type * as pulumi from "@pulumi/pulumi";
 import { defaultMinorVersion, minorVersionRule } from "../cloud/minor-version.ts";
 import { allowedNetworksRule, disjointRule, networkRule } from "../cloud/network-rules.ts";
 import { unknownInputs } from "../cloud/unknown-inputs.ts";
-import { type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
+import { checkedInput, type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
 import { type EksClusterArgs, eksClusterInputs } from "./args.ts";
 import { type EksMode, eksModeRule, eksModes } from "./modes.ts";
 import * as rules from "./rules.ts";
@@ -19,7 +20,12 @@ export interface CheckedEksInputs {
   readonly podCidr: string;
   readonly serviceCidr: string;
   readonly partition: string;
+  /** Those of an existing VPC. */
+  readonly privateSubnetIds: SubnetIds;
+  readonly publicSubnetIds: SubnetIds;
 }
+
+type SubnetIds = pulumi.Input<pulumi.Input<string>[]>;
 
 const whenGiven = <T>(value: T | undefined, rule: (value: T) => InputProblem[]): InputProblem[] =>
   value === undefined ? [] : rule(value);
@@ -61,14 +67,21 @@ function vpcProblems(args: EksClusterArgs): InputProblem[] {
   return [
     ...rules.existingVpcRule(args),
     ...whenGiven(knownNow(args.vpcId), rules.vpcIdRule),
-    ...whenGiven(args.privateSubnetIds, (ids) => rules.subnetIdsRule("privateSubnetIds", ids.map(knownNow), 2)),
-    ...whenGiven(args.publicSubnetIds, (ids) => rules.subnetIdsRule("publicSubnetIds", ids.map(knownNow), 0)),
+    ...whenGiven(rules.idsNow(args.privateSubnetIds), rules.privateSubnetIdsRule),
+    ...whenGiven(rules.idsNow(args.publicSubnetIds), rules.publicSubnetIdsRule),
     ...rules.subnetsApartRule(args),
     ...whenGiven(args.availabilityZones, rules.zonesRule),
   ];
 }
 
-/** Throws one error for all wrong inputs. */
+/** A list that is one output is judged when it is known. */
+function checkedLater(ids: SubnetIds | undefined, what: string, rule: typeof rules.privateSubnetIdsRule): SubnetIds {
+  return ids === undefined || knownNow(ids) !== undefined
+    ? (ids ?? [])
+    : checkedInput(ids as pulumi.Input<string[]>, what, rule);
+}
+
+/** Throws one error for all wrong inputs that can be seen now. */
 export function checkEksInputs(what: string, name: string, args: EksClusterArgs): CheckedEksInputs {
   const modeName = args.mode ?? "eni";
   refuseProblems(what, [...unknownInputs(args, eksClusterInputs, rules.impossibleOnEks), ...eksModeRule(modeName)]);
@@ -83,6 +96,8 @@ export function checkEksInputs(what: string, name: string, args: EksClusterArgs)
     podCidr: mode.overlay ? (args.podCidr ?? "100.64.0.0/16") : vpcCidr,
     serviceCidr: args.serviceCidr ?? "172.20.0.0/16",
     partition: args.awsPartition ?? "aws",
+    privateSubnetIds: checkedLater(args.privateSubnetIds, what, rules.privateSubnetIdsRule),
+    publicSubnetIds: checkedLater(args.publicSubnetIds, what, rules.publicSubnetIdsRule),
   };
   refuseProblems(what, [
     ...rules.eksNameRule(inputs.clusterName),

@@ -53,7 +53,7 @@ export interface EksNodeGroupArgs {
    * Subnets.
    * @default all of `subnetIds`
    */
-  subnetIds?: pulumi.Input<string>[];
+  subnetIds?: pulumi.Input<pulumi.Input<string>[]>;
   /**
    * Minor version of Kubernetes, where the nodes follow the control plane later.
    * @default the control plane's

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules for the inputs of EksCluster: each one a function that names the property, the value and the remedy.
 
+import type * as pulumi from "@pulumi/pulumi";
 import { type InputProblem, knownNow } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import type { EksAccessEntryArgs, EksClusterArgs, EksPodIdentityArgs } from "./args.ts";
@@ -55,7 +56,16 @@ export function vpcIdRule(vpcId: string): InputProblem[] {
   return problem("vpcId", `is "${vpcId}", which is not the id of a VPC; write one such as "vpc-0123456789abcdef0".`);
 }
 
-export function subnetIdsRule(property: string, ids: readonly (string | undefined)[], least: number): InputProblem[] {
+type SubnetIds = readonly (string | undefined)[];
+
+/** The ids of a list that is known while the program runs, each where it is known itself. */
+export const idsNow = (ids: pulumi.Input<pulumi.Input<string>[]> | undefined): SubnetIds | undefined =>
+  knownNow(ids)?.map(knownNow);
+
+export const privateSubnetIdsRule = (ids: SubnetIds): InputProblem[] => subnetIdsRule("privateSubnetIds", ids, 2);
+export const publicSubnetIdsRule = (ids: SubnetIds): InputProblem[] => subnetIdsRule("publicSubnetIds", ids, 0);
+
+function subnetIdsRule(property: string, ids: SubnetIds, least: number): InputProblem[] {
   if (ids.length < least) {
     return problem(property, `has ${ids.length} subnets, and EKS needs ${least} in different zones; add one.`);
   }
@@ -74,9 +84,8 @@ export function subnetIdsRule(property: string, ids: readonly (string | undefine
 }
 
 export function subnetsApartRule(args: EksClusterArgs): InputProblem[] {
-  const privateIds = (args.privateSubnetIds ?? []).map(knownNow);
-  return (args.publicSubnetIds ?? []).flatMap((input, index) => {
-    const id = knownNow(input);
+  const privateIds = idsNow(args.privateSubnetIds) ?? [];
+  return (idsNow(args.publicSubnetIds) ?? []).flatMap((id, index) => {
     if (id === undefined || !privateIds.includes(id)) return [];
     return problem(
       `publicSubnetIds[${index}]`,

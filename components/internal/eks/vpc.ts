@@ -9,8 +9,8 @@ import { releaseNetworkInterfaces } from "./network-interfaces.ts";
 /** A VPC as the cluster uses it. */
 export interface ClusterVpc {
   readonly vpcId: pulumi.Input<string>;
-  readonly privateSubnetIds: pulumi.Input<string>[];
-  readonly publicSubnetIds: pulumi.Input<string>[];
+  readonly privateSubnetIds: pulumi.Input<pulumi.Input<string>[]>;
+  readonly publicSubnetIds: pulumi.Input<pulumi.Input<string>[]>;
   /** What has to be there while anything in the VPC is: routes, and whatever cleans up after the nodes. */
   readonly foundations: pulumi.Resource[];
 }

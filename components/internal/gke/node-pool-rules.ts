@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules for the inputs of GkeNodePools.
 
+import type * as pulumi from "@pulumi/pulumi";
 import * as shared from "../cloud/group-rules.ts";
 import { notReadyTaintKeyRule, taintRule, untaintedGroupRule } from "../cloud/taints.ts";
 import { unknownInputs } from "../cloud/unknown-inputs.ts";
 import { agentEngine } from "../datapath-agent.ts";
-import { type InputProblem, knownNow } from "../input-errors.ts";
+import { checkedInput, type InputProblem, knownNow } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import {
   type GkeNodePoolArgs,
@@ -45,12 +46,22 @@ function imageTypeRule(path: string, type: string): InputProblem[] {
 }
 
 /** This package's agent serves a node without taking a taint from it. */
-export function agentTaintRule(datapath: string | undefined, notReady: string | undefined): InputProblem[] {
+function agentTaintRule(datapath: string | undefined, notReady: string | undefined): InputProblem[] {
   if (datapath !== agentEngine.releaseName || notReady === undefined) return [];
   return problem(
     "notReadyTaint",
     `is true, and the datapath "${datapath}" takes no taint from a node, so that no pod would ever run there; set it to false.`,
   );
+}
+
+/** The datapath, judged when it is known. */
+export function checkedDatapath(
+  what: string,
+  datapath: pulumi.Input<string> | undefined,
+  notReady: string | undefined,
+): pulumi.Output<string> | undefined {
+  if (datapath === undefined) return undefined;
+  return checkedInput(datapath, what, (release) => agentTaintRule(release, notReady));
 }
 
 function datapathProblems(args: GkeNodePoolsArgs, fixed: boolean, notReady: string | undefined): InputProblem[] {

@@ -3,8 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { EksCluster, EksNodeGroups } from "../../../components/eks.ts";
 import { GkeCluster, GkeNodePools } from "../../../components/gke.ts";
+import { checkEksInputs } from "../../../components/internal/eks/inputs.ts";
+import { checkedDatapath } from "../../../components/internal/gke/node-pool-rules.ts";
 import { clusterOn } from "../cilium/wrong/row.ts";
-import { recordProgram } from "../recorded-program.ts";
+import { recordProgram, refusal, settled } from "../recorded-program.ts";
 
 /** Inputs as a user of a language without our types may write them. */
 type Inputs = Record<string, unknown>;
@@ -175,6 +177,26 @@ describe("before anything is created", () => {
     expect(problems[0]?.reason).toMatch(reason);
   });
 
+  it("judges an existing VPC's subnets when they are known, where they are one output as those of another component", async () => {
+    await recordProgram(async () => {
+      const given = (ids: string[]) =>
+        pulumi.output(checkEksInputs("C", "c", { ...vpc, privateSubnetIds: pulumi.output(ids) }).privateSubnetIds);
+      expect(await refusal(given([subnets[0] ?? ""]))).toMatch(/privateSubnetIds: has 1 subnets, .* add one/);
+      expect(await settled(given(subnets))).toEqual(subnets);
+    });
+    const ids = pulumi.output(subnets);
+    const { resources } = await recordProgram(
+      () =>
+        new EksCluster("c", {
+          ...vpc,
+          privateSubnetIds: ids,
+          publicSubnetIds: pulumi.output(["subnet-0123456789abcdef2"]),
+        }),
+    );
+    const { privateSubnetIds, publicSubnetIds } = resources.get("c-cluster")?.inputs ?? {};
+    expect([privateSubnetIds, publicSubnetIds]).toEqual([subnets, ["subnet-0123456789abcdef2"]]);
+  });
+
   it("takes a group's version for what it is while the control plane's is not known", async () => {
     const later = { ...eks, kubernetesVersion: pulumi.output("v1.35") };
     const groups = [{ name: "a", kubernetesVersion: "1.34" }];
@@ -183,20 +205,13 @@ describe("before anything is created", () => {
   });
 
   it("lets no node be born with a taint that its datapath, known later, does not take away", async () => {
-    const make = (notReadyTaint: boolean) =>
-      recordProgram(
-        () =>
-          new GkeNodePools("n", {
-            cluster: clusterOn("gke"),
-            clusterName: "c",
-            location: "europe-west3",
-            datapath: pulumi.output("sansproxy"),
-            notReadyTaint,
-            pools: [{ name: "a" }],
-          }),
-      );
-    await expect(make(true)).rejects.toThrow(/notReadyTaint: is true, .* set it to false/);
-    expect((await make(false)).resources.get("n-a")?.inputs).not.toHaveProperty("nodeConfig.taints");
+    await recordProgram(async () => {
+      const datapath = (release: string, taint?: string) =>
+        checkedDatapath("P", pulumi.output(release), taint) as pulumi.Output<string>;
+      expect(await refusal(datapath("sansproxy", "a"))).toMatch(/notReadyTaint: is true, .* set it to false/);
+      expect(await settled(datapath("sansproxy"))).toBe("sansproxy");
+      expect(await settled(datapath("cilium", "a"))).toBe("cilium");
+    });
   });
 
   it("sixty configurations and more", () => expect(table.length).toBeGreaterThanOrEqual(60));
