@@ -149,7 +149,7 @@ async function run(config: Config, log: Log): Promise<void> {
   });
 
   const sources = {
-    ...{ nodeName, kernel, reconciler, devices },
+    ...{ nodeName, kernel, reconciler, devices, balancing: config.balancing },
     snapshot: () => cluster.snapshot(),
     network: (snapshot: Snapshot) => networkOf(config, snapshot),
   };

@@ -41,7 +41,11 @@ export function* admit(services: readonly DesiredService[], capacity: Capacity):
     if (index % SERVICES_OF_A_STEP === 0) yield;
     demand.add(service);
     const hindrance: Hindrance | undefined = tooManyEndpoints(service)
-      ? { reason: "TooManyEndpoints", why: "it has more than 65,535 endpoints on one port" }
+      ? {
+          reason: "TooManyEndpoints",
+          why: "it has more than 65,535 endpoints on one port",
+          remedy: "divide it into several Services",
+        }
       : demand.exceeds(budget);
     if (hindrance) {
       demand.remove(service);
@@ -53,8 +57,8 @@ export function* admit(services: readonly DesiredService[], capacity: Capacity):
   return { admitted, refused, demand };
 }
 
-const refusalOf = ({ name }: DesiredService, { reason, why }: Hindrance): Problem => ({
+const refusalOf = ({ name }: DesiredService, { reason, why, remedy }: Hindrance): Problem => ({
   service: name,
   reason,
-  message: `${titleOf(name)} is not served, because ${why}; remove Services, or raise bpf.mapDynamicSizeRatio. All others are served.`,
+  message: `${titleOf(name)} is not served, because ${why}; ${remedy ?? "remove Services, or raise bpf.mapDynamicSizeRatio"}. All others are served.`,
 });

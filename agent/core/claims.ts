@@ -111,7 +111,10 @@ function typedClaims(service: Service, rules: AddressRules, problems: Problem[])
   for (const [raw, kind] of asked) {
     const address = parseIp(raw);
     if (!address || !families.has(address.family)) {
-      const message = `Service ${name}: external address "${raw}" is not served, because the Service has no ClusterIP of its IP family.`;
+      const why = address
+        ? "the Service has no ClusterIP of its IP family; give it both (spec.ipFamilyPolicy), or use an address of the other"
+        : "it is no IP address; correct it";
+      const message = `Service ${name}: external address "${raw}" is not served, because ${why}.`;
       problems.push({ service: name, reason: "AddressFamily", message });
       continue;
     }

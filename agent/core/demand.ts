@@ -15,6 +15,8 @@ const POD = 2 ** 24;
 export interface Hindrance {
   readonly reason: ProblemReason;
   readonly why: string;
+  /** @default that of a map which is full */
+  readonly remedy?: string;
 }
 
 export class Demand {

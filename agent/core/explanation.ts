@@ -6,6 +6,7 @@ import { type JudgedEndpoint, judgeEndpoints, PROTOCOL_NUMBERS } from "./endpoin
 import { type IpAddress, parseIp } from "./ip-address.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import { objectKey, type Snapshot } from "./kubernetes-objects.ts";
+import type { LoadBalancing } from "./load-balancing.ts";
 import { nodePortAddresses } from "./node-port-addresses.ts";
 import { backendId, type FrontendKey, frontendId, type Protocol } from "./operation.ts";
 import { finish } from "./steps.ts";
@@ -30,13 +31,14 @@ export interface Asked {
   /** Where NodePorts are served; empty: at all addresses of nodes. */
   readonly nodePortCidrs: readonly string[];
   readonly nodeName: string;
+  readonly balancing: LoadBalancing;
 }
 
 /** One for each protocol that is served there; none when the address and port are nobody's. */
 export function explain(snapshot: Snapshot, mirror: KernelMirror | undefined, asked: Asked): Explanation[] {
   const address = parseIp(asked.address);
   if (!address) return [];
-  const { services } = desiredState(snapshot, asked.nodeName, asked.deviceAddresses);
+  const { services } = desiredState(snapshot, asked.nodeName, asked.deviceAddresses, asked.balancing);
   const index = new Map(
     services.flatMap((service) =>
       service.frontends.map((frontend) => [frontendId(frontend.key), { service, frontend }]),

@@ -135,7 +135,7 @@ function needsOf(services: readonly DesiredService[]): Capacity {
 const stuckProblem = (selection: string): Problem => ({
   service: selection.split(":", 1)[0] ?? selection,
   reason: "ArenaFull",
-  message: `${selection}: its endpoints cannot be changed, because the free room of the maps is in too small pieces; enlarge the maps.`,
+  message: `${selection}: its endpoints cannot be changed, because the free room of the maps is in too small pieces; raise bpf.mapDynamicSizeRatio.`,
 });
 
 type FrontendDeletion = Extract<Operation, { kind: "delete-frontend" }>;

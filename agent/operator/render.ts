@@ -120,6 +120,10 @@ function explainOne(frontend: Explanation, where: string): string[] {
       ],
       ...(key.address.startsWith("*") ? [["  served at", where || "all nodes' addresses"]] : []),
       ["  endpoints", split ? `${insidePolicy} from inside, ${outsidePolicy} from outside` : insidePolicy],
+      [
+        "  balancing",
+        frontend.dsr ? `${frontend.algorithm}; other nodes' backends answer the client themselves` : frontend.algorithm,
+      ],
       ["  without any", frontend.noEndpoint === "drop" ? "dropped from outside, refused inside" : "refused"],
       ["  affinity", frontend.affinitySeconds > 0 ? `client address, ${frontend.affinitySeconds} s` : "none"],
       ["  sources", frontend.sourceRanges === "all" ? "all" : frontend.sourceRanges.join(", ")],

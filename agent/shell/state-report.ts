@@ -5,6 +5,7 @@ import type { AccelerationState } from "../core/acceleration.ts";
 import { desiredState } from "../core/desired-state.ts";
 import { explain } from "../core/explanation.ts";
 import type { Snapshot } from "../core/kubernetes-objects.ts";
+import type { LoadBalancing } from "../core/load-balancing.ts";
 import { nodePortAddresses } from "../core/node-port-addresses.ts";
 import type { Kernel, NodeNetwork } from "../core/operation.ts";
 import { frontendId } from "../core/operation.ts";
@@ -17,6 +18,7 @@ export interface StateSources {
   readonly reconciler: Pick<Reconciler, "status" | "account">;
   readonly snapshot: () => Snapshot;
   readonly network: (snapshot: Snapshot) => NodeNetwork | undefined;
+  readonly balancing: LoadBalancing;
   readonly devices: () => readonly string[];
 }
 
@@ -29,7 +31,8 @@ export function stateReport(sources: StateSources, path: string, query: URLSearc
     const snapshot = sources.snapshot();
     const { nodeAddresses: deviceAddresses = [], nodePortCidrs = [] } = sources.network(snapshot) ?? {};
     const asked = { address: query.get("address") ?? "", port: Number(query.get("port")) };
-    const of = { ...asked, deviceAddresses, nodePortCidrs, nodeName: sources.nodeName };
+    const { nodeName, balancing } = sources;
+    const of = { ...asked, deviceAddresses, nodePortCidrs, nodeName, balancing };
     return { frontends: explain(snapshot, mirror, of), nodePortCidrs };
   }
   return undefined;

@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
+import { DEFAULT_LOAD_BALANCING, type LoadBalancing } from "../../../agent/core/load-balancing.ts";
 import type { NodeNetwork } from "../../../agent/core/operation.ts";
 import { parseFrontend } from "../../../agent/operator/arguments.ts";
 import { runDrops, runExplain, runServiceList, runStatus } from "../../../agent/operator/operator-commands.ts";
@@ -61,6 +62,8 @@ const snapshot: Snapshot = {
   nodes,
 };
 
+let seen: Snapshot;
+let balancing: LoadBalancing;
 let network: NodeNetwork;
 let server: PatientListener;
 let port: number;
@@ -73,6 +76,8 @@ const write = (written: string) => {
 beforeEach(async () => {
   text = "";
   network = NETWORK;
+  seen = snapshot;
+  balancing = DEFAULT_LOAD_BALANCING;
   const kernel = new FaultyKernel();
   const metrics = new Metrics({ counters: () => kernel.counters(), mapUsage: () => new Map() });
   reconciler = new Reconciler({
@@ -99,8 +104,11 @@ beforeEach(async () => {
   };
   const sources = {
     ...{ nodeName: NODE, kernel: counting, reconciler },
-    snapshot: () => snapshot,
+    snapshot: () => seen,
     network: () => network,
+    get balancing() {
+      return balancing;
+    },
     devices: () => ["eth0"],
   };
   const refuse = () => {
@@ -183,6 +191,23 @@ test.each(["203.0.113.9:80", "192.0.2.1:30080"])(
     expect(text).toMatch(/-> 10\.244\.1\.3:8080 +node-2 +inside out: is not ready/);
   },
 );
+
+test("explain says how a backend is chosen, and which way its answers go", async () => {
+  const names = readService({
+    metadata: { namespace: "ns", name: "names" },
+    spec: { type: "NodePort", clusterIP: "10.96.0.9", ports: [{ port: 53, protocol: "UDP", nodePort: 30_053 }] },
+  });
+  seen = { ...snapshot, services: collection([names]) };
+  const explained = async (asked: string) => {
+    text = "";
+    await runExplain(parseFrontend(asked), { port, output: "table" }, write);
+    return /^ {2}balancing +(.*)$/m.exec(text)?.[1];
+  };
+  expect(await explained("10.96.0.9:53")).toBe("random");
+  balancing = { ...DEFAULT_LOAD_BALANCING, algorithm: "maglev", mode: "dsr" };
+  expect(await explained("10.96.0.9:53")).toBe("maglev");
+  expect(await explained("192.0.2.1:30053")).toBe("maglev; other nodes' backends answer the client themselves");
+});
 
 test("explain says when nobody has the address and port", async () => {
   expect(await runExplain(parseFrontend("203.0.113.9:81"), { port, output: "table" }, write)).toBe(1);
