@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../../support/netns.ts";
+import { Backends } from "./backends.ts";
 import { makeCertificate } from "./certificate.ts";
 import {
   API_PORT,
@@ -23,7 +24,7 @@ import {
 } from "./cluster-objects.ts";
 import { compile } from "./compile.ts";
 import { LineProcess } from "./line-process.ts";
-import { Backends, LoadClient, type Target } from "./load.ts";
+import { LoadClient, type Target } from "./load.ts";
 import type { ReplayCommand, ReplayReply } from "./replay-server.ts";
 
 /**
@@ -125,7 +126,8 @@ export class BenchWorld {
 
   /** With the credentials that an API server and its clients need. */
   async startBackends(): Promise<void> {
-    this.#backends = await Backends.start(this.#program, this.#cluster, this.cleanup, BACKEND_PORT);
+    const program = compile("backends", this.directory);
+    this.#backends = await Backends.start(program, this.#cluster, this.cleanup, BACKEND_PORT);
     makeCertificate(
       this.directory,
       [...this.sides.values()].map(({ apiAddress }) => apiAddress),

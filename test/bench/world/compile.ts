@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { sh } from "../../support/netns.ts";
 
 /** Compiles one of this folder's programs into `directory` and returns its path. */
-export function compile(program: "load" | "traffic", directory: string): string {
+export function compile(program: "backends" | "load" | "traffic", directory: string): string {
   const path = join(directory, program);
   sh("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", path, join(import.meta.dirname, `${program}.c`));
   return path;

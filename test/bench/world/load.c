@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Loads a Service and times it: `serve PORT` answers with the address that was reached; `ask` does what its stdin says.
- * A server that is told `refuse ADDRESS` resets new connections to it from then on, and keeps those that there are.
- */
+/* Loads a Service and times it: does what its stdin says. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "measured.h"
 
 #define MOST_SAMPLES 100000
 #define PATIENT_US 1000000
 #define IMPATIENT_US 20000
 /* A sweep that misses so many has seen enough. */
 #define MOST_MISSED 20
-#define MOST_REFUSED 1024
 
 /* Backends that may answer: `count` addresses from `first`, in host order. */
 struct expected {
@@ -59,35 +54,6 @@ static uint64_t cpu_us(void)
 	getrusage(RUSAGE_SELF, &used);
 	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000ULL +
 	       used.ru_utime.tv_usec + used.ru_stime.tv_usec;
-}
-
-/* Other work of the machine waits while we time, or goes on: false when we may not ask for that. */
-static bool real_time(bool on)
-{
-	struct sched_param priority = {.sched_priority = on ? 20 : 0};
-
-	return !sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &priority);
-}
-
-/* To the first or the last CPU of the machine. */
-static void pin(bool first)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(first ? 0 : sysconf(_SC_NPROCESSORS_ONLN) - 1, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-static struct sockaddr_in endpoint(const char *address, int port)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-	if (inet_pton(AF_INET, address, &to.sin_addr) != 1) {
-		fprintf(stderr, "load: %s is no IPv4 address\n", address);
-		exit(2);
-	}
-	return to;
 }
 
 static int open_socket(long timeout_us)
@@ -276,116 +242,7 @@ static int ask(void)
 	return 0;
 }
 
-static void answer(int fd, uint32_t times)
+int main(void)
 {
-	struct sockaddr_in reached;
-	socklen_t size = sizeof(reached);
-
-	if (getsockname(fd, (struct sockaddr *)&reached, &size))
-		return;
-	while (times--)
-		if (send(fd, &reached.sin_addr.s_addr, sizeof(uint32_t), MSG_NOSIGNAL) < 0)
-			return;
-}
-
-static uint32_t refused[MOST_REFUSED];
-static int refusals;
-
-/* Says so when new connections to the address on stdin are reset from now on. */
-static void refuse(void)
-{
-	char said[64] = {}, address[32];
-	ssize_t got = read(STDIN_FILENO, said, sizeof(said) - 1);
-
-	if (got <= 0 || sscanf(said, "refuse %31s", address) != 1 || refusals == MOST_REFUSED)
-		exit(got <= 0 ? 0 : 2);
-	refused[refusals++] = endpoint(address, 0).sin_addr.s_addr;
-	printf("{\"refused\":%d}\n", refusals);
-	fflush(stdout);
-}
-
-static bool is_refused(int fd)
-{
-	struct sockaddr_in reached;
-	socklen_t size = sizeof(reached);
-
-	if (!refusals || getsockname(fd, (struct sockaddr *)&reached, &size))
-		return false;
-	for (int at = 0; at < refusals; at++)
-		if (refused[at] == reached.sin_addr.s_addr)
-			return true;
-	return false;
-}
-
-static void welcome(int poll, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-	struct linger none = {.l_onoff = 1};
-
-	if (is_refused(fd)) {
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-		close(fd);
-		return;
-	}
-	epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
-	answer(fd, 1);
-}
-
-static int serve(int port)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct epoll_event event = {.events = EPOLLIN}, ready[64];
-	int one = 1, fd, poll = epoll_create1(EPOLL_CLOEXEC);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	char asked[64];
-	ssize_t got;
-
-	pin(false);
-	real_time(true);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	event.data.fd = listener;
-	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 4096) ||
-	    epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event)) {
-		perror("load: listen");
-		return 1;
-	}
-	event.data.fd = STDIN_FILENO;
-	if (epoll_ctl(poll, EPOLL_CTL_ADD, STDIN_FILENO, &event)) {
-		perror("load: stdin");
-		return 1;
-	}
-	printf("{\"listening\":%d}\n", port);
-	fflush(stdout);
-	for (;;) {
-		int events = epoll_wait(poll, ready, 64, -1);
-
-		for (int index = 0; index < events; index++) {
-			if (ready[index].data.fd == listener) {
-				while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-					welcome(poll, fd);
-				continue;
-			}
-			if (ready[index].data.fd == STDIN_FILENO) {
-				refuse();
-				continue;
-			}
-			fd = ready[index].data.fd;
-			got = recv(fd, asked, sizeof(asked), 0);
-			if (got > 0)
-				answer(fd, got);
-			else if (got == 0 || errno != EAGAIN)
-				close(fd);
-		}
-	}
-}
-
-int main(int argc, char **argv)
-{
-	if (argc == 3 && !strcmp(argv[1], "serve"))
-		return serve(atoi(argv[2]));
-	if (argc == 2 && !strcmp(argv[1], "ask"))
-		return ask();
-	fprintf(stderr, "usage: load serve PORT | load ask\n");
-	return 2;
+	return ask();
 }

@@ -39,7 +39,7 @@ export class LoadClient {
 
   /** In `cgroup`, when one is given. */
   constructor(program: string, netns: Netns, cleanup: Cleanup, cgroup?: string) {
-    this.#process = new LineProcess(`the load client in ${netns.name}`, netns.start([program, "ask"], cgroup), cleanup);
+    this.#process = new LineProcess(`the load client in ${netns.name}`, netns.start([program], cgroup), cleanup);
   }
 
   #ask<T>(command: string, { address, port, firstBackend, backends }: Target, amount: number): Promise<T> {
@@ -66,26 +66,5 @@ export class LoadClient {
   /** Asks each of `services` addresses from the target's on once. */
   sweep(target: Target, services: number): Promise<Tally> {
     return this.#ask("sweep", target, services);
-  }
-}
-
-/** Answers on every address of the namespace. */
-export class Backends {
-  readonly #process: LineProcess;
-
-  private constructor(process: LineProcess) {
-    this.#process = process;
-  }
-
-  static async start(program: string, netns: Netns, cleanup: Cleanup, port: number): Promise<Backends> {
-    const argv = [program, "serve", String(port)];
-    const process = new LineProcess(`the load server in ${netns.name}`, netns.start(argv), cleanup);
-    await process.heard();
-    return new Backends(process);
-  }
-
-  /** From now on new connections to the address are reset; those that there are go on. */
-  refuse(address: string): Promise<unknown> {
-    return this.#process.ask(`refuse ${address}`);
   }
 }

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Cleanup, Netns } from "../../support/netns.ts";
+import { Backends } from "./backends.ts";
 import { compile } from "./compile.ts";
-import { Backends } from "./load.ts";
 import { Traffic, type TrafficCounts, type TrafficTarget } from "./traffic.ts";
 
 const PORT = 8080;
@@ -23,7 +23,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "sansproxy-traffic-test-"));
   cleanup.add(() => rmSync(directory, { recursive: true }));
   netns = new Netns("traffic", cleanup);
-  backends = await Backends.start(compile("load", directory), netns, cleanup, PORT);
+  backends = await Backends.start(compile("backends", directory), netns, cleanup, PORT);
 });
 
 afterEach(() => cleanup.run());
