@@ -2,16 +2,16 @@
 // Checks the Helm chart: rights and limits of the DaemonSet, values in Cilium's words, and what is refused before installing.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { parseConfig } from "../../agent/config.ts";
+import { keyProblems } from "../../components/internal/cilium/known-keys.ts";
 import { program } from "../plugins/fixtures/programs.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 const CHART = join(REPOSITORY, "agent/chart");
-const CILIUM_VALUES = join(REPOSITORY, "../shared/cilium/values-1.20.0.yaml");
 const GOOD = ["k8sServiceHost=192.0.2.10", "ipv4NativeRoutingCIDR=10.244.0.0/16"];
 
 const file = (path: string): string => readFileSync(path, "utf8");
@@ -75,34 +75,11 @@ test("its schema names exactly the values that values.yaml documents, and refuse
   expect(new Set(named(schema, "").filter((path) => path !== "global"))).toEqual(new Set(ours));
 });
 
-test.skipIf(!existsSync(CILIUM_VALUES))("its values are Cilium's, by name (needs ../shared/cilium)", () => {
-  const known = parse(file(CILIUM_VALUES)) as Record<string, unknown>;
-  const exists = (path: string): boolean => {
-    let node: unknown = known;
-    for (const key of path.split(".")) {
-      if (typeof node !== "object" || node === null || !(key in node)) return false;
-      node = (node as Record<string, unknown>)[key];
-    }
-    return true;
-  };
-  // Cilium's chart takes these, but lists no default.
-  const unlisted = [
-    "nodePort.range",
-    "nodePort.addresses",
-    "socketLB.terminatePodConnections",
-    "loadBalancer.algorithm",
-    "loadBalancer.mode",
-    "maglev.tableSize",
-    "ipMasqAgent.config.nonMasqueradeCIDRs",
-  ];
-  // Cilium has nothing of the kind; the address is kube-proxy's own.
-  const additions = [
-    ...["socketLB.bypassRuntimeClasses", "metricsBindAddress"],
-    ...["prometheus.rules.enabled", "prometheus.rules.labels"],
-  ];
-  const ours = leaves(values).filter((path) => !path.startsWith("resources"));
-  const unknown = ours.filter((path) => !exists(path) && ![...unlisted, ...additions].includes(path));
-  expect(unknown).toEqual([]);
+test("its values are Cilium's, by name and type, but for those of which Cilium has nothing of the kind", () => {
+  expect(keyProblems("", values).map(({ propertyPath }) => propertyPath)).toEqual([
+    // The address is kube-proxy's own.
+    ...["metricsBindAddress", "socketLB.bypassRuntimeClasses", "prometheus.rules"],
+  ]);
 });
 
 describe.skipIf(helmMissing !== undefined)(`rendered by helm${helmMissing ? ` (skipped: ${helmMissing})` : ""}`, () => {
