@@ -18,7 +18,7 @@ const createProgram = (): Command => {
     .description("Kubernetes without kube-proxy: proves it on a live cluster.")
     .addHelpText(
       "after",
-      "\nBesides, in the npm package: sansproxy review, for the preview of an update (see its --help).",
+      "\nBesides: sansproxy --version, and in the npm package sansproxy review, for the preview of an update (see its --help).",
     )
     .showSuggestionAfterError()
     .exitOverride();

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The entry of `npx sansproxy`: finds a Node that runs this project (22.18 or newer) and hands the command over to it.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,6 +11,12 @@ import { fileURLToPath } from "node:url";
 const folder = dirname(fileURLToPath(import.meta.url));
 
 const [subcommand] = process.argv.slice(2);
+
+if (subcommand === "--version") {
+  const { version } = JSON.parse(readFileSync(join(folder, "..", "package.json"), "utf8"));
+  process.stdout.write(`${version}\n`);
+  process.exit();
+}
 
 /** Reviewing a preview knows stacks and components, of which the agent's own commands know nothing. */
 const [home, rest] = subcommand === "review" ? ["stacks/review", 3] : ["agent", 2];

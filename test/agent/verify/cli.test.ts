@@ -2,7 +2,7 @@
 // Tests the command as a person and a Pod run it: usage errors, kubeconfig, echo and probe as processes, the npx entry.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -154,6 +154,12 @@ describe("npx entry", () => {
     copyFileSync(join(AGENT, "sansproxy.mjs"), join(folder, "agent", "sansproxy.mjs"));
     writeFileSync(ended, `process.kill(process.pid, "${signal}");\nsetInterval(() => {}, 1_000);\n`);
     expect(spawnSync(process.execPath, [join(folder, "agent", "sansproxy.mjs"), "verify"]).status).toBe(status);
+  });
+
+  it("tells the package's version", () => {
+    const { version } = JSON.parse(readFileSync(join(AGENT, "..", "package.json"), "utf8"));
+    const entry = spawnSync(process.execPath, [join(AGENT, "sansproxy.mjs"), "--version"], { encoding: "utf8" });
+    expect(entry).toMatchObject({ status: 0, stdout: `${version}\n`, stderr: "" });
   });
 
   it("says what to do when an installed package was not built", () => {
