@@ -8,7 +8,7 @@ import { repository } from "../host/paths.ts";
 import { asksForHelp } from "./asks-for-help.ts";
 
 export async function bench(args: readonly string[]): Promise<number> {
-  if (!asksForHelp(args) && !args.includes("--list")) await bringPackages("test");
+  if (!asksForHelp(args)) await bringPackages("test");
   const program = join(repository, "test/bench/run.ts");
   return await runInteractive(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...args], {
     cwd: repository,

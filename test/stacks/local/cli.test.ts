@@ -20,7 +20,7 @@ test.each([
   ["down", /--purge-cache/],
   ["toolchain", /--tests/],
   ["e2e", /Kubernetes/],
-  ["bench", /--list/],
+  ["bench", /--quick/],
   ["oracle", /--replay <file>/],
   ["fuzz", /--seed <s>/],
   ["rolling-update", /--rate/],
