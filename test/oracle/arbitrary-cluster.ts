@@ -25,12 +25,13 @@ const RANGES = [
   ["192.0.2.0/25"],
 ] as const;
 
+const PROTOCOLS = { web: "TCP", datagrams: "UDP", signals: "SCTP", admin: "TCP" } as const;
 const ports = (index: number): fc.Arbitrary<ServicePortObject[]> =>
-  fc.subarray(["web", "datagrams", "admin"] as const, { minLength: 1 }).map((names) =>
+  fc.subarray(["web", "datagrams", "signals", "admin"] as const, { minLength: 1 }).map((names) =>
     names.map((name, _, { length }) => ({
       ...(length > 1 ? { name } : {}),
-      protocol: name === "datagrams" ? "UDP" : "TCP",
-      // The same number for TCP and UDP.
+      protocol: PROTOCOLS[name],
+      // The same number for all three protocols.
       port: name === "admin" ? 9000 + index : 80 + index,
       targetPort: 8080,
     })),
@@ -68,6 +69,15 @@ const choices = (index: number): fc.Arbitrary<Choices> =>
     distribution: fc.constantFrom(undefined, "PreferClose", "PreferSameZone", "PreferSameNode"),
     publishNotReady: weighted([1, true], [9, false]),
   });
+
+/** What proxies may be configured with: all addresses, some of each family, and one family alone. */
+export const NODE_PORT_ADDRESSES: readonly (readonly string[])[] = [
+  [],
+  ["10.77.0.0/24", "fd00:77::/64"],
+  ["10.78.0.0/24", "fd00:78::/64"],
+  ["10.77.0.2/32", "192.0.2.0/24", "fd00:77::3/128"],
+  ["fd00:78::/64"],
+];
 
 /** Both or one of a pair, as the families say. */
 const ofFamilies = (families: Choices["families"], pair: readonly [string, string]): string[] =>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where an implementation differs from the reference, and why that is meant to be: everything else is a failure.
+import { NO_RANGE_OF_FAMILY } from "./model.ts";
 import type { Expected, Observed, Probe } from "./probe.ts";
 import type { ProxyName } from "./proxy.ts";
 import { CLUSTER_CIDRS, SERVICE_CIDRS } from "./topology.ts";
@@ -24,6 +25,8 @@ export interface KnownDifference {
 const wholly = (observed: Observed, ...kinds: readonly string[]): boolean =>
   observed.every(({ kind }) => kinds.includes(kind));
 
+const isClusterIp = ({ address }: Probe): boolean => SERVICE_CIDRS.some((cidr) => isIn(address, cidr));
+
 const isRefusedForDropped = ({ expected, observed }: Difference): boolean =>
   expected.verdicts.includes("dropped") && wholly(observed, "refused");
 
@@ -38,17 +41,37 @@ const knownDifferences: readonly KnownDifference[] = [
     proxies: ["iptables", "nftables"],
     what: "a ClusterIP is served to packets from outside as well",
     why: "kube-proxy looks at no packet's origin; a ClusterIP is meant for the cluster, and ours is served to nobody else",
-    covers: ({ expected }) => expected.ifServed !== undefined,
+    covers: ({ probe, expected }) => isClusterIp(probe) && expected.ifServed !== undefined,
     instead: ({ ifServed }) => ifServed,
+  },
+  {
+    proxies: ["iptables", "nftables"],
+    what: "where no range of --nodeport-addresses is of a family, NodePorts answer at all its addresses",
+    why: "kube-proxy takes the ranges of each family by themselves, and none as no restriction; its documentation restricts to the ranges, and so does ours",
+    covers: ({ expected: { because } }) => because.endsWith(NO_RANGE_OF_FAMILY),
+    instead: ({ ifServed }) => ifServed,
+  },
+  {
+    proxies: ["iptables"],
+    what: "a NodePort without endpoints, or without one here under Local, is refused or dropped outside --nodeport-addresses, too",
+    why: "the iptables mode's rules for what has no endpoints look for any address of the node, and only those that lead to endpoints for the ranges; a Pod's own packets meet them as well",
+    covers: ({ probe, expected: { ifServed }, observed }) =>
+      !isClusterIp(probe) && ifServed !== undefined && wholly(observed, "refused", "dropped"),
+    instead: ({ ifServed }) => (ifServed?.backends.length === 0 ? ifServed : undefined),
+  },
+  {
+    proxies: ["ours"],
+    what: "SCTP that the node itself sends to a Service goes on as it is",
+    why: "no hook of sockets tells of SCTP, and the node's own packets meet no device where Services are served (bpf/README.md)",
+    covers: ({ probe, observed }) =>
+      probe.from === "host" && probe.protocol === "sctp" && wholly(observed, "untouched"),
   },
   {
     proxies: ["nftables"],
     what: "a port of a ClusterIP that no Service has is refused",
     why: "the nftables mode answers for all of an address it serves, as an extra of its own; the other proxies leave it to the network",
-    covers: ({ probe: { address }, expected, observed }) =>
-      SERVICE_CIDRS.some((cidr) => isIn(address, cidr)) &&
-      expected.verdicts.includes("untouched") &&
-      wholly(observed, "refused"),
+    covers: ({ probe, expected, observed }) =>
+      isClusterIp(probe) && expected.verdicts.includes("untouched") && wholly(observed, "refused"),
   },
   {
     proxies: ["iptables"],
@@ -78,7 +101,7 @@ const knownDifferences: readonly KnownDifference[] = [
     why: "kube-proxy goes by the Pod's address; the API says that who sends to a NodePort takes the policy into account",
     covers: ({ probe: { from, source = "", target }, expected }) =>
       from === "outside" &&
-      target === "NodePort" &&
+      ["NodePort", "NodePort aside"].includes(target) &&
       expected.because.includes("Local") &&
       CLUSTER_CIDRS.some((cidr) => isIn(source, cidr)),
   },

@@ -19,7 +19,7 @@ const SYNC_DEADLINE_MS = 60_000;
 const ASK_EVERY_MS = 5;
 
 /** kubeproxy.config.k8s.io/v1alpha1, as `--config` reads it. */
-const configuration = (mode: KubeProxyMode, kubeconfig: string) => ({
+const configuration = (mode: KubeProxyMode, kubeconfig: string, nodePortAddresses: readonly string[]) => ({
   apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
   kind: "KubeProxyConfiguration",
   mode,
@@ -35,7 +35,7 @@ const configuration = (mode: KubeProxyMode, kubeconfig: string) => ({
   clusterCIDR: CLUSTER_CIDRS.join(","),
   detectLocalMode: "ClusterCIDR",
   // Every address of the node, as in the iptables mode's default; the nftables mode's is its first alone.
-  nodePortAddresses: ["0.0.0.0/0", "::/0"],
+  nodePortAddresses: nodePortAddresses.length === 0 ? ["0.0.0.0/0", "::/0"] : nodePortAddresses,
   iptables: { minSyncPeriod: "50ms", syncPeriod: "1h" },
   nftables: { minSyncPeriod: "50ms", syncPeriod: "1h" },
   // A namespace cannot set these.
@@ -48,31 +48,35 @@ export type KubeProxyMode = "iptables" | "nftables";
 
 export class KubeProxy implements ServiceProxy {
   readonly name: KubeProxyMode;
+  readonly #program: string;
   readonly #world = new NodeWorld();
   readonly #prober = new Prober(this.#world);
   readonly #server = new ObjectServer();
   readonly #directory = mkdtempSync(join(tmpdir(), "sansproxy-kube-proxy-"));
-  readonly #process: ChildProcess;
+  readonly #port: number;
   readonly #log: string[] = [];
+  #process: ChildProcess | undefined;
+  /** What the process was started with, which it reads once. */
+  #nodePortAddresses = "";
   #generation = 0;
 
   constructor(program: string, mode: KubeProxyMode) {
     this.name = mode;
+    this.#program = program;
     this.#world.cleanup.add(() => rmSync(this.#directory, { recursive: true }));
     try {
       for (const node of nodeObjects) this.#server.put(node);
-      const port = this.#server.listen(this.#world.node);
+      this.#port = this.#server.listen(this.#world.node);
       this.#world.cleanup.add(() => this.#server.close());
-      this.#process = this.#start(program, port);
     } catch (error) {
       this.#world.cleanup.run();
       throw error;
     }
   }
 
-  #start(program: string, port: number): ChildProcess {
+  #start(nodePortAddresses: readonly string[]): ChildProcess {
     const kubeconfig = join(this.#directory, "kubeconfig");
-    const cluster = { name: "oracle", cluster: { server: `http://127.0.0.1:${port}` } };
+    const cluster = { name: "oracle", cluster: { server: `http://127.0.0.1:${this.#port}` } };
     const context = { name: "oracle", context: { cluster: "oracle", user: "oracle" } };
     const users = [{ name: "oracle", user: {} }];
     writeFileSync(
@@ -87,8 +91,9 @@ export class KubeProxy implements ServiceProxy {
       }),
     );
     const config = join(this.#directory, "config.yaml");
-    writeFileSync(config, JSON.stringify(configuration(this.name, kubeconfig)));
-    const child = this.#world.node.start(["sh", "-c", 'exec "$0" "$@" 2>&1', program, "--config", config, "--v=1"]);
+    writeFileSync(config, JSON.stringify(configuration(this.name, kubeconfig, nodePortAddresses)));
+    const command = [this.#program, "--config", config, "--v=1"];
+    const child = this.#world.node.start(["sh", "-c", 'exec "$0" "$@" 2>&1', ...command]);
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#log.push(text);
       if (this.#log.length > 200) this.#log.shift();
@@ -99,6 +104,12 @@ export class KubeProxy implements ServiceProxy {
 
   /** The last objects of both streams are markers: when packets to these arrive, all before them are served. */
   async load(cluster: Cluster): Promise<void> {
+    const nodePortAddresses = cluster.nodePortAddresses ?? [];
+    if (this.#process === undefined || this.#nodePortAddresses !== nodePortAddresses.join()) {
+      await this.#stop();
+      this.#process = this.#start(nodePortAddresses);
+      this.#nodePortAddresses = nodePortAddresses.join();
+    }
     this.#generation++;
     const marks = markers(this.#generation);
     this.#server.replace([...cluster.services, ...cluster.endpointSlices], marks.objects);
@@ -126,12 +137,15 @@ export class KubeProxy implements ServiceProxy {
     return run(this.#prober);
   }
 
+  async #stop(): Promise<void> {
+    if (this.#process === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await ended;
+  }
+
   async close(): Promise<void> {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      const ended = once(this.#process, "exit");
-      this.#process.kill("SIGKILL");
-      await ended;
-    }
+    await this.#stop();
     this.#world.cleanup.run();
   }
 }

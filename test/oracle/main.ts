@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import fc from "fast-check";
 import { obtain } from "../../stacks/local/toolchain/build.ts";
-import { arbitraryCluster } from "./arbitrary-cluster.ts";
+import { arbitraryCluster, NODE_PORT_ADDRESSES } from "./arbitrary-cluster.ts";
 import { readCase, writeCase } from "./case-file.ts";
 import { KubeProxy } from "./kube-proxy.ts";
 import type { Cluster } from "./objects.ts";
@@ -19,6 +19,8 @@ import { pinThread } from "./wire/socket.ts";
 
 const MODES: readonly ProxyName[] = ["ours", "iptables", "nftables"];
 const PROBES_PER_SET = 100;
+/** Sets for one configuration of the proxies: the real kube-proxy has to be started again for another. */
+const SETS_PER_CONFIGURATION = 8;
 const SHRINK_ATTEMPTS = 60;
 const MOST_FAILURES = 10;
 const PROGRESS_MS = 5_000;
@@ -115,7 +117,9 @@ async function explore(proxies: readonly ServiceProxy[], { cases, seed }: Option
   for (let at = 0; summary.cases < cases; at++) {
     // Not neighbours: fast-check's first draws from seeds in a row are alike.
     const setSeed = Math.imul(seed + at, 0x9e3779b1) | 0;
-    const cluster = draw(arbitraryCluster, setSeed);
+    const configuration = (seed + Math.floor(at / SETS_PER_CONFIGURATION)) % NODE_PORT_ADDRESSES.length;
+    const nodePortAddresses = NODE_PORT_ADDRESSES[configuration] ?? [];
+    const cluster = { ...draw(arbitraryCluster, setSeed), nodePortAddresses };
     const possible = allProbes(cluster);
     const wanted = Math.min(PROBES_PER_SET, cases - summary.cases, possible.length);
     const probes = draw(fc.shuffledSubarray(possible, { minLength: wanted, maxLength: wanted }), setSeed);

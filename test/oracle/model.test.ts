@@ -2,7 +2,7 @@
 // The reference model against the sentences of the documentation, one case each.
 import { describe, expect, test } from "vitest";
 import { clusterOf, endpointOf, probeOf, serviceOf, sliceOf } from "./cluster-builder.ts";
-import { expected, isServed } from "./model.ts";
+import { expected, isServed, NO_RANGE_OF_FAMILY } from "./model.ts";
 import { usableEndpoints } from "./model-endpoints.ts";
 import { type EndpointObject, HEADLESS, PROXY_NAME } from "./objects.ts";
 import type { Probe } from "./probe.ts";
@@ -198,6 +198,53 @@ describe("a probe", () => {
   ])("%s reaches nobody, and hears so", (_, special, endpoints, probe, verdicts) => {
     const found = expected(clusterOf([serviceOf("a", special)], sliceOf("a", endpoints)), probeOf(probe));
     expect(found).toMatchObject({ backends: [], verdicts });
+  });
+
+  test.each(["TCP", "UDP", "SCTP"] as const)(
+    "by %s asks for the port of that protocol, whatever has its number",
+    (own) => {
+      const ports = (["TCP", "UDP", "SCTP"] as const).map((protocol, at) => ({
+        ...{ name: protocol.toLowerCase(), protocol, port: 80, targetPort: 8080, nodePort: 30_080 + at },
+      }));
+      const slice = sliceOf("a", [here], {
+        ports: ports.map(({ name, protocol }, at) => ({ name, protocol, port: 9000 + at })),
+      });
+      const protocol = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
+      const found = expected(
+        clusterOf([serviceOf("a", { spec: { ports } })], slice),
+        probeOf({ protocol: protocol[own] }),
+      );
+      expect(found.backends).toEqual([`${HERE}:${9000 + ["TCP", "UDP", "SCTP"].indexOf(own)}`]);
+    },
+  );
+
+  test.each<[string, readonly string[], Partial<Probe>, boolean]>([
+    ["at every address without ranges", [], {}, true],
+    ["at an address that the Node does not name", [], { address: "10.78.0.2" }, true],
+    ["at an address in a range", ["192.0.2.0/24", "10.77.0.0/24"], {}, true],
+    ["not at one outside the ranges", ["10.77.0.0/24"], { address: "10.78.0.2" }, false],
+    ["not at another node's outside the ranges", ["10.77.0.2/32"], { address: "10.77.0.3" }, false],
+    ["not in a family that has no range", ["fd00:77::/64"], {}, false],
+  ])("to a NodePort is accepted %s", (_, nodePortAddresses, probe, accepted) => {
+    const cluster = { ...clusterOf([serviceOf("a")], sliceOf("a", [here])), nodePortAddresses };
+    const found = expected(cluster, probeOf({ ...outside, ...nodePort, ...probe }));
+    expect(found.backends).toEqual(accepted ? text(HERE) : []);
+    if (!accepted) expect(found).toMatchObject({ verdicts: ["untouched"], ifServed: { backends: text(HERE) } });
+  });
+
+  test("to a NodePort outside the ranges says whether they have any of its family", () => {
+    const cluster = clusterOf([serviceOf("a")], sliceOf("a", [here]));
+    const because = (range: string) =>
+      expected({ ...cluster, nodePortAddresses: [range] }, probeOf({ ...outside, ...nodePort })).because;
+    expect(because("fd00:77::/64")).toContain(NO_RANGE_OF_FAMILY);
+    expect(because("10.78.0.0/24")).not.toContain(NO_RANGE_OF_FAMILY);
+  });
+
+  test("to the ClusterIP and the balancer is served whatever the ranges for NodePorts are", () => {
+    const service = serviceOf("a", { ingress });
+    const cluster = { ...clusterOf([service], sliceOf("a", [here])), nodePortAddresses: ["10.78.0.0/24"] };
+    for (const probe of [{}, { ...outside, ...balancer }])
+      expect(expected(cluster, probeOf(probe)).backends).toEqual(text(HERE));
   });
 
   test("to another node's NodePort may be left to that node", () => {

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reference: what may become of a probe, written from Kubernetes' documentation alone and knowing no implementation.
 // (kubernetes.io: Service; Virtual IPs and Service Proxies; Service Internal Traffic Policy; Topology Aware Routing;
-// EndpointSlices; the API reference of Service v1 and EndpointSlice v1.)
+// EndpointSlices; the API reference of Service v1 and EndpointSlice v1; kube-proxy's reference for --nodeport-addresses.)
 import { type UsableEndpoints, usableEndpoints } from "./model-endpoints.ts";
 import { type Cluster, HEADLESS, PROXY_NAME, type ServiceObject, type ServicePortObject } from "./objects.ts";
 import { type Expected, endpointText, type Probe, type Verdict } from "./probe.ts";
-import { CLIENT_POD, CLUSTER_CIDRS, HERE, PLACES, podAddress, SANDBOX_POD } from "./topology.ts";
+import { ASIDE, CLIENT_POD, CLUSTER_CIDRS, HERE, PLACES, podAddress, SANDBOX_POD } from "./topology.ts";
 import { isIn } from "./wire/address.ts";
 import { familyOf } from "./wire/frame.ts";
 
 /** Where a Service can be reached, of those that a probe's destination may be. */
 type Frontend = "ClusterIP" | "external IP" | "load balancer" | "NodePort here" | "NodePort elsewhere";
+
+/** Ends the reason where the ranges for NodePorts are all of the other family. */
+export const NO_RANGE_OF_FAMILY = ", and none is of this family";
 
 interface Hit {
   readonly service: ServiceObject;
@@ -33,6 +36,12 @@ export function expected(cluster: Cluster, probe: Probe): Expected {
     const ifServed = { ...choose(hit, probe, endpoints), keepsSource: false };
     return { ...only("untouched", "a ClusterIP is reachable from within the cluster only"), ifServed };
   }
+  const { nodePortAddresses = [] } = cluster;
+  if (isNodePort(frontend) && !acceptsNodePorts(nodePortAddresses, probe.address)) {
+    const ofFamily = nodePortAddresses.some((range) => familyOf(range) === familyOf(probe.address));
+    const because = `NodePorts are accepted at node IPs in the ranges only${ofFamily ? "" : NO_RANGE_OF_FAMILY}`;
+    return { ...only("untouched", because), ifServed: leftToOthers(frontend, choose(hit, probe, endpoints)) };
+  }
   // The node itself is no client of the balancer: it may always reach what it serves.
   const admitted = frontend !== "load balancer" || probe.from === "host" || admits(service, clientOf(probe));
   const ranged = frontend === "load balancer" && rangesOf(service, probe.address).length > 0;
@@ -51,7 +60,7 @@ function clientOf({ from, source, address }: Probe): string {
 }
 
 function find({ services }: Cluster, { address, port, protocol }: Probe): Hit | undefined {
-  const name = protocol === "tcp" ? "TCP" : "UDP";
+  const name = protocol.toUpperCase();
   for (const service of services.filter(isServed)) {
     const { spec, status } = service;
     const families = new Set((spec.clusterIPs ?? []).map(familyOf));
@@ -63,13 +72,19 @@ function find({ services }: Cluster, { address, port, protocol }: Probe): Hit | 
       if (each.port === port && (spec.clusterIPs ?? []).includes(address)) return hit("ClusterIP");
       if (each.port === port && (spec.externalIPs ?? []).includes(address)) return hit("external IP");
       if (each.port === port && spec.type === "LoadBalancer" && balancer) return hit("load balancer");
-      if (each.nodePort === port && HERE.addresses.includes(address)) return hit("NodePort here");
-      if (each.nodePort === port && PLACES.some(({ addresses }) => addresses.includes(address)))
-        return hit("NodePort elsewhere");
+      if (each.nodePort !== port) continue;
+      if ([...HERE.addresses, ...ASIDE].includes(address)) return hit("NodePort here");
+      if (PLACES.some(({ addresses }) => addresses.includes(address))) return hit("NodePort elsewhere");
     }
   }
   return undefined;
 }
+
+const isNodePort = (frontend: Frontend): boolean => frontend === "NodePort here" || frontend === "NodePort elsewhere";
+
+/** Without ranges all addresses of nodes accept them. */
+const acceptsNodePorts = (ranges: readonly string[], address: string): boolean =>
+  ranges.length === 0 || ranges.some((range) => isIn(address, range));
 
 /** Ranges of one family say nothing about the other. */
 const rangesOf = ({ spec }: ServiceObject, address: string): string[] =>

@@ -11,7 +11,7 @@ export interface Metadata {
 
 export interface ServicePortObject {
   readonly name?: string;
-  readonly protocol: "TCP" | "UDP";
+  readonly protocol: "TCP" | "UDP" | "SCTP";
   readonly port: number;
   readonly targetPort: number;
   readonly nodePort?: number;
@@ -60,7 +60,7 @@ export interface EndpointSliceObject {
   readonly kind: "EndpointSlice";
   readonly metadata: Metadata;
   readonly addressType: "IPv4" | "IPv6";
-  readonly ports: readonly { readonly name: string; readonly protocol: "TCP" | "UDP"; readonly port: number }[];
+  readonly ports: readonly Required<Pick<ServicePortObject, "name" | "protocol" | "port">>[];
   readonly endpoints: readonly EndpointObject[];
 }
 
@@ -72,10 +72,15 @@ export interface NodeObject {
   readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
 }
 
-/** All objects but the Nodes, which never change. */
+/** All objects but the Nodes, which never change, and what the proxies are configured with. */
 export interface Cluster {
   readonly services: readonly ServiceObject[];
   readonly endpointSlices: readonly EndpointSliceObject[];
+  /**
+   * Networks in which a node's address has to lie for NodePorts to be served there; empty: at every address.
+   * @default []
+   */
+  readonly nodePortAddresses?: readonly string[];
 }
 
 export const SERVICE_NAME = "kubernetes.io/service-name";

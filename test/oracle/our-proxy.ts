@@ -23,7 +23,7 @@ import { close, openPinned } from "../../agent/shell/kernel/syscall.ts";
 import { cgroup2Mount, makeCgroup, mountBpffs } from "../support/netns.ts";
 import type { Cluster } from "./objects.ts";
 import type { ServiceProxy } from "./proxy.ts";
-import { CLUSTER_CIDRS, HERE, NODE_PORTS, nodeObjects } from "./topology.ts";
+import { ASIDE, CLUSTER_CIDRS, HERE, NODE_PORTS, nodeObjects } from "./topology.ts";
 import { NodeWorld } from "./wire/node-world.ts";
 import { Prober } from "./wire/prober.ts";
 
@@ -84,10 +84,11 @@ export class OurProxy implements ServiceProxy {
     };
     const network = nodeNetwork([...snapshot.nodes.objects.values()], {
       nodeName: HERE.name,
-      deviceAddresses: HERE.addresses,
+      deviceAddresses: [...HERE.addresses, ...ASIDE],
       nativeRoutingCidrs: CLUSTER_CIDRS,
       nonMasqueradeCidrs: [],
       nodePortRange: NODE_PORTS,
+      nodePortCidrs: cluster.nodePortAddresses ?? [],
       masquerade: [4, 6],
       socketLb: true,
       bindProtection: true,
@@ -97,7 +98,7 @@ export class OurProxy implements ServiceProxy {
     const desired = desiredState(snapshot, HERE.name, network.nodeAddresses);
     this.#problems = desired.problems.map(({ service, reason }) => `${service} ${reason}`);
     this.#carryOut(desired);
-    this.#world.node.inside(() => this.#datapath.attach(["eth0"], ["sandbox0"]));
+    this.#world.node.inside(() => this.#datapath.attach(["eth0"], ["sandbox0"], ["pod0"]));
     // Numbers of packets come back after a while, and a flow would remember them.
     for (const [key] of [...this.#flows.walk()]) this.#flows.delete(key);
   }

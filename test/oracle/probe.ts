@@ -4,7 +4,7 @@ import type { Protocol } from "./wire/socket.ts";
 
 /**
  * `pod` and `host` open sockets, `sandbox` is a pod whose packets are served instead, `outside` sends packets to the
- * node's device.
+ * node's device. SCTP, of which the kernel may have no sockets, all of them send as packets.
  */
 export type From = "pod" | "sandbox" | "host" | "outside";
 

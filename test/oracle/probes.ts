@@ -3,7 +3,7 @@
 import { clusterIps } from "./arbitrary-cluster.ts";
 import type { Cluster, ServiceObject, ServicePortObject } from "./objects.ts";
 import type { From, Probe } from "./probe.ts";
-import { CLUSTER_CIDRS, HERE, PLACES } from "./topology.ts";
+import { ASIDE, CLUSTER_CIDRS, HERE, PLACES } from "./topology.ts";
 import { isIn } from "./wire/address.ts";
 import { familyOf } from "./wire/frame.ts";
 
@@ -24,6 +24,9 @@ export const sourceClass = (source: string | undefined): string =>
         ? " (another node)"
         : "";
 
+const PROTOCOLS = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
+const OTHER = { tcp: "udp", udp: "sctp", sctp: "tcp" } as const;
+
 interface Destination {
   readonly address: string;
   readonly port: number;
@@ -43,6 +46,7 @@ function destinations({ spec, status }: ServiceObject, port: ServicePortObject):
     add(ipMode === "Proxy" ? "load balancer that is a proxy" : "load balancer", [ip]);
   if (port.nodePort === undefined) return found;
   add("NodePort", HERE.addresses, port.nodePort);
+  add("NodePort aside", ASIDE, port.nodePort);
   add("NodePort of another node", PLACES[1].addresses, port.nodePort);
   add("NodePort on loopback", ["127.0.0.1"], port.nodePort);
   add("NodePort not allocated", HERE.addresses, port.nodePort + 5);
@@ -62,8 +66,8 @@ const ask = (destination: Destination, protocol: Probe["protocol"]): Probe[] =>
 export function allProbes({ services }: Cluster): Probe[] {
   const probes = services.flatMap((service) =>
     service.spec.ports.flatMap((port) => {
-      const protocol = port.protocol === "TCP" ? "tcp" : "udp";
-      const other = protocol === "tcp" ? "udp" : "tcp";
+      const protocol = PROTOCOLS[port.protocol];
+      const other = OTHER[protocol];
       const all = destinations(service, port);
       const wrong = all
         .filter(({ target }) => target === "ClusterIP")

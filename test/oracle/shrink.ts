@@ -7,19 +7,19 @@ function* smaller(cluster: Cluster): Generator<Cluster> {
   const { services, endpointSlices } = cluster;
   const half = Math.ceil(services.length / 2);
   if (services.length > 2) {
-    yield { services: services.slice(0, half), endpointSlices };
-    yield { services: services.slice(half), endpointSlices };
+    yield { ...cluster, services: services.slice(0, half) };
+    yield { ...cluster, services: services.slice(half) };
   }
-  for (const service of services) yield { services: services.filter((each) => each !== service), endpointSlices };
+  for (const service of services) yield { ...cluster, services: services.filter((each) => each !== service) };
   const names = new Set(services.map(({ metadata }) => metadata.name));
   const kept = endpointSlices.filter(({ metadata }) => [...names].some((name) => metadata.name.startsWith(`${name}-`)));
-  if (kept.length < endpointSlices.length) yield { services, endpointSlices: kept };
+  if (kept.length < endpointSlices.length) yield { ...cluster, endpointSlices: kept };
   for (const slice of endpointSlices)
-    yield { services, endpointSlices: endpointSlices.filter((each) => each !== slice) };
+    yield { ...cluster, endpointSlices: endpointSlices.filter((each) => each !== slice) };
   for (const [at, slice] of endpointSlices.entries()) {
     for (const endpoint of slice.endpoints) {
       const endpoints = slice.endpoints.filter((each) => each !== endpoint);
-      yield { services, endpointSlices: endpointSlices.with(at, { ...slice, endpoints }) };
+      yield { ...cluster, endpointSlices: endpointSlices.with(at, { ...slice, endpoints }) };
     }
   }
 }

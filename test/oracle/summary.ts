@@ -4,6 +4,7 @@ import type { KnownDifference } from "./known-differences.ts";
 import type { Probe } from "./probe.ts";
 import { sourceClass } from "./probes.ts";
 import type { Finding } from "./trial.ts";
+import type { Protocol } from "./wire/socket.ts";
 
 interface Row {
   cases: number;
@@ -13,19 +14,23 @@ interface Row {
 
 const fresh = (): Row => ({ cases: 0, known: 0, failed: 0 });
 
+function rowOf<Name>(rows: Map<Name, Row>, name: Name): Row {
+  const row = rows.get(name) ?? fresh();
+  rows.set(name, row);
+  return row;
+}
+
 export class Summary {
   readonly #rows = new Map<string, Row>();
+  readonly #protocols = new Map<Protocol, Row>();
   readonly #known = new Map<KnownDifference, number>();
   cases = 0;
   failed = 0;
   packets = 0;
   sets = 0;
 
-  #row({ from, target, source }: Probe): Row {
-    const name = `${from.padEnd(8)} ${target}${sourceClass(source)}`;
-    const row = this.#rows.get(name) ?? fresh();
-    this.#rows.set(name, row);
-    return row;
+  #rowsOf({ from, protocol, target, source }: Probe): Row[] {
+    return [rowOf(this.#rows, `${from.padEnd(8)} ${target}${sourceClass(source)}`), rowOf(this.#protocols, protocol)];
   }
 
   add(probes: readonly Probe[], findings: readonly Finding[], packets: number): void {
@@ -33,15 +38,13 @@ export class Summary {
     this.packets += packets;
     for (const probe of probes) {
       this.cases++;
-      this.#row(probe).cases++;
+      for (const row of this.#rowsOf(probe)) row.cases++;
     }
     for (const { probe, known } of findings) {
-      const row = this.#row(probe);
+      for (const row of this.#rowsOf(probe)) row[known === undefined ? "failed" : "known"]++;
       if (known === undefined) {
-        row.failed++;
         this.failed++;
       } else {
-        row.known++;
         this.#known.set(known, (this.#known.get(known) ?? 0) + 1);
       }
     }
@@ -52,7 +55,8 @@ export class Summary {
   }
 
   text(): string {
-    const rows = [...this.#rows].sort(([a], [b]) => (a < b ? -1 : 1));
+    const sorted = (all: ReadonlyMap<string, Row>) => [...all].sort(([a], [b]) => (a < b ? -1 : 1));
+    const rows = [...sorted(this.#rows), ...sorted(this.#protocols)];
     const width = Math.max(...rows.map(([name]) => name.length));
     const line = (name: string, cells: readonly (string | number)[]) =>
       `${name.padEnd(width)} ${cells.map((cell) => String(cell).padStart(8)).join("")}`;

@@ -19,6 +19,8 @@ const place = (index: number, zone: string): Place => ({
 /** The node under test comes first. */
 export const PLACES = [place(1, "zone-a"), place(2, "zone-a"), place(3, "zone-b")] as const;
 export const HERE = PLACES[0];
+/** The node under test has these addresses on its device as well, which its Node object does not name. */
+export const ASIDE = ["10.78.0.2", "fd00:78::2"] as const;
 
 /** The way from the node to everything outside. */
 export const GATEWAY = ["10.77.0.1", "fd00:77::1"] as const;

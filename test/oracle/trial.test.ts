@@ -68,3 +68,55 @@ test("a port of a ClusterIP that no Service has is not excused by the difference
   const { findings } = await trial([proxyOf("iptables", to(HERE))], cluster, [{ ...outside, port: 81 }]);
   expect(findings.map(({ known }) => known)).toEqual([undefined]);
 });
+
+const nodePort = probeOf({
+  ...{ from: "outside", source: "192.0.2.7", address: "10.77.0.2", port: 30_080, target: "NodePort" },
+});
+const OTHER_RANGE = ["10.78.0.0/24"];
+const OTHER_FAMILY = ["fd00:77::/64"];
+
+test.each<[string, readonly string[], boolean, ProxyName, readonly Fate[], "agrees" | "known" | "fails"]>([
+  ["ours leaves it alone", OTHER_RANGE, true, "ours", [untouched], "agrees"],
+  ["ours serves it", OTHER_RANGE, true, "ours", to(HERE, THERE), "fails"],
+  ["kube-proxy serves it", OTHER_RANGE, true, "iptables", to(HERE, THERE), "fails"],
+  ["without endpoints kube-proxy's iptables refuse it", OTHER_RANGE, false, "iptables", [refused], "known"],
+  ["without endpoints kube-proxy's nftables refuse it", OTHER_RANGE, false, "nftables", [refused], "fails"],
+  ["without endpoints ours refuses it", OTHER_RANGE, false, "ours", [refused], "fails"],
+  ["with ranges of the other family kube-proxy serves it", OTHER_FAMILY, true, "nftables", to(HERE, THERE), "known"],
+  ["with ranges of the other family kube-proxy loses an endpoint", OTHER_FAMILY, true, "nftables", to(HERE), "fails"],
+  ["with ranges of the other family ours serves it", OTHER_FAMILY, true, "ours", to(HERE, THERE), "fails"],
+])("a NodePort outside the ranges: %s", async (_, nodePortAddresses, endpoints, name, fates, verdict) => {
+  const objects = endpoints ? cluster : clusterOf([serviceOf("a")]);
+  const { findings } = await trial([proxyOf(name, fates)], { ...objects, nodePortAddresses }, [nodePort]);
+  expect(findings.map(({ known }) => (known === undefined ? "fails" : "known")).join() || "agrees").toBe(verdict);
+});
+
+test("what is promised in place of one difference may be another that is known", async () => {
+  const local = clusterOf(
+    [serviceOf("a", { spec: { externalTrafficPolicy: "Local" } })],
+    sliceOf("a", [endpointOf("10.244.2.7", { nodeName: "node-2" })]),
+  );
+  const verdictOf = async (source: string) => {
+    const objects = { ...local, nodePortAddresses: OTHER_FAMILY };
+    const { findings } = await trial([proxyOf("iptables", to(THERE))], objects, [{ ...nodePort, source }]);
+    return findings.map(({ known }) => (known === undefined ? "fails" : "known")).join();
+  };
+  expect(await verdictOf("10.244.2.9")).toBe("known");
+  expect(await verdictOf("192.0.2.7")).toBe("fails");
+});
+
+const signals = { name: "signals", protocol: "SCTP", port: 80, targetPort: 8080 } as const;
+const associations = clusterOf(
+  [serviceOf("a", { spec: { ports: [signals] } })],
+  sliceOf("a", [endpointOf("10.244.1.7")], { ports: [{ name: "signals", protocol: "SCTP", port: 8080 }] }),
+);
+
+test.each<[string, Parameters<typeof probeOf>[0], ProxyName, readonly Fate[], boolean]>([
+  ["of the host goes on as it is by ours", { from: "host", protocol: "sctp" }, "ours", [untouched], true],
+  ["of the host is lost by ours", { from: "host", protocol: "sctp" }, "ours", [{ kind: "dropped" }], false],
+  ["of the host goes on as it is by kube-proxy", { from: "host", protocol: "sctp" }, "iptables", [untouched], false],
+  ["of a pod goes on as it is by ours", { from: "pod", protocol: "sctp" }, "ours", [untouched], false],
+])("SCTP to a Service that %s is excused or not", async (_, probe, name, fates, excused) => {
+  const { findings } = await trial([proxyOf(name, fates)], associations, [probeOf(probe)]);
+  expect(findings.map(({ known }) => known !== undefined)).toEqual([excused]);
+});

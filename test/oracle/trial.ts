@@ -17,19 +17,20 @@ export interface Finding {
   readonly known: KnownDifference | undefined;
 }
 
-/** Asks a probe of a proxy until it can be judged. */
-function question(proxy: ProxyName, probe: Probe, wanted: Expected, ask: (wanted: Expected) => Observed) {
+/** Asks a probe of a proxy until it can be judged; what is promised in place of a known difference is judged the same way. */
+function question(
+  proxy: ProxyName,
+  probe: Probe,
+  wanted: Expected,
+  ask: (wanted: Expected) => Observed,
+): Finding | undefined {
   const observed = ask(wanted);
   const problem = judge(wanted, observed);
   if (problem === undefined) return undefined;
   const known = knownDifference({ proxy, probe, expected: wanted, observed });
   const finding: Finding = { proxy, probe, expected: wanted, problem, observed: summarize(observed), known };
   const instead = known?.instead?.(wanted);
-  if (instead === undefined) return finding;
-  const seen = ask(instead);
-  const broken = judge(instead, seen);
-  if (broken === undefined) return finding;
-  return { ...finding, expected: instead, problem: broken, observed: summarize(seen), known: undefined };
+  return instead === undefined ? finding : (question(proxy, probe, instead, ask) ?? finding);
 }
 
 export interface Trial {

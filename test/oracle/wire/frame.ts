@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames that carry a number, so that whatever becomes of one can be told from all others: IPv4 and IPv6, TCP SYN and UDP.
+// Frames that carry a number, so that whatever becomes of one can be told from all others: TCP SYN, UDP, and SCTP INIT.
+import { crc32c, sum } from "../../bpf/checksum.ts";
 import { toBytes, toText } from "./address.ts";
 import type { Family, Protocol } from "./socket.ts";
 
@@ -22,25 +23,26 @@ export type Seen =
       readonly destinationPort: number;
       readonly id: number;
     }
-  /** A reset, or an ICMP message that says unreachable, about a packet from this port. */
+  /** A reset, an abort, or an ICMP message that says unreachable, about a packet from this port. */
   | { readonly kind: "refusal"; readonly port: number };
 
 const ETHERNET = 14;
 const TCP = 6;
 const UDP = 17;
+const SCTP = 132;
 const ICMP = 1;
 const ICMPV6 = 58;
 const MAGIC = 0x5a5c;
 const SYN = 2;
 const RST = 4;
 const ACK = 16;
+const INIT = 1;
+const ABORT = 6;
+const SCTP_HEADER = 12;
+const INIT_BYTES = 20;
 
-function sum(data: Buffer, start = 0): number {
-  let total = start;
-  for (let at = 0; at < data.length; at += 2) total += (data[at] ?? 0) * 256 + (data[at + 1] ?? 0);
-  while (total > 0xffff) total = (total & 0xffff) + (total >>> 16);
-  return total;
-}
+/** As the IP header has them. */
+export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: TCP, udp: UDP, sctp: SCTP };
 
 /** What a datagram with a number carries. */
 export function numbered(id: number): Buffer {
@@ -50,7 +52,37 @@ export function numbered(id: number): Buffer {
   return payload;
 }
 
-function transport(sent: Sent): Buffer {
+/** An SCTP packet that asks for an association: its initiate tag is the number. */
+export function initOf({
+  sourcePort,
+  destinationPort,
+  id,
+}: Pick<Sent, "sourcePort" | "destinationPort" | "id">): Buffer {
+  const packet = Buffer.alloc(SCTP_HEADER + INIT_BYTES);
+  packet.writeUInt16BE(sourcePort, 0);
+  packet.writeUInt16BE(destinationPort, 2);
+  packet.writeUInt8(INIT, 12);
+  packet.writeUInt16BE(INIT_BYTES, 14);
+  packet.writeUInt32BE(id, 16);
+  packet.writeUInt32BE(0xffff, 20);
+  // One stream each way.
+  packet.writeUInt32BE(0x10001, 24);
+  packet.writeUInt32LE(crc32c(packet), 8);
+  return packet;
+}
+
+function transport(sent: Sent, pseudo: Buffer): Buffer {
+  if (sent.protocol === "sctp") return initOf(sent);
+  const segment = unchecked(sent);
+  segment.writeUInt16BE(sent.sourcePort, 0);
+  segment.writeUInt16BE(sent.destinationPort, 2);
+  const start = sum(pseudo, PROTOCOL_NUMBERS[sent.protocol] + segment.length);
+  segment.writeUInt16BE(0xffff - sum(segment, start) || 0xffff, sent.protocol === "tcp" ? 16 : 6);
+  return segment;
+}
+
+/** Without ports and checksum. */
+function unchecked(sent: Sent): Buffer {
   if (sent.protocol === "tcp") {
     const segment = Buffer.alloc(20);
     segment.writeUInt32BE(sent.id, 4);
@@ -67,12 +99,8 @@ function transport(sent: Sent): Buffer {
 export function build(to: Buffer, sent: Sent): Buffer {
   const [source, destination] = [toBytes(sent.source), toBytes(sent.destination)];
   const v6 = source.length === 16;
-  const protocol = sent.protocol === "tcp" ? TCP : UDP;
-  const segment = transport(sent);
-  segment.writeUInt16BE(sent.sourcePort, 0);
-  segment.writeUInt16BE(sent.destinationPort, 2);
-  const pseudo = sum(Buffer.concat([source, destination]), protocol + segment.length);
-  segment.writeUInt16BE(0xffff - sum(segment, pseudo) || 0xffff, sent.protocol === "tcp" ? 16 : 6);
+  const protocol = PROTOCOL_NUMBERS[sent.protocol];
+  const segment = transport(sent, Buffer.concat([source, destination]));
   const ip = Buffer.alloc(v6 ? 40 : 20);
   if (v6) {
     ip.writeUInt8(0x60, 0);
@@ -120,9 +148,22 @@ export function readSegment(protocol: number, segment: Buffer, source: string, d
     const id = segment.readUInt32BE(4);
     return { kind: "packet", protocol: "tcp", source, destination, destinationPort: segment.readUInt16BE(2), id };
   }
+  if (protocol === SCTP) return readSctp(segment, source, destination);
   if (protocol !== UDP || segment.length < 16 || segment.readUInt16BE(8) !== MAGIC) return undefined;
   const id = segment.readUInt32BE(12);
   return { kind: "packet", protocol: "udp", source, destination, destinationPort: segment.readUInt16BE(2), id };
+}
+
+/** A packet that arrives damaged would be lost on its receiver. */
+function readSctp(packet: Buffer, source: string, destination: string): Seen | undefined {
+  if (packet.length < SCTP_HEADER + 4) return undefined;
+  const whole = Buffer.from(packet);
+  whole.writeUInt32LE(0, 8);
+  if (crc32c(whole) !== packet.readUInt32LE(8)) return undefined;
+  const [chunk, destinationPort] = [packet.readUInt8(12), packet.readUInt16BE(2)];
+  if (chunk === ABORT) return { kind: "refusal", port: destinationPort };
+  if (chunk !== INIT || packet.length < SCTP_HEADER + INIT_BYTES) return undefined;
+  return { kind: "packet", protocol: "sctp", source, destination, destinationPort, id: packet.readUInt32BE(16) };
 }
 
 /** The packet inside may be cut off after 8 bytes. */
@@ -131,7 +172,7 @@ function readRefusal(protocol: number, message: Buffer): Seen | undefined {
   const inner = message.subarray(8);
   const length = protocol === ICMP ? ((inner[0] ?? 0) & 15) * 4 : 40;
   const carried = inner[protocol === ICMP ? 9 : 6];
-  const isProbe = (carried === TCP || carried === UDP) && inner.length >= length + 8;
+  const isProbe = [TCP, UDP, SCTP].some((known) => known === carried) && inner.length >= length + 8;
   return isProbe ? { kind: "refusal", port: inner.readUInt16BE(length) } : undefined;
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The namespaces around one proxy under test: the outside, the node, a pod and a sandboxed pod, and what can be seen where.
 import { Cleanup, connect, Netns } from "../../support/netns.ts";
-import { CLIENT_POD, GATEWAY, HERE, LOCAL_PODS, PLACES, podAddress, SANDBOX_POD } from "../topology.ts";
+import { ASIDE, CLIENT_POD, GATEWAY, HERE, LOCAL_PODS, PLACES, podAddress, SANDBOX_POD } from "../topology.ts";
 import { toBytes } from "./address.ts";
-import { Socket } from "./socket.ts";
+import { PROTOCOL_NUMBERS } from "./frame.ts";
+import { type Protocol, Socket } from "./socket.ts";
 
 /** A device that frames are sent to the node from, and seen at when they leave it. */
 export interface Edge {
@@ -16,7 +17,7 @@ export interface Edge {
 export interface Delivery {
   readonly socket: Socket;
   readonly address: string;
-  readonly protocol: "tcp" | "udp";
+  readonly protocol: Protocol;
 }
 
 const FAMILIES = [4, 6] as const;
@@ -45,7 +46,7 @@ export class NodeWorld {
       this.pod = this.#wirePod("pod", [CLIENT_POD, ...LOCAL_PODS], CLIENT_POD);
       this.sandbox = this.#wirePod("sandbox", [SANDBOX_POD], undefined);
       this.deliveries = [
-        ...this.#deliveries(this.node, HERE.addresses),
+        ...this.#deliveries(this.node, [...HERE.addresses, ...ASIDE]),
         ...this.#deliveries(this.node, ["127.0.0.1"]),
         ...this.#deliveries(
           this.pod.netns,
@@ -83,6 +84,8 @@ export class NodeWorld {
     const there = linkOf(netns, "eth0").address;
     this.node.ip("address", "add", `${HERE.addresses[0]}/24`, "dev", "eth0");
     this.node.ip("address", "add", `${HERE.addresses[1]}/64`, "dev", "eth0", "nodad");
+    this.node.ip("address", "add", `${ASIDE[0]}/32`, "dev", "eth0");
+    this.node.ip("address", "add", `${ASIDE[1]}/128`, "dev", "eth0", "nodad");
     const others = PLACES.filter((place) => place !== HERE);
     for (const address of [...GATEWAY, ...others.flatMap((other) => other.addresses)])
       this.node.ip("neighbour", "add", address, "lladdr", there, "dev", "eth0", "nud", "permanent");
@@ -134,9 +137,10 @@ export class NodeWorld {
   }
 
   #deliveries(netns: Netns, addresses: readonly string[]): Delivery[] {
-    const all = addresses.flatMap((address) => (["tcp", "udp"] as const).map((protocol) => ({ address, protocol })));
+    const protocols = ["tcp", "udp", "sctp"] as const;
+    const all = addresses.flatMap((address) => protocols.map((protocol) => ({ address, protocol })));
     return all.map(({ address, protocol }) => {
-      const socket = netns.inside(() => Socket.delivered(toBytes(address), protocol));
+      const socket = netns.inside(() => Socket.delivered(toBytes(address), PROTOCOL_NUMBERS[protocol]));
       this.cleanup.add(() => socket.close());
       return { socket, address, protocol };
     });

@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends probes into a world and says what became of each packet; it never waits for what does not come.
 import { endpointText, type Fate, type Observed, type Probe } from "../probe.ts";
-import { CLIENT_POD, HERE, LOCAL_PODS, podAddress, SANDBOX_POD } from "../topology.ts";
+import { ASIDE, CLIENT_POD, HERE, LOCAL_PODS, podAddress, SANDBOX_POD } from "../topology.ts";
 import { toBytes } from "./address.ts";
-import { build, familyOf, numbered, readFrame, readPacket, readSegment, type Seen } from "./frame.ts";
+import {
+  build,
+  familyOf,
+  initOf,
+  numbered,
+  PROTOCOL_NUMBERS,
+  readFrame,
+  readPacket,
+  readSegment,
+  type Seen,
+} from "./frame.ts";
 import type { Edge, NodeWorld } from "./node-world.ts";
-import { ECONNREFUSED, Socket, socketAddress } from "./socket.ts";
+import { ECONNREFUSED, type Family, Socket, socketAddress } from "./socket.ts";
 
 const FRAMES_AT_ONCE = 8;
 const FIRST_PORT = 20_000;
@@ -31,7 +41,7 @@ export class Prober {
   ask(probe: Probe, limit: number, enough: (fates: Observed) => boolean): Observed {
     const fates: Fate[] = [];
     while (fates.length < limit && (fates.length === 0 || !enough(fates))) {
-      if (probe.from === "outside" || probe.from === "sandbox") fates.push(...this.#frames(probe));
+      if (isFrame(probe)) fates.push(...this.#frames(probe));
       else fates.push(this.#socket(probe, fates.length));
     }
     return fates;
@@ -44,8 +54,7 @@ export class Prober {
 
   #frames(probe: Probe): Fate[] {
     const family = familyOf(probe.address);
-    const edge: Edge = probe.from === "outside" ? this.#world.outside : this.#world.sandbox;
-    const source = probe.from === "outside" ? (probe.source ?? "") : podAddress(HERE, SANDBOX_POD, family);
+    const { edge, source } = this.#sender(probe, family);
     const ids = Array.from({ length: FRAMES_AT_ONCE }, () => this.#id());
     this.#drain();
     for (const id of ids) {
@@ -61,21 +70,30 @@ export class Prober {
     });
   }
 
+  #sender({ from, source = "" }: Probe, family: Family): { edge: Edge; source: string } {
+    if (from === "outside") return { edge: this.#world.outside, source };
+    const [edge, pod] =
+      from === "pod" ? ([this.#world.pod, CLIENT_POD] as const) : ([this.#world.sandbox, SANDBOX_POD] as const);
+    return { edge, source: podAddress(HERE, pod, family) };
+  }
+
   /** UDP is tried connected and unconnected in turn. */
   #socket(probe: Probe, turn: number): Fate {
     const family = familyOf(probe.address);
     const { netns } = probe.from === "pod" ? this.#world.pod : { netns: this.#world.node };
-    const own = probe.from === "pod" ? [podAddress(HERE, CLIENT_POD, family)] : [...HERE.addresses];
-    const to = socketAddress(toBytes(probe.address), probe.port);
+    const own = probe.from === "pod" ? [podAddress(HERE, CLIENT_POD, family)] : [...HERE.addresses, ...ASIDE];
+    const { protocol, port } = probe;
+    const to = socketAddress(toBytes(probe.address), protocol === "sctp" ? 0 : port);
     const id = this.#id();
     this.#drain();
-    const socket = netns.inside(() => Socket.client(family, probe.protocol));
+    const socket = netns.inside(() => Socket.client(family, protocol === "sctp" ? PROTOCOL_NUMBERS.sctp : protocol));
     try {
-      const connected = probe.protocol === "tcp" || turn % 2 === 0;
+      const connected = protocol !== "udp" || turn % 2 === 0;
       let result = connected ? socket.connect(to) : 0;
-      if (probe.protocol === "udp" && result === 0) result = socket.send(numbered(id), connected ? undefined : to);
+      const data = protocol === "sctp" ? initOf({ sourcePort: portOf(id), destinationPort: port, id }) : numbered(id);
+      if (protocol !== "tcp" && result === 0) result = socket.send(data, connected ? undefined : to);
       const isOurs = (one: Seen): boolean =>
-        one.kind === "packet" && one.protocol === probe.protocol && (probe.protocol === "tcp" || one.id === id);
+        one.kind === "packet" && one.protocol === protocol && (protocol === "tcp" || one.id === id);
       let seen = this.#collect().filter(isOurs);
       if (seen.length === 0) seen = this.#settle().filter(isOurs);
       if (seen.length > 0) return fateOf(probe, own, seen);
@@ -120,7 +138,7 @@ export class Prober {
       for (let packet = socket.receive(); packet !== undefined; packet = socket.receive()) {
         const one = address.includes(":")
           ? // The source is not told; it matters to nobody here.
-            readSegment(protocol === "tcp" ? 6 : 17, packet, "", address)
+            readSegment(PROTOCOL_NUMBERS[protocol], packet, "", address)
           : readPacket(packet);
         if (one !== undefined) seen.push(one);
       }
@@ -128,6 +146,10 @@ export class Prober {
     return seen;
   }
 }
+
+/** Who sends frames: clients whose packets are served, not their sockets, and pods for SCTP, of which the kernel may have none. */
+const isFrame = ({ from, protocol }: Probe): boolean =>
+  from === "outside" || from === "sandbox" || (from === "pod" && protocol === "sctp");
 
 const portOf = (id: number): number => FIRST_PORT + (id % PORTS);
 

@@ -43,7 +43,7 @@ const EINTR = 4;
 const LARGE = 4 << 20;
 
 export type Family = 4 | 6;
-export type Protocol = "tcp" | "udp";
+export type Protocol = "tcp" | "udp" | "sctp";
 
 function checked(what: string, result: number): number {
   if (result < 0) throw new Error(`${what}: errno ${koffi.errno()}`);
@@ -104,18 +104,20 @@ export class Socket {
   }
 
   /** What is delivered to the namespace itself at an address of its own, after every hook. IPv6: without the IP header. */
-  static delivered(address: Buffer, protocol: Protocol): Socket {
-    const socket = Socket.#make(address.length === 16 ? AF_INET6 : AF_INET, SOCK_RAW, protocol === "tcp" ? 6 : 17);
+  static delivered(address: Buffer, protocol: number): Socket {
+    const socket = Socket.#make(address.length === 16 ? AF_INET6 : AF_INET, SOCK_RAW, protocol);
     setOption(socket.fd, SOL_SOCKET, SO_RCVBUFFORCE, LARGE);
     const bytes = socketAddress(address, 0);
     checked("bind of a raw socket", Number(bindCall(socket.fd, bytes, bytes.length)));
     return socket;
   }
 
-  /** A client's socket: it does not wait, and hears of refusals. */
-  static client(family: Family, protocol: Protocol): Socket {
-    const socket = Socket.#make(family === 6 ? AF_INET6 : AF_INET, protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM, 0);
-    if (protocol === "udp") setOption(socket.fd, family === 6 ? 41 : 0, family === 6 ? IPV6_RECVERR : IP_RECVERR, 1);
+  /** A client's socket: it does not wait, and hears of refusals. With a protocol's number it sends what comes behind IP. */
+  static client(family: Family, protocol: "tcp" | "udp" | number): Socket {
+    const type = protocol === "tcp" ? SOCK_STREAM : protocol === "udp" ? SOCK_DGRAM : SOCK_RAW;
+    const number = typeof protocol === "number" ? protocol : 0;
+    const socket = Socket.#make(family === 6 ? AF_INET6 : AF_INET, type, number);
+    if (type !== SOCK_STREAM) setOption(socket.fd, family === 6 ? 41 : 0, family === 6 ? IPV6_RECVERR : IP_RECVERR, 1);
     return socket;
   }
 
