@@ -176,7 +176,8 @@ export const targets: readonly Target[] = [
     target: "new flow: 350 ns net; Maglev without state: 120 ns",
     judge: all(
       atMost("new flow", 350, program("new flow, backend here", 10_000)),
-      atMost("Maglev", 120, program("Maglev", 10_000)),
+      // It has state: the node that is asked keeps an entry, so that no changed table moves a connection.
+      atMost("Maglev, with state", 120, program("new flow NodePort, Maglev, handed over", 10_000)),
     ),
   },
   {

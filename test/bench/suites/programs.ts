@@ -6,94 +6,24 @@ import { Datapath, type MapSizes } from "../../../agent/shell/kernel/datapath.ts
 import { receiveFrames } from "../../support/device-offload.ts";
 import { Cleanup, connect, makeCgroup, mountBpffs, Netns } from "../../support/netns.ts";
 import { uninterrupted } from "../kernel/bpf-call.ts";
-import { type Drive, Driver, type Road } from "../kernel/driver.ts";
-import { type FilledShape, fillDatapath, NODE_PORTS } from "../kernel/fill-datapath.ts";
+import { type Drive, Driver } from "../kernel/driver.ts";
+import { type FilledShape, fillDatapath, MAGLEV_CELLS, NODE_PORTS } from "../kernel/fill-datapath.ts";
 import { measured } from "../results.ts";
 import { Nonsense, type Suite, type SuiteOptions } from "../suite.ts";
 import { addressNumber, SERVICE_PORT, serviceAddress } from "../world/cluster-objects.ts";
+import { type Case, CLIENTS, cases, FLOWS, handedOver, NODE, type Place } from "./program-cases.ts";
 
 const ENDPOINTS = 10;
-const NODE = "10.78.1.2";
-/** As many as a busy node has; a thousand fit its caches. */
-const FLOWS = { many: 40_000, few: 1_000 };
-const CLIENTS = addressNumber("198.18.0.0");
-/** Addresses of clients that one case has for itself, so that no case meets another's flows. */
-const CLIENTS_PER_CASE = 256;
-
-interface Case {
-  readonly what: string;
-  readonly program: string;
-  readonly drive: Drive;
-  /** Each packet begins a flow; otherwise all flows are begun before. */
-  readonly begins: boolean;
-  /** What the programs must count for each packet. */
-  readonly counter: string;
-  /** False where the packets are answers, whose flows another case has begun. */
-  readonly warms?: boolean;
-  readonly road?: Road;
-  /** Begins the very flows that are measured, each time before they are. */
-  readonly prelude?: { readonly program: string; readonly drive: Drive };
-}
+/** The node of all backends that are elsewhere: only a node is handed packets. */
+const OTHER_NODE = "10.78.1.3";
 
 const sizesFor = (services: number): Partial<MapSizes> => ({
   frontends: 2 * (services + NODE_PORTS),
   selections: 2 * (services + NODE_PORTS),
-  arena: 2 * (services * ENDPOINTS + NODE_PORTS),
+  arena: 2 * (services * ENDPOINTS + NODE_PORTS) + NODE_PORTS * MAGLEV_CELLS,
   backends: 2 * (services * ENDPOINTS + NODE_PORTS),
   flows: 524_288,
 });
-
-/** The cases of one side: backends on this node, or elsewhere. */
-function cases(shape: FilledShape, place: "here" | "elsewhere", first: number): Case[] {
-  const counter = place === "here" ? "rewritten" : "forwarded";
-  const program = "node_ingress";
-  let next = first;
-  const clients = () => CLIENTS + CLIENTS_PER_CASE * next++;
-  const service = { services: shape.services, address: addressNumber(serviceAddress(0)), addressStep: 1 };
-  const clusterIp = { ...service, port: SERVICE_PORT, portStep: 0 };
-  const nodePort = { services: NODE_PORTS, address: addressNumber(NODE), addressStep: 0, port: 30_000, portStep: 1 };
-  const random = { order: "random", flows: FLOWS.many } as const;
-  const fresh = { order: "ascending", flows: 0xffff_ffff, begins: true } as const;
-  const nodePortClients = clients();
-  const list: Case[] = [
-    { what: "established", program, drive: { ...clusterIp, ...random, client: clients() }, begins: false, counter },
-    { what: "new flow", program, drive: { ...clusterIp, ...fresh, client: clients() }, begins: true, counter },
-    {
-      what: "established NodePort",
-      program,
-      drive: { ...nodePort, ...random, client: nodePortClients },
-      begins: false,
-      counter,
-    },
-    { what: "new flow NodePort", program, drive: { ...nodePort, ...fresh, client: clients() }, begins: true, counter },
-  ];
-  if (place === "here") {
-    const few = { ...clusterIp, ...random, flows: FLOWS.few, client: clients() };
-    list.push({ what: "established, 1,000 flows", program, drive: few, begins: false, counter });
-    const backend = { address: addressNumber(shape.nodePortBackend(0)), addressStep: 1, port: 8080, portStep: 0 };
-    const answers = { ...backend, ...random, services: NODE_PORTS, client: nodePortClients, reverse: true };
-    list.push({ what: "answer", program: "node_egress", drive: answers, begins: false, counter, warms: false });
-    // A flow's second packet enters the second half of its state.
-    const begun = { ...nodePort, ...fresh, client: clients() };
-    const first = { ...backend, ...fresh, begins: false, services: NODE_PORTS, client: begun.client, reverse: true };
-    const prelude = { program, drive: begun };
-    list.push({
-      what: "first answer",
-      program: "node_egress",
-      drive: first,
-      begins: false,
-      counter,
-      warms: false,
-      prelude,
-    });
-  } else {
-    const byXdp = { program: "node_xdp", road: "xdp", counter: "xdp_forwarded" } as const;
-    const established = { ...clusterIp, ...random, client: clients() };
-    list.push({ what: "established, XDP", ...byXdp, drive: established, begins: false });
-    list.push({ what: "new flow, XDP", ...byXdp, drive: { ...clusterIp, ...fresh, client: clients() }, begins: true });
-  }
-  return list.map((one) => ({ ...one, what: `${one.what}, backend ${place}` }));
-}
 
 class ProgramBench {
   readonly #options: SuiteOptions;
@@ -121,16 +51,20 @@ class ProgramBench {
     cleanup.add(() => this.#datapath.close());
     // XDP runs for a device that has it, and forwards to neighbours that are known.
     node.inside(() => this.#datapath.attach(["eth0"]));
-    node.ip("neighbour", "replace", "10.78.1.1", "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent");
+    for (const [address, mac] of [
+      ["10.78.1.1", "02:00:00:00:00:01"],
+      [OTHER_NODE, "02:00:00:00:00:03"],
+    ] as const)
+      node.ip("neighbour", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "permanent");
+    node.ip("route", "add", "10.128.0.0/9", "via", OTHER_NODE);
     this.#shape = fillDatapath(this.#datapath, { services, endpoints: ENDPOINTS });
     this.#driver = new Driver(objectsDir, bpfRoot, sizes, node, "eth0", cleanup);
   }
 
-  /** Where the node thinks that the backends are. */
-  #place(place: "here" | "elsewhere"): void {
+  #place(place: Place): void {
     this.#datapath.configure({
       nodeAddresses: [NODE],
-      clusterNodeAddresses: [NODE],
+      clusterNodeAddresses: [NODE, OTHER_NODE],
       masqueradeAddress: NODE,
       podCidrs: place === "here" ? ["10.128.0.0/9"] : ["10.244.1.0/24"],
       clusterPodCidrs: ["10.0.0.0/8"],
@@ -138,6 +72,7 @@ class ProgramBench {
       nodePortRange: { first: 30_000, last: 32_767 },
       masquerade: [4, 6],
       socketLb: true,
+      dsr: place === "handed over",
     });
   }
 
@@ -147,6 +82,9 @@ class ProgramBench {
     for (const one of cases(this.#shape, "here", 0)) this.#case(one);
     this.#place("elsewhere");
     for (const one of cases(this.#shape, "elsewhere", 16)) this.#case(one);
+    this.#place("handed over");
+    this.#shape.handOverNodePorts();
+    for (const one of handedOver(32)) this.#case(one);
   }
 
   #report(what: string, rounds: readonly (readonly number[])[]): void {
