@@ -6,10 +6,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { onOneCpu } from "../support/one-cpu.ts";
 import { MARKER, markers } from "./marker.ts";
 import { ObjectServer } from "./object-server.ts";
 import type { Cluster } from "./objects.ts";
-import type { Probe } from "./probe.ts";
+import { endpointText, type Probe } from "./probe.ts";
 import type { ServiceProxy } from "./proxy.ts";
 import { CLUSTER_CIDRS, HERE, nodeObjects } from "./topology.ts";
 import { NodeWorld } from "./wire/node-world.ts";
@@ -68,6 +69,7 @@ export class KubeProxy implements ServiceProxy {
       for (const node of nodeObjects) this.#server.put(node);
       this.#port = this.#server.listen(this.#world.node);
       this.#world.cleanup.add(() => this.#server.close());
+      this.#world.own.add(endpointText("127.0.0.1", this.#port));
     } catch (error) {
       this.#world.cleanup.run();
       throw error;
@@ -134,7 +136,7 @@ export class KubeProxy implements ServiceProxy {
   }
 
   probing<T>(run: (prober: Prober) => T): T {
-    return run(this.#prober);
+    return onOneCpu(() => run(this.#prober));
   }
 
   async #stop(): Promise<void> {

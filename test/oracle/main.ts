@@ -15,7 +15,6 @@ import type { ProxyName, ServiceProxy } from "./proxy.ts";
 import { shrink } from "./shrink.ts";
 import { Summary } from "./summary.ts";
 import { type Finding, trial } from "./trial.ts";
-import { pinThread } from "./wire/socket.ts";
 
 const MODES: readonly ProxyName[] = ["ours", "iptables", "nftables"];
 const PROBES_PER_SET = 100;
@@ -66,7 +65,6 @@ async function start(names: readonly ProxyName[]): Promise<ServiceProxy[]> {
   const proxies: ServiceProxy[] = [];
   try {
     for (const name of names) proxies.push(name === "ours" ? new OurProxy() : new KubeProxy(found?.path ?? "", name));
-    pinThread();
     return proxies;
   } catch (error) {
     await Promise.all(proxies.map((proxy) => proxy.close()));

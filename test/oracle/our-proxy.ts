@@ -21,6 +21,7 @@ import { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
 import { close, openPinned } from "../../agent/shell/kernel/syscall.ts";
 import { cgroup2Mount, makeCgroup, mountBpffs } from "../support/netns.ts";
+import { onOneCpu } from "../support/one-cpu.ts";
 import type { Cluster } from "./objects.ts";
 import type { ServiceProxy } from "./proxy.ts";
 import { ASIDE, CLUSTER_CIDRS, HERE, NODE_PORTS, nodeObjects } from "./topology.ts";
@@ -127,7 +128,7 @@ export class OurProxy implements ServiceProxy {
   probing<T>(run: (prober: Prober) => T): T {
     this.#move(this.#cgroup);
     try {
-      return run(this.#prober);
+      return onOneCpu(() => run(this.#prober));
     } finally {
       this.#move(this.#home);
     }

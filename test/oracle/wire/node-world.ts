@@ -37,6 +37,8 @@ export class NodeWorld {
   readonly sandbox: Edge;
   /** What is delivered to the node itself, and to the pod by itself. */
   readonly deliveries: readonly Delivery[];
+  /** `address:port` of what is asked on the node by others than probes: its connections come when they like. */
+  readonly own = new Set<string>();
 
   constructor() {
     try {

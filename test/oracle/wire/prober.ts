@@ -122,6 +122,10 @@ export class Prober {
     return seen;
   }
 
+  #isOwn(one: Seen): boolean {
+    return one.kind === "packet" && this.#world.own.has(endpointText(one.destination, one.destinationPort));
+  }
+
   #drain(): void {
     this.#collect();
   }
@@ -140,7 +144,7 @@ export class Prober {
           ? // The source is not told; it matters to nobody here.
             readSegment(PROTOCOL_NUMBERS[protocol], packet, "", address)
           : readPacket(packet);
-        if (one !== undefined) seen.push(one);
+        if (one !== undefined && !this.#isOwn(one)) seen.push(one);
       }
     }
     return seen;

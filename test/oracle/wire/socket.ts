@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets by system call, so that one thread can hold them in many network namespaces and ask them without waiting.
-import { readFileSync } from "node:fs";
 import koffi from "koffi";
 
 const libc = koffi.load("libc.so.6");
@@ -16,8 +15,6 @@ const recvfromCall = libc.func(
 const setsockoptCall = libc.func("int setsockopt(int fd, int level, int name, void *value, uint length)");
 const getsockoptCall = libc.func("int getsockopt(int fd, int level, int name, void *value, void *length)");
 const closeCall = libc.func("int close(int fd)");
-
-const affinityCall = libc.func("int sched_setaffinity(int pid, size_t size, void *mask)");
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -66,18 +63,6 @@ function setOption(fd: number, level: number, name: number, value: number): void
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   checked(`setsockopt ${level}/${name}`, Number(setsockoptCall(fd, level, name, bytes, 4)));
-}
-
-/**
- * Keeps this thread on one CPU, so that the packets it sends are worked off in their order. Processes that it starts from
- * then on are kept there too.
- */
-export function pinThread(): void {
-  const status = readFileSync("/proc/thread-self/status", "utf8");
-  const first = Number(/^Cpus_allowed_list:\s*(\d+)/m.exec(status)?.[1] ?? 0);
-  const mask = Buffer.alloc(128);
-  mask.writeUInt8(1 << (first % 8), first >> 3);
-  checked("sched_setaffinity", Number(affinityCall(0, mask.length, mask)));
 }
 
 /** One socket; the namespace is the one that the thread was in when it was made. */
