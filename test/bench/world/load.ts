@@ -58,7 +58,7 @@ export class LoadClient {
     return this.#ask("keep", target, ms);
   }
 
-  /** Connects again and again until a backend of the target answers. */
+  /** Connects again and again until backends of the target answer, and no others. */
   until(target: Target, ms: number): Promise<Seen> {
     return this.#ask("until", target, ms);
   }
