@@ -57,6 +57,16 @@ export interface JournalEntry {
 const fileOf = (id: string): string => `${encodeURIComponent(id)}.json`;
 const folderOf = (type: string): string => type.replaceAll(/[:/]/g, "-");
 
+/** Another process may take the file away at any moment: then there is nothing. */
+const read = (file: string): Stored | undefined => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Stored;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+};
+
 export class Account {
   readonly directory: string;
   readonly settings: AccountSettings;
@@ -84,8 +94,7 @@ export class Account {
   }
 
   get(type: string, id: string): Stored | undefined {
-    const file = join(this.directory, "resources", folderOf(type), fileOf(id));
-    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Stored) : undefined;
+    return read(join(this.directory, "resources", folderOf(type), fileOf(id)));
   }
 
   put(resource: Stored): void {
@@ -107,12 +116,7 @@ export class Account {
     const root = join(this.directory, "resources");
     return readdirSync(root)
       .filter((folder) => type === undefined || folder === folderOf(type))
-      .flatMap((folder) =>
-        readdirSync(join(root, folder)).flatMap((file) => {
-          const path = join(root, folder, file);
-          return existsSync(path) ? [JSON.parse(readFileSync(path, "utf8")) as Stored] : [];
-        }),
-      );
+      .flatMap((folder) => readdirSync(join(root, folder)).flatMap((file) => read(join(root, folder, file)) ?? []));
   }
 
   /** Ids of the clusters that have a control plane. */

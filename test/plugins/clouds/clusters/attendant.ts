@@ -78,7 +78,8 @@ try {
     publishEndpoint();
     const client = ApiClient.of(directory);
     const ready = client !== undefined && (await client.send("GET", "/readyz").catch(() => undefined))?.status === 200;
-    if (ready) await tendLoadBalancers(account, plan.surroundings, client);
+    // As any controller: what fails is said, and tried again in the next round.
+    if (ready) await tendLoadBalancers(account, plan.surroundings, client).catch(console.error);
     await delay(ready ? 500 : 100);
   }
 } catch (error) {
