@@ -2,6 +2,7 @@
 // Shows that the router of the e2e tests' load balancers spreads connections, keeps each on its node, and leaves no trace.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LoadBalancerRouter } from "../e2e/conformance/load-balancer-router.ts";
@@ -59,7 +60,15 @@ async function echoes(socket: Socket): Promise<boolean> {
   );
 }
 
+/** Also those of a run that was killed. */
+function removeLinks(): void {
+  for (const link of [...nodes.keys()].map((index) => `${bridge}${index}`).concat(bridge)) {
+    if (existsSync(`/sys/class/net/${link}`)) ip("link", "delete", link);
+  }
+}
+
 beforeAll(async () => {
+  removeLinks();
   ip("link", "add", bridge, "type", "bridge");
   ip("address", "add", `${network}.1/24`, "dev", bridge);
   ip("link", "set", bridge, "up");
@@ -67,13 +76,13 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  // While their namespaces live: the kernel takes those down in its own time, and their links with them.
+  removeLinks();
   for (const child of children) {
+    const ended = child.exitCode === null && child.signalCode === null && once(child, "close");
     child.kill("SIGKILL");
-    if (child.exitCode === null && child.signalCode === null) await once(child, "close");
+    await ended;
   }
-  // The kernel takes a namespace down in its own time, and its links with it.
-  for (const index of nodes.keys()) ip("link", "delete", `${bridge}${index}`);
-  ip("link", "delete", bridge);
 });
 
 test("a connection stays with its node, whatever becomes of the others, and nothing is left in the end", async () => {
