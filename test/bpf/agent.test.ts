@@ -113,6 +113,14 @@ class Agent {
     await expect.poll(() => this.readiness(), { timeout: 30_000, interval: 200 }).toMatchObject({ ready: true });
   }
 
+  /** The value of a sample in its metrics; NaN when it has none. */
+  sample(series: string): number {
+    const line = this.get("/metrics")
+      .split("\n")
+      .find((one) => one.startsWith(`${series} `));
+    return Number(line?.split(" ")[1]);
+  }
+
   /** Its writes to the maps since it started, by kind. */
   writes(): Record<string, number> {
     const samples = this.get("/metrics").matchAll(/^sansproxy_writes_total\{operation="([^"]+)"\} (\d+)$/gm);
@@ -240,27 +248,23 @@ test("a changed EndpointSlice reaches new connections, also after every connecti
   }
 });
 
-test("its metrics are in order by Prometheus' rules, and hold all that the dashboard and the alerts ask for", () => {
+test("its metrics are in order by Prometheus' rules, and hold all that the dashboard and the alerts ask for", async () => {
   const text = agent.get("/metrics");
   expect(promtool(["check", "metrics"], text)).toEqual({ status: 0, said: "" });
   const there = sampleNames(text);
   const missing = chartQueries().flatMap(({ expr }) => metricNames(expr).filter((name) => !there.has(name)));
   // It has no reason for a write that failed before one did.
   expect([...new Set(missing)]).toEqual(["sansproxy_failed_writes_total"]);
-  const sample = (series: string) =>
-    Number(
-      text
-        .split("\n")
-        .find((line) => line.startsWith(`${series} `))
-        ?.split(" ")[1],
-    );
-  expect(sample('sansproxy_map_entries{map="flows"}')).toBeGreaterThan(0);
-  expect(sample('sansproxy_map_entries{map="frontends"}')).toBeGreaterThan(1);
-  expect(sample('sansproxy_datapath_events_total{path="socket",event="translated"}')).toBeGreaterThan(0);
-  expect(sample("sansproxy_sync_lag_seconds")).toBe(0);
+  expect(agent.sample('sansproxy_map_entries{map="flows"}')).toBeGreaterThan(0);
+  expect(agent.sample('sansproxy_map_entries{map="frontends"}')).toBeGreaterThan(1);
+  expect(agent.sample('sansproxy_datapath_events_total{path="socket",event="translated"}')).toBeGreaterThan(0);
+  // Traffic may see a write before the agent has noted that its pass is over.
+  await expect.poll(() => agent.sample("sansproxy_sync_lag_seconds"), { timeout: 15_000 }).toBe(0);
 });
 
 test("killed, it leaves traffic flowing; started again, it writes nothing and attaches nothing", async () => {
+  // A backend without a use is cleared after a while, by the next agent if need be: here this one has to.
+  await expect.poll(() => agent.sample('sansproxy_map_entries{map="backends"}'), { timeout: 15_000 }).toBe(1);
   await agent.stop("SIGKILL");
   await answers("new");
   agent = new Agent();
@@ -292,7 +296,8 @@ test("with the API server away it lives, is not ready, says why, and serves what
 test("told to stop it does so at once, with success, and traffic flows on", async () => {
   const before = performance.now();
   expect(await agent.stop("SIGTERM")).toBe(0);
-  expect(performance.now() - before).toBeLessThan(3_000);
+  // After so long its Pod would be killed.
+  expect(performance.now() - before).toBeLessThan(5_000);
   await answers("old");
   expect(existsSync(join(confPath, "05-sansproxy.conflist"))).toBe(true);
 });

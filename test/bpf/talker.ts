@@ -53,8 +53,10 @@ export class Talker {
   constructor(netns: Netns, cleanup: Cleanup, cgroup?: string) {
     this.#child = netns.start([process.execPath, program], cgroup);
     cleanup.add(() => this.#child.kill("SIGKILL"));
-    const { stdout } = this.#child;
+    const { stdin, stdout } = this.#child;
     if (stdout === null) throw new Error("a talker has no stdout");
+    // One that has ended says so by its end.
+    stdin?.on("error", () => undefined);
     createInterface({ input: stdout }).on("line", (line) => {
       const { id, ...reply } = JSON.parse(line) as Reply & { id: number };
       this.#waiting.get(id)?.(reply);
