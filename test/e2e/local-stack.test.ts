@@ -36,7 +36,7 @@ async function noTraces(): Promise<void> {
     left = tracesOf("test", "sansproxyt");
     return left.length === 0 ? true : undefined;
   };
-  await until("every trace is gone", gone, 10_000).catch(() => expect(left).toEqual([]));
+  await until("every trace is gone", gone).catch(() => expect(left).toEqual([]));
 }
 
 function seconds({ seconds: taken }: Outcome): string {
@@ -122,12 +122,15 @@ describe("the local stack", () => {
     for (const clients of [podsByNode(stack, "host-client"), podsByNode(stack, "web")]) {
       expect(clients.size).toBeGreaterThanOrEqual(2);
       for (const pod of clients.values()) {
-        stack.kubectl("exec", pod, "--", "/agnhost", "connect", "web.default.svc.cluster.local:80", "--timeout=5s");
+        stack.kubectl("exec", pod, "--", "/agnhost", "connect", "web.default.svc.cluster.local:80", "--timeout=30s");
       }
     }
     const answered = new Set<string>();
-    for (const address of Object.values(addresses)) {
-      for (let turn = 0; turn < 100; turn++) answered.add(await hostnameOf(address, nodePort.tcp));
+    // Chance may leave one out in one round, and a busy machine may hold back one Pod's probe.
+    for (let round = 0; round < 20 && answered.size < replicas; round++) {
+      for (const address of Object.values(addresses)) {
+        for (let turn = 0; turn < 100; turn++) answered.add(await hostnameOf(address, nodePort.tcp));
+      }
     }
     expect(answered.size).toBe(replicas);
   });
@@ -143,7 +146,7 @@ describe("the local stack", () => {
     try {
       for (const [node, pod] of podsByNode(stack, "web")) {
         const before = sources.length;
-        stack.kubectl("exec", pod, "--", "/agnhost", "connect", `${stack.boxAddress}:${port}`, "--timeout=5s");
+        stack.kubectl("exec", pod, "--", "/agnhost", "connect", `${stack.boxAddress}:${port}`, "--timeout=30s");
         await until("the connection arrives", () => sources[before]);
         expect(sources.slice(before)).toEqual([addresses[node]]);
       }
@@ -161,7 +164,14 @@ describe("the local stack", () => {
     const before = restarts();
     stack.ssh(address, "kill -9 $(pgrep -f '[/]opt/sansproxy/dist/agent/main.js')");
     await until("the agent is started again", () => (restarts() !== before ? true : undefined));
-    stack.kubectl("wait", "--namespace=kube-system", `pod/${pod}`, "--for=condition=Ready", "--timeout=120s");
+    // The connections go on meanwhile: nothing may hold up this process.
+    await stack.kubectlMeanwhile(
+      "wait",
+      "--namespace=kube-system",
+      `pod/${pod}`,
+      "--for=condition=Ready",
+      "--timeout=120s",
+    );
     const enough = load.answered + 1_000;
     await until("1,000 more connections are answered", () => (load.answered >= enough ? true : undefined));
     const { answered, failures } = await load.stop();
@@ -196,14 +206,16 @@ describe("the local stack", () => {
     console.log(`a worker added: ${seconds(grown)}`);
   });
 
-  test("tells an operator what a node serves, and why", () => {
+  test("tells an operator what a node serves, and why", async () => {
     const agent = podsByNode(stack, "sansproxy", "kube-system").get("worker-1") ?? "";
     const sansproxy = (...args: string[]) =>
       stack.kubectl("exec", "--namespace=kube-system", agent, "--", "sansproxy", ...args);
     const service = JSON.parse(stack.kubectl("get", "service", "web", "--output", "json")).spec.clusterIP;
     expect(sansproxy("status")).toMatch(/^Agent: +ready$/m);
     expect(sansproxy("service", "list")).toContain(`${service}:80`);
-    expect(sansproxy("explain", `${service}:80`).match(/^ {2}-> .* in: /gm)?.length).toBe(2 * replicas);
+    const endpoints = () => sansproxy("explain", `${service}:80`).match(/^ {2}-> .* in: /gm)?.length;
+    // A busy machine may hold back one Pod's probe.
+    await expect.poll(endpoints, { timeout: 120_000 }).toBe(2 * replicas);
     for (const command of [["status"], ["service", "list"], ["explain", `${service}:80`], ["drops"]])
       expect(JSON.parse(sansproxy(...command, "-o", "json"))).toBeInstanceOf(Object);
   });
@@ -334,7 +346,7 @@ describe("the local stack", () => {
     try {
       const nodes = async () =>
         (await prometheus.query("sansproxy_ready == 1")).map(({ metric }) => metric["node"]).sort();
-      await expect.poll(nodes, { timeout: 30_000 }).toEqual(["cp-1", "worker-1", "worker-2"]);
+      await expect.poll(nodes, { timeout: 120_000 }).toEqual(["cp-1", "worker-1", "worker-2"]);
       // Something to see: endpoints that change, and packets from outside.
       stack.kubectl("scale", "deployment/web", `--replicas=${replicas - 1}`);
       for (const host of Object.values(addresses)) await hostnameOf(host, nodePort.tcp);
@@ -346,11 +358,11 @@ describe("the local stack", () => {
         const answers = await Promise.all(queries.map(({ expr }) => prometheus.query(expr)));
         return queries.filter((_, index) => answers[index]?.length === 0).map(({ name }) => name);
       };
-      await expect.poll(empty, { timeout: 45_000, interval: 1_000 }).toEqual(emptyWhenAllIsWell.panels);
+      await expect.poll(empty, { timeout: 120_000, interval: 1_000 }).toEqual(emptyWhenAllIsWell.panels);
       const alerts = alertQueries(rules);
       for (const metric of new Set(alerts.flatMap(({ expr }) => metricNames(expr))))
         if (!emptyWhenAllIsWell.metrics.includes(metric))
-          expect(await prometheus.query(`count(${metric})`), metric).toHaveLength(1);
+          expect(await prometheus.query(`count(last_over_time(${metric}[1m]))`), metric).toHaveLength(1);
       const evaluated = await prometheus.rules();
       expect(evaluated.map(({ name, health, lastError }) => [name, health, lastError])).toEqual(
         alerts.map(({ name }) => [name, "ok", undefined]),

@@ -88,9 +88,9 @@ test("ends the connections and removes its namespace when it is interrupted whil
   const child = start("--rate", "3");
   const ended = outcome(child);
   await askedFor(/rollout restart/);
+  await expect.poll(() => asked().filter((line) => line.includes("/load 1 "))).toHaveLength(2);
   child.kill("SIGINT");
   expect(await ended).toMatchObject({ code: 130 });
-  expect(asked().filter((line) => line.includes("/load 1 "))).toHaveLength(2);
   expect(asked().at(-1)).toMatch(/^delete namespace rolling-update/);
 });
 
