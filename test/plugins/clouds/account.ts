@@ -22,6 +22,8 @@ export interface AccountSettings {
   readonly minuteMs: number;
   /** `api-server`: clusters are a real API server with hollow nodes; `machines`: real machines run kubeadm's control plane. */
   readonly clusters: "api-server" | "machines";
+  /** The process whose account it is: when it is no more, however it ended, nothing of the account's goes on. */
+  readonly owner: number;
   /** For `machines`: the stack they belong to on this box, their network, and the bundle they are installed from. */
   readonly machines?: MachineSettings;
 }
@@ -77,9 +79,12 @@ export class Account {
   }
 
   /** Makes an empty account. */
-  static make(directory: string, settings: AccountSettings): Account {
+  static make(directory: string, settings: Omit<AccountSettings, "owner">, owner = process.pid): Account {
     for (const folder of ["resources", "faults", "clusters"]) mkdirSync(join(directory, folder), { recursive: true });
-    writeFileSync(join(directory, "settings.json"), JSON.stringify(settings, null, 2));
+    writeFileSync(
+      join(directory, "settings.json"),
+      JSON.stringify({ ...settings, owner } satisfies AccountSettings, null, 2),
+    );
     return new Account(directory);
   }
 

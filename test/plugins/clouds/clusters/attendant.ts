@@ -58,6 +58,14 @@ const startControlPlane = (): ServerProcess[] => {
   return [etcd, apiServer];
 };
 
+const lives = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
 const servers = address === "" ? [] : startControlPlane();
 let ending = false;
 process.once("SIGTERM", () => {
@@ -71,8 +79,8 @@ const publishEndpoint = (): void => {
 };
 
 try {
-  // The account's folder is the cluster's life: a test that was killed leaves nothing running.
-  while (!ending && existsSync(inDirectory("plan.json"))) {
+  // The account's folder and its owner are the cluster's life: a test that was killed leaves nothing running.
+  while (!ending && existsSync(inDirectory("plan.json")) && lives(account.settings.owner)) {
     const dead = servers.find(({ child }) => child.exitCode !== null);
     if (dead !== undefined) throw new Error(`${dead.child.spawnfile} ended:\n${dead.log()}`);
     publishEndpoint();
