@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly draw: string | undefined;
   /** Also write the README's pictures and its part about speed. */
   readonly readme: boolean;
+  /** Go on with the result file that an ended run left in `out`: measure only what it has not. */
+  readonly resume: boolean;
   /** The folder for results.json, report.html and the plots. */
   readonly out: string;
 }
@@ -50,6 +52,7 @@ export function parseOptions(argv: readonly string[], suites: readonly Pick<Suit
     compare: values.compare,
     draw: values.draw,
     readme: values.readme ?? false,
+    resume: values.resume ?? false,
     out: values.out ?? ".build/bench",
   };
 }
@@ -68,6 +71,7 @@ function parse(argv: readonly string[]) {
         compare: { type: "string" },
         draw: { type: "string" },
         readme: { type: "boolean" },
+        resume: { type: "boolean" },
         out: { type: "string" },
       },
     }).values;
@@ -102,6 +106,7 @@ network namespaces of this box, interleaved. Needs root. Writes results.json, re
   --compare FILE       say what changed since an earlier results.json
   --draw FILE          measure nothing: make report and plots of an earlier results.json
   --readme             also write the README's pictures and figures; needs all suites
+  --resume             go on with an ended or failed run's results.json: measure the suites that it lacks
   --out FOLDER         where the results go (.build/bench)
 
 Suites:

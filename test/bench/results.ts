@@ -56,6 +56,8 @@ export interface SuiteRun {
 export interface Results {
   readonly version: number;
   readonly quick: boolean;
+  /** How many were asked for. */
+  readonly rounds: number;
   readonly environment: Environment;
   readonly suites: readonly SuiteRun[];
   readonly measurements: readonly Measurement[];

@@ -14,7 +14,8 @@ import { plots } from "./report/plots.ts";
 import { pngOf } from "./report/png.ts";
 import { writeReadme } from "./report/readme.ts";
 import { judge, verdictText } from "./report/targets.ts";
-import { type Measurement, RESULTS_VERSION, type Results, type SuiteRun } from "./results.ts";
+import { RESULTS_VERSION, type Results } from "./results.ts";
+import { goOn, nothing } from "./resume.ts";
 import type { Suite } from "./suite.ts";
 import { suites } from "./suites/index.ts";
 import { kubeProxyProgram } from "./world/proxies.ts";
@@ -22,12 +23,26 @@ import { kubeProxyProgram } from "./world/proxies.ts";
 /** Few enough for every setup, and more than one page of a list. */
 const QUICK_SERVICES = [600];
 
-async function measure(options: BenchOptions, chosen: readonly Suite[]): Promise<Results> {
+/** `keep` is given what there is after each suite. */
+async function measure(
+  options: BenchOptions,
+  chosen: readonly Suite[],
+  keep: (results: Results) => void,
+): Promise<Results> {
   const objectsDir = compile();
   const environment = environmentNow(await kubeProxyProgram());
-  const measurements: Measurement[] = [];
-  const runs: SuiteRun[] = [];
+  const earlier = options.resume ? readResults(resultFile(options)) : undefined;
+  const { suites: runs, measurements } = earlier === undefined ? nothing() : goOn(earlier, environment, options);
+  const now = (): Results => {
+    const { quick, rounds } = options;
+    const finished = { ...environment, loadAfter: loadNow() };
+    return { version: RESULTS_VERSION, quick, rounds, environment: finished, suites: runs, measurements };
+  };
   for (const suite of chosen) {
+    if (runs.some(({ name }) => name === suite.name)) {
+      say(`${suite.what}: measured earlier`);
+      continue;
+    }
     const began = performance.now();
     const asked = options.services.length > 0 ? options.services : options.quick ? QUICK_SERVICES : suite.services;
     const { quick, rounds, alone } = options;
@@ -44,15 +59,21 @@ async function measure(options: BenchOptions, chosen: readonly Suite[]): Promise
     }
     const seconds = (performance.now() - began) / 1000;
     runs.push({ name: suite.name, seconds, ...(error === undefined ? {} : { error }) });
+    keep(now());
   }
-  const finished = { ...environment, loadAfter: loadNow() };
-  return { version: RESULTS_VERSION, quick: options.quick, environment: finished, suites: runs, measurements };
+  return now();
+}
+
+const resultFile = ({ out }: BenchOptions): string => join(resolve(out), "results.json");
+
+function keepResults(results: Results, options: BenchOptions): void {
+  mkdirSync(resolve(options.out), { recursive: true });
+  writeFileSync(resultFile(options), `${JSON.stringify(results, undefined, 1)}\n`);
 }
 
 async function write(results: Results, options: BenchOptions): Promise<void> {
   const out = resolve(options.out);
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
+  keepResults(results, options);
   const drawn = await plots(results);
   for (const { name, svg } of drawn) {
     writeFileSync(join(out, `${name}.svg`), svg);
@@ -81,7 +102,7 @@ async function main(): Promise<number> {
   if (options.compare !== undefined) readFileSync(options.compare);
   const began = performance.now();
   const chosen = suites.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
-  const results = await measure(options, chosen);
+  const results = await measure(options, chosen, (kept) => keepResults(kept, options));
   await write(results, options);
   const failed = results.suites.filter(({ error }) => error !== undefined);
   say(`${results.measurements.length} measurements in ${duration(performance.now() - began)}`);

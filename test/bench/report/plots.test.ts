@@ -21,6 +21,7 @@ const rates = (setup: string, services: number, rounds: number[], changes: Parti
 const results = (measurements: readonly Measurement[]): Results => ({
   version: RESULTS_VERSION,
   quick: false,
+  rounds: 7,
   environment: {
     ...{ date: "2026-01-01T00:00:00Z", kernel: "6.18", cpu: "one", cpus: 2, memoryGb: 24, node: "v24", clang: "16" },
     ...{ iptables: "1.8", nft: "1.0", kubeProxy: "Kubernetes v1.36.3", commit: "abc", loadBefore: 0.5, loadAfter: 1 },

@@ -21,6 +21,7 @@ const connect = (setup: string, services: number, rounds: number[]): Measurement
 const results = (measurements: readonly Measurement[], changes: Partial<Results> = {}): Results => ({
   version: RESULTS_VERSION,
   quick: false,
+  rounds: 7,
   environment: {
     ...{ date: "2026-01-01T00:00:00Z", kernel: "6.18", cpu: "a <fast> one", cpus: 2, memoryGb: 24, node: "v24" },
     ...{ clang: "16", iptables: "1.8", nft: "1.0", kubeProxy: "v1.36.3", commit: "abc", loadBefore: 1, loadAfter: 1 },
