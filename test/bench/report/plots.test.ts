@@ -88,7 +88,7 @@ test("each plot names its lines beside them and its conditions above them, and s
   expect(plot?.name).toBe("rates");
   for (const text of ["ours (socket)", "kube-proxy iptables, to 10", "no load balancer, to 10", "0.89×"])
     expect(plot?.svg).toContain(`>${text}<`);
-  expect(plot?.svg).toContain("Linux 6.18, 2 CPUs, kube-proxy v1.36.3, 2026-01-01, load 0.5 at the start");
+  expect(plot?.svg).toContain("Linux 6.18, 2 CPUs, kube-proxy v1.36.3, 2026-01-01, load 0.5 at the start, 7 rounds");
   expect(plot?.svg).toContain('aria-roledescription="line mark"');
 });
 

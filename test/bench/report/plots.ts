@@ -124,10 +124,10 @@ function layersOf(panel: Panel, rows: Rows): object {
 }
 
 /** What one has to know of a picture that is shown without its report. */
-export function conditions({ environment, quick }: Results): string {
+export function conditions({ environment, quick, rounds }: Results): string {
   const { kernel, cpus, kubeProxy, date, loadBefore } = environment;
   const proxy = kubeProxy.replace(/^Kubernetes /, "kube-proxy ");
-  const text = `Linux ${kernel}, ${cpus} CPUs, ${proxy}, ${date.slice(0, 10)}, load ${loadBefore.toFixed(1)} at the start`;
+  const text = `Linux ${kernel}, ${cpus} CPUs, ${proxy}, ${date.slice(0, 10)}, load ${loadBefore.toFixed(1)} at the start, ${rounds === 1 ? "one round" : `${rounds} rounds`}`;
   return quick ? `${text}; a quick run, which says nothing about speed` : text;
 }
 

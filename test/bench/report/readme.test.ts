@@ -58,7 +58,7 @@ test("the part says each target with its figures and the conditions, and leaves 
   const readme = readFileSync(join(root, "README.md"), "utf8");
   expect(readme).toMatch(/^before\n<!-- bench: begin -->\n[\s\S]*<!-- bench: end -->\nafter\n$/);
   expect(readme).not.toContain("what was\n");
-  expect(readme).toContain("Linux 6.18, 2 CPUs, v1.36.3, 2026-01-01, load 0.5 at the start, commit abc123");
+  expect(readme).toContain("Linux 6.18, 2 CPUs, v1.36.3, 2026-01-01, load 0.5 at the start, 7 rounds, commit abc123");
   expect(readme.match(/^\| [✓✗–] P\d+ \|/gm)).toHaveLength(13);
   expect(readme).toContain("| ✓ P7 |");
 });
