@@ -98,6 +98,7 @@ test("a terminating endpoint here is the fallback of Local while others elsewher
 test("endpoints that nobody may use are no endpoints", () => {
   expect(select([{ conditions: { ready: false } }]).any).toBe(false);
   expect(select([{ conditions: draining }]).any).toBe(true);
+  expect(select([{ conditions: { ready: false, serving: false, terminating: true } }]).any).toBe(false);
 });
 
 test("each endpoint says why it is in or out", () => {
