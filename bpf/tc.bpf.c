@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The node's outward devices: Services from outside, and the masquerade of pods that leave the cluster. The devices of
- * pods whose sockets are not translated: Services for these pods; of the others: SCTP, which no hook of sockets tells of.
+ * pods whose sockets are not translated: Services for these pods; of the others: SCTP, which no hook of sockets tells of. The
+ * loopback device: SCTP of the node itself.
  */
 #include "lib/dsr.h"
 #include "lib/forward.h"
@@ -9,8 +10,6 @@
 #include "lib/icmp.h"
 #include "lib/refuse.h"
 #include "lib/service.h"
-
-#define PACKET_FOR_US 0
 
 /*
  * A node sent back what it was handed, as one does that knows no direct server return, or not yet: the flow goes on with our
@@ -35,6 +34,7 @@ __noinline int take_back(struct __sk_buff *skb, const struct packet *packet, str
 static __always_inline int carry_out(struct __sk_buff *skb, const struct packet *packet,
 				     struct flow *flow)
 {
+	bool of_host = flow_is_of_host(flow, packet->leaves ? FLOW_AT_EGRESS : FLOW_AT_INGRESS);
 	struct icmp_error error = {};
 	int verdict;
 
@@ -48,7 +48,10 @@ static __always_inline int carry_out(struct __sk_buff *skb, const struct packet 
 	}
 	if (rewrite(skb, packet, &flow->rewritten, 0))
 		return drop(COUNT_DROP_REWRITE_FAILED);
-	return pass(COUNT_REWRITTEN);
+	count(COUNT_REWRITTEN);
+	if (!of_host)
+		return VERDICT_NEXT;
+	return is_own(&flow->rewritten.destination) ? to_host(skb) : reroute(skb);
 }
 
 /* The way of an ICMP error about a packet of ours, whose inside is rewritten. */
@@ -154,12 +157,30 @@ __noinline int begin_masquerade(struct __sk_buff *skb, const struct packet *pack
 	return FOUND;
 }
 
+/*
+ * SCTP of the node itself to a Service: other sockets of the node have been translated, and what came in by a device was served
+ * there.
+ */
+static __always_inline int choose_for_host(struct __sk_buff *skb, const struct packet *packet,
+					   const struct flow_key *key, struct flow *way)
+{
+	int found;
+
+	if (packet->protocol != IPPROTO_SCTP || skb->ingress_ifindex ||
+	    !is_own(&packet->tuple.source))
+		return FOUND_NOTHING;
+	found = choose_service(packet, SIDE_STACK, way);
+	return found == FOUND ? remember_service_flow(skb, key, SIDE_STACK, way) : found;
+}
+
 static __always_inline int find_at_egress(struct __sk_buff *skb, const struct packet *packet,
 					  struct flow *way)
 {
 	struct flow_key key = flow_key(packet, FLOW_AT_EGRESS);
 	int found = find_flow(&key, packet, way);
 
+	if (found == FOUND_NOTHING)
+		found = choose_for_host(skb, packet, &key, way);
 	return found == FOUND_NOTHING ? begin_masquerade(skb, packet, &key, way) : found;
 }
 
@@ -169,7 +190,7 @@ static __always_inline int find_at_ingress(struct __sk_buff *skb, const struct p
 	struct flow_key key = flow_key(packet, FLOW_AT_INGRESS);
 	int found = find_flow(&key, packet, way);
 
-	if (found != FOUND_NOTHING || is_icmp(packet->protocol))
+	if (found != FOUND_NOTHING || is_icmp(packet->protocol) || side == SIDE_LOOPBACK)
 		return found;
 	found = choose_service(packet, side, way);
 	if (found != FOUND)
@@ -202,8 +223,10 @@ static __always_inline int serve(struct __sk_buff *skb, enum side side)
 	struct packet packet = {};
 	struct flow way = {};
 	int found = FOUND_NOTHING;
+	int parsed = parse(skb, &packet);
 
-	switch (parse(skb, &packet)) {
+	packet.leaves = side == SIDE_STACK;
+	switch (parsed) {
 	case PARSED:
 		found = find(skb, &packet, side, &way);
 		if (packet.fragment && found != FOUND_NOTHING)
@@ -275,8 +298,9 @@ int sctp_from_pod(struct __sk_buff *skb)
 	return serve(skb, SIDE_POD);
 }
 
+/* To such a pod, and at the loopback device, where the node sends to itself. */
 SEC("tc")
-int sctp_to_pod(struct __sk_buff *skb)
+int sctp_egress(struct __sk_buff *skb)
 {
 	if (is_of_sockets(skb))
 		return VERDICT_NEXT;
@@ -284,6 +308,30 @@ int sctp_to_pod(struct __sk_buff *skb)
 		return serve(skb, SIDE_STACK);
 	skb->mark = 0;
 	return VERDICT_NEXT;
+}
+
+/* What was rerouted is for the node itself, or leaves by the routing table: as it is. */
+static __always_inline int find_route(struct __sk_buff *skb)
+{
+	struct flow way = {.action = FLOW_FORWARD};
+	struct packet packet = {};
+
+	if (parse(skb, &packet) == PARSED_FOREIGN)
+		return drop(COUNT_DROP_NO_ROUTE);
+	if (is_own(&packet.tuple.destination))
+		return to_host(skb);
+	packet.leaves = true;
+	way.rewritten = packet.tuple;
+	return carry_out(skb, &packet, &way);
+}
+
+/* Comes in at the loopback device. */
+SEC("tc")
+int sctp_to_host(struct __sk_buff *skb)
+{
+	if (skb->mark == HOST_MARK)
+		return find_route(skb);
+	return is_of_sockets(skb) ? VERDICT_NEXT : serve(skb, SIDE_LOOPBACK);
 }
 
 char licence[] SEC("license") = "Dual BSD/GPL";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the programs where they belong: at the cgroup root, at the node's devices, at the devices of Pods whose sockets are left
-// alone, and, while there is a Service of SCTP, at those of all other Pods.
+// alone, and, while there is a Service of SCTP, at those of all other Pods and the loopback device.
 
 import { existsSync } from "node:fs";
 import type { Pod, Snapshot } from "../core/kubernetes-objects.ts";
@@ -9,6 +9,8 @@ import { bypassingPods, type PodWithDevice, translatedPods } from "../core/socke
 import type { Datapath } from "./kernel/datapath.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Sandbox } from "./pod-sandboxes.ts";
+
+const LOOPBACK = "lo";
 
 export interface AttachmentOptions {
   readonly kernel: Pick<Datapath, "attach" | "bypassSockets">;
@@ -39,7 +41,7 @@ export interface AttachmentResult {
 export interface Attachment {
   /**
    * After the maps were written. `again`: also what should be attached already, because others may have detached it.
-   * `servesSctp`: Pods may ask Services by SCTP, which no hook of sockets sees.
+   * `servesSctp`: Pods and the node may ask Services by SCTP, which no hook of sockets sees.
    */
   sync(snapshot: Snapshot, again: boolean, servesSctp: boolean): Promise<AttachmentResult>;
 }
@@ -69,7 +71,7 @@ export class ProgramAttachment implements Attachment {
     if (!servesSctp) this.#sctpDevices.clear();
     else problems.push(...(await this.#locateForSctp(translatedPods(pods, wanted))));
     const served = await this.#withRoom(wanted, problems);
-    return { attached: this.#apply(served, again), problems };
+    return { attached: this.#apply(served, again, servesSctp), problems };
   }
 
   #forgetGone(pods: readonly Pod[]): void {
@@ -128,7 +130,7 @@ export class ProgramAttachment implements Attachment {
   }
 
   /** Its packets are served before its sockets are left alone, and the other way round: no Pod is ever without both. */
-  #apply(wanted: readonly PodWithDevice[], again: boolean): readonly string[] {
+  #apply(wanted: readonly PodWithDevice[], again: boolean, servesSctp: boolean): readonly string[] {
     const { kernel, devices, advise, log } = this.#options;
     const cgroups = new Set(wanted.flatMap(({ uid }) => this.#sandboxes.get(uid)?.cgroup ?? []));
     const podDevices = [...new Set([...this.#sandboxes.values()].map(({ device }) => device))].sort();
@@ -136,11 +138,12 @@ export class ProgramAttachment implements Attachment {
     const sctpDevices = [...new Set(this.#sctpDevices.values())]
       .filter((device) => !podDevices.includes(device))
       .sort();
-    const text = JSON.stringify([[...cgroups], podDevices, sctpDevices]);
+    const loopback = servesSctp ? [LOOPBACK] : [];
+    const text = JSON.stringify([[...cgroups], podDevices, sctpDevices, loopback]);
     if (!again && text === this.#appliedAs) return [];
     const staying = [...this.#bypassed].filter((cgroup) => cgroups.has(cgroup));
     if (this.#appliedAs !== undefined) kernel.bypassSockets(staying);
-    const { attached, kept } = kernel.attach(devices(), podDevices, sctpDevices);
+    const { attached, kept } = kernel.attach(devices(), podDevices, sctpDevices, loopback);
     kernel.bypassSockets([...cgroups]);
     this.#bypassed = cgroups;
     this.#appliedAs = text;

@@ -64,6 +64,11 @@ static __always_inline __u32 node_address_flags(const struct address *address)
 	return flags ? *flags : 0;
 }
 
+static __always_inline bool is_own(const struct address *address)
+{
+	return node_address_flags(address) & ADDRESS_OWN;
+}
+
 /* Whether an address has `flag`, and NodePorts are served there. */
 static __always_inline bool address_has_node_ports(const struct address *address, __u32 flag)
 {

@@ -8,6 +8,12 @@
 
 /* Marks what leaves by our own hand, so that our program at egress lets it go as it is; it is cleared there. */
 #define FORWARDED_MARK 0x5a9d1e0f
+/* Marks what sctp_to_host is to find another route for. */
+#define HOST_MARK 0x5a9d1e10
+/* `pkt_type` of a packet that is not another's. */
+#define PACKET_FOR_US 0
+/* The index of the loopback device in every network namespace. */
+#define LOOPBACK 1
 
 #define ICMP_PORT_UNREACHABLE 3
 #define ICMP_FRAGMENTATION_NEEDED 4
@@ -71,12 +77,41 @@ static __always_inline int cut(struct __sk_buff *skb, const struct packet *packe
 	return *unfinished ? 0 : bpf_skb_store_bytes(skb, packet->l4_offset, header, bytes, 0);
 }
 
+/*
+ * To sctp_to_host, which finds another route for the packet. The one that it has is let go on the way: a packet that waits for a
+ * neighbour's address is sent by its old route when that is known.
+ */
+static __always_inline int reroute(struct __sk_buff *skb)
+{
+	skb->mark = HOST_MARK;
+	return bpf_redirect(LOOPBACK, BPF_F_INGRESS);
+}
+
+/*
+ * Into the node's own stack, which would take a packet from one of its own addresses, or by another device than leads back,
+ * for a martian: it is sent out by the loopback device, with a route that leads in again. What is at that device has one, but
+ * for what was rerouted; the mark changes, so that nothing goes round twice.
+ */
+static __always_inline int to_host(struct __sk_buff *skb)
+{
+	if (skb->ifindex != LOOPBACK)
+		return reroute(skb);
+	if (skb->mark != HOST_MARK)
+		return VERDICT_NEXT;
+	if (bpf_skb_change_type(skb, PACKET_FOR_US))
+		return drop(COUNT_DROP_REWRITE_FAILED);
+	skb->mark = FORWARDED_MARK;
+	return bpf_redirect_neigh(LOOPBACK, NULL, 0, 0);
+}
+
 /* Back where the packet came from, past our own program at egress. */
-static __always_inline int send_back(struct __sk_buff *skb)
+static __always_inline int send_back(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u8 addresses[2 * ETH_ALEN];
 	__u8 swapped[2 * ETH_ALEN];
 
+	if (packet->leaves)
+		return to_host(skb);
 	if (bpf_skb_load_bytes(skb, 0, addresses, sizeof(addresses)))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	__builtin_memcpy(swapped, addresses + ETH_ALEN, ETH_ALEN);
@@ -187,7 +222,7 @@ __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *packet,
 	if (packet->v6 ? write_ipv6(skb, packet, from, length)
 		       : write_ip(skb, packet, from, length))
 		return drop(COUNT_DROP_REWRITE_FAILED);
-	return send_back(skb);
+	return send_back(skb, packet);
 }
 
 #endif

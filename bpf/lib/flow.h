@@ -69,6 +69,18 @@ static __always_inline void flow_partner(const struct flow_key *key, const struc
 	partner->granule = flow->granule;
 }
 
+/*
+ * Whether packets of a flow are of one that the node itself has begun with a Service, at `hook`: no other Service's flow begins
+ * at egress.
+ */
+static __always_inline bool flow_is_of_host(const struct flow *flow, __u8 hook)
+{
+	__u8 original = hook == FLOW_AT_EGRESS ? FLOW_ORIGINAL : 0;
+
+	return flow->action == FLOW_TO_STACK && (flow->flags & FLOW_SERVICE) &&
+	       (flow->flags & FLOW_ORIGINAL) == original;
+}
+
 static __always_inline bool flow_expired(const struct flow *flow, __u8 protocol, __u32 now)
 {
 	__u32 idle = now - flow->seen;

@@ -51,10 +51,13 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet, const
 	struct bpf_redir_neigh next_hop = {};
 	const struct tuple *to;
 	long result;
+	__u8 hops;
 
 	if (!packet || !flow || !error)
 		return VERDICT_DROP;
-	if (packet->ttl <= 1) {
+	/* What the node itself sends has come no hop yet. */
+	hops = !packet->leaves;
+	if (hops && packet->ttl <= 1) {
 		error->type = packet->v6 ? ICMPV6_TIME_EXCEEDED : ICMP_TIME_EXCEEDED;
 		return drop(COUNT_DROP_TTL_EXCEEDED);
 	}
@@ -79,7 +82,7 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet, const
 			return FORWARD_CAME_BACK;
 		to = &packet->tuple;
 	}
-	if (rewrite(skb, packet, to, 1))
+	if (rewrite(skb, packet, to, hops))
 		return drop(COUNT_DROP_REWRITE_FAILED);
 	next_hop.nh_family = route.family;
 	for (int i = 0; i < 4; i++)

@@ -130,6 +130,7 @@ static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet 
 		return ICMP_TRANSLATED;
 	}
 	outer->action = flow->action;
+	outer->flags = flow->flags;
 	outer->rewritten.source = error->tuple.source;
 	outer->rewritten.destination = flow->rewritten.destination;
 	if (address_equal(&error->tuple.source, &inside.tuple.destination))

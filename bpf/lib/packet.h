@@ -87,6 +87,8 @@ struct packet {
 	bool asks;
 	/* Its sender forbids fragmentation; IPv6 always does. */
 	bool whole;
+	/* It leaves the node's stack, which hears what answers it. */
+	bool leaves;
 	/* Nothing stands between the IP header, without options, and that of TCP or UDP; see frame.h. */
 	bool plain;
 	/* Not bool: the verifier does not know that one is 0 or 1. */

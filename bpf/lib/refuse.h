@@ -91,7 +91,7 @@ __noinline int refuse_tcp(struct __sk_buff *skb, const struct packet *packet)
 	if (turn(skb, packet, header + TCP_HEADER) ||
 	    bpf_skb_store_bytes(skb, packet->l4_offset, &answer, sizeof(answer), 0))
 		return drop(COUNT_DROP_REWRITE_FAILED);
-	return send_back(skb);
+	return send_back(skb, packet);
 }
 
 /*
@@ -127,7 +127,7 @@ __noinline int refuse_sctp(struct __sk_buff *skb, const struct packet *packet)
 	if (turn(skb, packet, packet->l4_offset - ETH_HLEN + sizeof(answer)) ||
 	    bpf_skb_store_bytes(skb, packet->l4_offset, &answer, sizeof(answer), 0))
 		return drop(COUNT_DROP_REWRITE_FAILED);
-	return send_back(skb);
+	return send_back(skb, packet);
 }
 
 /* A packet that nobody serves. Its later fragments are not answered, and of fragments only UDP's are. */

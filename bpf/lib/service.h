@@ -24,8 +24,7 @@ static __always_inline int drop_finding(__u32 reason)
 
 static __always_inline bool is_local(const struct address *address)
 {
-	return (network_flags(address) & NETWORK_LOCAL_PODS) ||
-	       (node_address_flags(address) & ADDRESS_OWN);
+	return (network_flags(address) & NETWORK_LOCAL_PODS) || is_own(address);
 }
 
 /* Whether a packet still belongs to the flow that its tuple has; else that is forgotten. */
@@ -59,8 +58,10 @@ enum side {
 	SIDE_OUTSIDE = 0,
 	/* A pod of this node: it may use whatever its sockets could. */
 	SIDE_POD = 1,
-	/* The node's stack: the packet leaves. */
+	/* The node's stack: the packet leaves. Of what the node itself sends SCTP may use whatever its sockets could. */
 	SIDE_STACK = 2,
+	/* The loopback device, on the way in: answers alone. */
+	SIDE_LOOPBACK = 3,
 };
 
 /* The frontend of a packet to another node's NodePort: that node may hand it to us. */
@@ -92,20 +93,20 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 	if (!packet || !flow || !config)
 		return FOUND_NOTHING;
 	client.client = packet->tuple.source;
-	frontend =
-		frontend_lookup(config, &packet->tuple.destination, packet->tuple.destination_port,
-				packet->protocol, side == SIDE_POD ? ADDRESS_CLUSTER : ADDRESS_OWN);
+	frontend = frontend_lookup(config, &packet->tuple.destination,
+				   packet->tuple.destination_port, packet->protocol,
+				   side == SIDE_OUTSIDE ? ADDRESS_OWN : ADDRESS_CLUSTER);
 	if (!frontend && side == SIDE_OUTSIDE)
 		frontend = frontend_handed_over(config, packet);
 	if (!frontend)
 		return FOUND_NOTHING;
 	if (side == SIDE_OUTSIDE && !(frontend->flags & FRONTEND_EXTERNAL))
 		return FOUND_NOTHING;
-	if (side == SIDE_POD && frontend_is_elsewhere(frontend, &packet->tuple.destination))
+	if (side != SIDE_OUTSIDE && frontend_is_elsewhere(frontend, &packet->tuple.destination))
 		return FOUND_NOTHING;
-	if (!frontend_admits(frontend, &packet->tuple.source))
+	if (side != SIDE_STACK && !frontend_admits(frontend, &packet->tuple.source))
 		return drop_finding(COUNT_DROP_SOURCE_RANGE);
-	inside = side == SIDE_POD ||
+	inside = side != SIDE_OUTSIDE ||
 		 (frontend->selection != frontend->external_selection &&
 		  is_pod_elsewhere(&packet->tuple.source, &packet->tuple.destination));
 	index = inside ? frontend->selection : frontend->external_selection;
@@ -137,7 +138,8 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 /*
  * Fills in the way to a backend. Here: the client keeps its address, and its port unless it uses that for another
  * frontend of the same backend; the answer passes our egress. Elsewhere: the source becomes ours, so that the answer
- * comes back to this node. A pod keeps its address, unless the backend is the pod itself, which would not hear itself.
+ * comes back to this node. A pod keeps its address, unless the backend is the pod itself, which would not hear itself. The
+ * node itself meets the answer at ingress, wherever the backend is.
  */
 __noinline int remember_service_flow(PACKET_CONTEXT *ctx, const struct flow_key *key,
 				     enum side side, struct flow *flow)
@@ -152,7 +154,7 @@ __noinline int remember_service_flow(PACKET_CONTEXT *ctx, const struct flow_key 
 		local = !address_equal(&flow->rewritten.destination, &key->tuple.source);
 	else
 		local = is_local(&flow->rewritten.destination);
-	flow->action = local ? FLOW_TO_STACK : FLOW_FORWARD;
+	flow->action = local || side == SIDE_STACK ? FLOW_TO_STACK : FLOW_FORWARD;
 	flow->rewritten.source = key->tuple.source;
 	if (!local) {
 		if (!node_source(config, address_is_v4(&key->tuple.source), &source))

@@ -14,7 +14,7 @@ export const NEXT = -1;
 export const DROP = 2;
 export const REDIRECT = 7;
 
-export type Program = "node_ingress" | "node_egress" | "pod_ingress" | "sctp_from_pod" | "sctp_to_pod";
+export type Program = "node_ingress" | "node_egress" | "pod_ingress" | "sctp_from_pod" | "sctp_egress" | "sctp_to_host";
 
 /** Which programs packets from outside meet first; what XDP passes on meets tc's. */
 export type Road = "tc" | "xdp";
@@ -80,9 +80,10 @@ export class PacketTable {
     return fd;
   }
 
-  #byTc(name: Program, frame: Buffer): TestRun {
-    // struct __sk_buff: only ifindex is set.
+  #byTc(name: Program, frame: Buffer, cameBy: number): TestRun {
+    // struct __sk_buff: only ingress_ifindex and ifindex are set.
     const context = Buffer.alloc(192);
+    context.writeUInt32LE(cameBy, 36);
     context.writeUInt32LE(this.#link.ifindex, 40);
     return programTestRun(this.#program(name), frame, context);
   }
@@ -94,17 +95,20 @@ export class PacketTable {
     context.writeUInt32LE(this.#link.ifindex, 12);
     const { verdict, packet } = programTestRun(this.#program("node_xdp"), frame, context);
     if (verdict === XDP_PASS && !packet.equals(frame)) throw new Error("XDP changed a frame that it passed on");
-    if (verdict === XDP_PASS) return this.#byTc("node_ingress", frame);
+    if (verdict === XDP_PASS) return this.#byTc("node_ingress", frame, 0);
     return { verdict: verdict === XDP_DROP ? DROP : REDIRECT, packet };
   }
 
-  /** One frame through a program, or both of a road from outside, and the frame that came out. */
-  run(program: Program, frame: Buffer): Ran {
+  /**
+   * One frame through a program, or both of a road from outside, and the frame that came out. `cameBy` is the device that it
+   * came into the node by; 0 for none.
+   */
+  run(program: Program, frame: Buffer, cameBy = 0): Ran {
     Buffer.from(this.#link.address.replaceAll(":", ""), "hex").copy(frame, 0);
     const before = this.#datapath.counters();
     const byXdp = this.#road === "xdp" && program === "node_ingress";
     const { verdict, packet } = this.#world.node.inside(() =>
-      byXdp ? this.#byXdp(frame) : this.#byTc(program, frame),
+      byXdp ? this.#byXdp(frame) : this.#byTc(program, frame, cameBy),
     );
     const counted = Object.fromEntries(
       Object.entries(this.#datapath.counters())
@@ -137,8 +141,13 @@ export class PacketTable {
     return this.#run("sctp_from_pod", spec).outcome;
   }
 
-  sctpToPod(spec: PacketSpec | Buffer): Outcome {
-    return this.#run("sctp_to_pod", spec).outcome;
+  sctpEgress(spec: PacketSpec | Buffer): Outcome {
+    return this.#run("sctp_egress", spec).outcome;
+  }
+
+  /** At the loopback device, on the way in. */
+  sctpToHost(spec: PacketSpec | Buffer): Outcome {
+    return this.#run("sctp_to_host", spec).outcome;
   }
 
   /** With what a TCP header or an ICMP error says in addition. */

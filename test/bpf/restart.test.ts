@@ -99,11 +99,21 @@ test("SCTP alone is served at the device of a pod, or all of its packets instead
   const linksAt = (device: string) =>
     readdirSync(join(world.bpfRoot, "sansproxy/links")).filter((name) => name.endsWith(`@${device}`));
   world.attach(datapath, ["eth0"], [], ["pod0"]);
-  expect(linksAt("pod0").sort()).toEqual(["sctp_from_pod@pod0", "sctp_to_pod@pod0"]);
+  expect(linksAt("pod0").sort()).toEqual(["sctp_egress@pod0", "sctp_from_pod@pod0"]);
   world.attach(datapath, ["eth0"], ["pod0"]);
   expect(linksAt("pod0").sort()).toEqual(["node_egress@pod0", "pod_ingress@pod0"]);
   world.attach(datapath, ["eth0"]);
   expect(linksAt("pod0")).toEqual([]);
+});
+
+test("SCTP of the node itself is served at its loopback device while that is asked for", () => {
+  const datapath = world.datapath();
+  const linksAtLoopback = () =>
+    readdirSync(join(world.bpfRoot, "sansproxy/links")).filter((name) => name.endsWith("@lo"));
+  world.attach(datapath, ["eth0"], [], [], ["lo"]);
+  expect(linksAtLoopback().sort()).toEqual(["sctp_egress@lo", "sctp_to_host@lo"]);
+  world.attach(datapath, ["eth0"]);
+  expect(linksAtLoopback()).toEqual([]);
 });
 
 test("a device that is not there is named", () => {

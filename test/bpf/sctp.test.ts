@@ -48,7 +48,8 @@ beforeAll(() => {
 beforeEach(() => table.forget());
 afterAll(() => world.cleanup.run());
 
-describe.each(families)("$family", ({ client, node, pod, otherPod, vip, elsewhere, unreachable, expired }) => {
+describe.each(families)("$family", (family) => {
+  const { client, node, otherNode, pod, otherPod, vip, elsewhere, unreachable, expired } = family;
   const begins: PacketSpec = {
     protocol: "sctp",
     source: client,
@@ -151,7 +152,7 @@ describe.each(families)("$family", ({ client, node, pod, otherPod, vip, elsewher
       checksums: "right",
       counted: { new_service_flow: 1, rewritten: 1 },
     });
-    expect(table.sctpToPod({ ...answers, source: otherPod, destination: pod })).toMatchObject({
+    expect(table.sctpEgress({ ...answers, source: otherPod, destination: pod })).toMatchObject({
       verdict: NEXT,
       from: `${vip}:85`,
       to: `${pod}:5000`,
@@ -179,7 +180,7 @@ describe.each(families)("$family", ({ client, node, pod, otherPod, vip, elsewher
       // The same packet at a pod that opted out, whose answer then passes this device too.
       expect(table.pod(begun).counted).toMatchObject({ new_service_flow: 1 });
       const answer = { ...begun, source: pod, sourcePort: protocol === "tcp" ? 9002 : 9003, destination: pod };
-      expect(table.sctpToPod({ ...answer, destinationPort: 5000 })).toMatchObject({ counted: {} });
+      expect(table.sctpEgress({ ...answer, destinationPort: 5000 })).toMatchObject({ counted: {} });
     }
     table.sctpFromPod({ ...begins, source: pod, destinationPort: 85 });
     const about = { ...begins, source: pod, destination: otherPod, destinationPort: 8080 };
@@ -191,9 +192,107 @@ describe.each(families)("$family", ({ client, node, pod, otherPod, vip, elsewher
       error: unreachable,
       payload: build(about).subarray(14, 14 + inside),
     };
-    expect(table.sctpToPod(error)).toMatchObject({
+    expect(table.sctpEgress(error)).toMatchObject({
       from: expect.stringMatching(`^${vip}:`),
       counted: { icmp_error: 1 },
+    });
+  });
+
+  describe("of the node itself", () => {
+    const own = { ...begins, source: node };
+    const answer = { ...answers, source: otherPod, destination: node };
+
+    test("to a ClusterIP leaves for the backend by another road, as young as it was, and its answer comes from there", () => {
+      for (const chunk of ["init", "data"] as const) {
+        expect(table.egress({ ...own, destinationPort: 85, chunk })).toMatchObject({
+          verdict: REDIRECT,
+          from: `${node}:5000`,
+          to: `${otherPod}:8080`,
+          ttl: 64,
+          checksums: "right",
+          counted: { rewritten: 1 },
+        });
+      }
+      expect(table.ingress(answer)).toMatchObject({
+        verdict: REDIRECT,
+        from: `${vip}:85`,
+        to: `${node}:5000`,
+        checksums: "right",
+        counted: { rewritten: 1 },
+      });
+    });
+
+    test("to a NodePort here or at another node's address is given the cluster's backends, and needs no source range", () => {
+      for (const [destination, destinationPort, to] of [
+        [node, 30_001, `${pod}:9001`],
+        [otherNode, 30_001, `${pod}:9001`],
+        [vip, 86, `${otherPod}:8080`],
+      ] as const) {
+        expect(table.sctpEgress({ ...own, destination, destinationPort })).toMatchObject({ verdict: REDIRECT, to });
+      }
+    });
+
+    test("is answered at the loopback device, too, where nothing else is changed", () => {
+      table.egress({ ...own, destinationPort: 85 });
+      expect(table.sctpToHost(answer)).toMatchObject({ from: `${vip}:85`, to: `${node}:5000`, checksums: "right" });
+      for (const passes of [
+        { ...own, destinationPort: 85 },
+        { ...own, destination: node, destinationPort: 30_001 },
+        { ...answer, destinationPort: 5001 },
+        { ...own, protocol: "tcp", destination: node, destinationPort: 30_001, flags: "S" },
+      ] as const) {
+        const frame = build(passes);
+        const { verdict, counted, packet } = table.run("sctp_to_host", frame);
+        expect({ verdict, counted }).toEqual({ verdict: NEXT, counted: {} });
+        expect(packet.equals(frame)).toBe(true);
+      }
+    });
+
+    test("to nobody is refused to the node, also where the policy drops what comes from outside", () => {
+      for (const destinationPort of [82, 83]) {
+        expect(table.egress({ ...own, destinationPort })).toMatchObject({
+          verdict: REDIRECT,
+          from: `${vip}:${destinationPort}`,
+          to: `${node}:5000`,
+          checksums: "right",
+          counted: { refused: 1 },
+        });
+      }
+    });
+
+    test("is not what another sends, nor what came in by a device with an address of the node", () => {
+      for (const [source, cameBy] of [
+        [client, 0],
+        [node, 7],
+      ] as const) {
+        const frame = build({ ...own, source, destinationPort: 85 });
+        const { verdict, packet } = table.run("node_egress", frame, cameBy);
+        expect(verdict).toBe(NEXT);
+        expect(packet.equals(frame)).toBe(true);
+      }
+    });
+
+    test("an error about it is translated, whichever side reports it", () => {
+      table.egress({ ...own, destinationPort: 85 });
+      const about = (packet: PacketSpec) => build(packet).subarray(14, client === CLIENT ? 42 : 62);
+      const error = { protocol: "icmp", error: unreachable } as const;
+      const sent = { ...own, destination: otherPod, destinationPort: 8080 };
+      expect(
+        table.ingressDetail({ ...error, source: otherPod, destination: node, payload: about(sent) }),
+      ).toMatchObject({
+        verdict: REDIRECT,
+        from: expect.stringMatching(`^${vip}:`),
+        about: { from: `${node}:5000`, to: `${vip}:85`, header: "right" },
+        checksums: "right",
+      });
+      table.ingress(answer);
+      const answered = { ...answer, source: vip, sourcePort: 85 };
+      expect(table.egressDetail({ ...error, source: node, destination: vip, payload: about(answered) })).toMatchObject({
+        verdict: REDIRECT,
+        to: expect.stringMatching(`^${otherPod}:`),
+        about: { from: `${otherPod}:8080`, to: `${node}:5000`, header: "right" },
+        checksums: "right",
+      });
     });
   });
 

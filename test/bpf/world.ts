@@ -159,8 +159,9 @@ export class World {
     devices: readonly string[] = ["eth0"],
     podDevices: readonly string[] = [],
     sctpDevices: readonly string[] = [],
+    loopback: readonly string[] = [],
   ) {
-    return this.node.inside(() => datapath.attach(devices, podDevices, sctpDevices));
+    return this.node.inside(() => datapath.attach(devices, podDevices, sctpDevices, loopback));
   }
 
   /**

@@ -24,11 +24,13 @@ type Family = (typeof families)[number];
 const SIDES: readonly (readonly Hook[])[] = [
   ["node_ingress", "node_egress"],
   ["pod_ingress", "node_egress"],
-  ["sctp_from_pod", "sctp_to_pod"],
+  ["sctp_from_pod", "sctp_egress"],
+  ["sctp_egress", "sctp_to_host"],
 ];
 /** Packets between two changes of the side. */
 const BATCH = 10_000;
 const ETHERNET = 14;
+const chunks = ["init", "data", "abort"] as const;
 
 const ports: readonly (readonly [number, Destiny])[] = [
   [80, "here"],
@@ -84,6 +86,7 @@ export function furnish(datapath: Datapath): FuzzedWorld {
   }
   return {
     frontends,
+    own: new Set(families.map(({ node }) => node)),
     ours: new Set(families.flatMap(({ node, vip, otherPod }) => [node, vip, otherPod])),
     isPod: (address) => dualNetwork.podCidrs.some((cidr) => isIn(address, cidr)),
   };
@@ -108,11 +111,19 @@ function soundPackets(family: Family): PacketSpec[] {
     for (const source of [client, pod, otherPod]) {
       const ends = { source, destination, sourcePort: 5000, destinationPort };
       for (const flags of ["S", "A", "F", "R"]) specs.push({ ...ends, protocol: "tcp", flags });
-      for (const chunk of ["init", "data", "abort"] as const)
-        specs.push({ ...ends, protocol: "sctp", chunk, payload: "sixteen bytes ok" });
+      for (const chunk of chunks) specs.push({ ...ends, protocol: "sctp", chunk, payload: "sixteen bytes ok" });
       specs.push({ ...ends, protocol: "udp" }, { ...ends, protocol: "udp", optionWords: 2, noChecksum: true });
       specs.push({ source, destination, protocol: "icmp", sourcePort: 7 });
     }
+    for (const chunk of chunks) {
+      const ends = { source: node, destination, sourcePort: 5000, destinationPort };
+      specs.push({ ...ends, protocol: "sctp", chunk, payload: "sixteen bytes ok" });
+    }
+  }
+  // To the node itself, too.
+  for (const source of [pod, otherPod]) {
+    const ends = { source, destination: node, sourcePort: 8080, destinationPort: 5000 };
+    for (const chunk of chunks) specs.push({ ...ends, protocol: "sctp", chunk });
   }
   for (const protocol of ["tcp", "udp", "sctp"] as const) {
     const answer = { sourcePort: 8080, destinationPort: 5000, protocol, flags: "SA" };

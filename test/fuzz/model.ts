@@ -8,10 +8,14 @@ export const DROP = 2;
 export const REDIRECT = 7;
 
 type WholeHook = "node_ingress" | "node_egress" | "pod_ingress";
-export type Hook = WholeHook | "sctp_from_pod" | "sctp_to_pod";
+export type Hook = WholeHook | "sctp_from_pod" | "sctp_egress" | "sctp_to_host";
 
 /** Hooks that leave TCP and UDP to sockets, and are like others to all else. */
-const like: Partial<Record<Hook, WholeHook>> = { sctp_from_pod: "pod_ingress", sctp_to_pod: "node_egress" };
+const like: Partial<Record<Hook, WholeHook>> = {
+  sctp_from_pod: "pod_ingress",
+  sctp_egress: "node_egress",
+  sctp_to_host: "node_ingress",
+};
 const isWhole = (hook: Hook): hook is WholeHook => like[hook] === undefined;
 
 /** What a frontend of the fuzzed world leads to. */
@@ -22,6 +26,8 @@ export interface FuzzedWorld {
   readonly frontends: ReadonlyMap<string, Destiny>;
   /** Addresses whose packets are a translated flow's answers, or are ours. */
   readonly ours: ReadonlySet<string>;
+  /** Addresses of the node itself. */
+  readonly own: ReadonlySet<string>;
   readonly isPod: (address: string) => boolean;
 }
 
@@ -155,23 +161,28 @@ function allowedAtFrontend(destiny: Destiny, hook: WholeHook): Allowed {
   }
 }
 
-function allowedWithHeaders(world: FuzzedWorld, hook: WholeHook, headers: Headers): Allowed {
+function allowedAtEgress(world: FuzzedWorld, headers: Headers, destiny: Destiny | undefined): Allowed {
+  const { protocol, source } = headers;
+  if (headers.error) return changed("an ICMP error leaves", NEXT, REDIRECT);
+  if (protocol === SCTP && world.own.has(source) && destiny !== undefined)
+    return changed("the node's own SCTP to a Service", REDIRECT);
+  if (world.isPod(source) || world.ours.has(source)) return changed("leaves from a pod or from us", NEXT);
+  return untouched("leaves, and is not ours");
+}
+
+function allowedWithHeaders(world: FuzzedWorld, hook: WholeHook, headers: Headers, answersAlone: boolean): Allowed {
   const { protocol, source, destination, destinationPort } = headers;
   // Its first fragment said what becomes of it, or it passes.
   if (headers.fragment === "later")
     return {
-      verdicts: hook === "node_egress" ? [NEXT, DROP] : [NEXT, DROP, REDIRECT],
+      verdicts: hook === "node_egress" && !world.own.has(source) ? [NEXT, DROP] : [NEXT, DROP, REDIRECT],
       intact: "payload",
       why: "a later fragment",
     };
-  if (hook === "node_egress") {
-    if (world.isPod(source) || world.ours.has(source) || headers.error)
-      return changed("leaves from a pod or from us", NEXT);
-    return untouched("leaves, and is not ours");
-  }
-  if (headers.error) return changed("an ICMP error", NEXT, REDIRECT);
   const destiny = world.frontends.get(`${protocol}/${destination}/${destinationPort}`);
-  if (destiny !== undefined) return allowedAtFrontend(destiny, hook);
+  if (hook === "node_egress") return allowedAtEgress(world, headers, destiny);
+  if (headers.error) return changed("an ICMP error", NEXT, REDIRECT);
+  if (destiny !== undefined && !answersAlone) return allowedAtFrontend(destiny, hook);
   if (world.ours.has(destination) || world.isPod(destination))
     return changed("may answer a translated flow", NEXT, REDIRECT);
   return untouched("to no frontend");
@@ -179,11 +190,10 @@ function allowedWithHeaders(world: FuzzedWorld, hook: WholeHook, headers: Header
 
 /** The judgement on one packet at one hook. */
 export function allowed(world: FuzzedWorld, hook: Hook, frame: Buffer): Allowed {
-  if (!isWhole(hook)) {
-    return isOfSockets(frame) ? untouched("left to sockets") : allowed(world, like[hook] as WholeHook, frame);
-  }
+  if (!isWhole(hook) && isOfSockets(frame)) return untouched("left to sockets");
   const headers = headersOf(frame);
   if (headers === undefined) return untouched("nothing that is translated");
-  const rule = allowedWithHeaders(world, hook, headers);
+  const whole = like[hook] ?? (hook as WholeHook);
+  const rule = allowedWithHeaders(world, whole, headers, hook === "sctp_to_host");
   return headers.v6 ? { ...rule, why: `IPv6, ${rule.why}` } : rule;
 }

@@ -11,7 +11,9 @@ import type { Pins } from "./pins.ts";
 import { close, linkCreate, linkDetach, linkUpdate, openPinned, pin } from "./syscall.ts";
 
 /** `enum bpf_attach_type` of each program. */
-const cgroupHooks: Readonly<Record<string, number>> = {
+type Hooks = Readonly<Record<string, number>>;
+
+const cgroupHooks: Hooks = {
   socket_egress: 1,
   connect4: 10,
   connect6: 11,
@@ -26,10 +28,11 @@ const cgroupHooks: Readonly<Record<string, number>> = {
 };
 const INGRESS = 46;
 const EGRESS = 47;
-const nodeHooks: Readonly<Record<string, number>> = { node_ingress: INGRESS, node_egress: EGRESS };
+const nodeHooks: Hooks = { node_ingress: INGRESS, node_egress: EGRESS };
 /** What goes to a pod is turned back like what goes out of the node. */
-const podHooks: Readonly<Record<string, number>> = { pod_ingress: INGRESS, node_egress: EGRESS };
-const sctpHooks: Readonly<Record<string, number>> = { sctp_from_pod: INGRESS, sctp_to_pod: EGRESS };
+const podHooks: Hooks = { pod_ingress: INGRESS, node_egress: EGRESS };
+const sctpHooks: Hooks = { sctp_from_pod: INGRESS, sctp_egress: EGRESS };
+const loopbackHooks: Hooks = { sctp_to_host: INGRESS, sctp_egress: EGRESS };
 
 const XDP_PROGRAM = "node_xdp";
 
@@ -41,6 +44,8 @@ export interface Devices {
   readonly pods: readonly string[];
   /** Those of other pods that may ask Services by SCTP. */
   readonly sctp: readonly string[];
+  /** The loopback device, while the node itself may. */
+  readonly loopback: readonly string[];
   /** For the node's. */
   readonly acceleration: Acceleration;
 }
@@ -156,15 +161,11 @@ function attachLink(pins: Pins, target: Target, program: number, programId: numb
 }
 
 /** Where each of the loaded programs belongs, but for XDP. */
-function targetsOf(name: string, cgroup: string, node: Indices, pods: Indices, sctp: Indices): Target[] {
+function targetsOf(name: string, cgroup: string, places: readonly (readonly [Hooks, Indices])[]): Target[] {
   const targets: Target[] = [];
   const cgroupHook = cgroupHooks[name];
   if (cgroupHook !== undefined) targets.push(cgroupTarget(name, cgroupHook, cgroup));
-  for (const [hooks, indices] of [
-    [nodeHooks, node],
-    [podHooks, pods],
-    [sctpHooks, sctp],
-  ] as const) {
+  for (const [hooks, indices] of places) {
     const hook = hooks[name];
     if (hook === undefined) continue;
     for (const [device, index] of indices) targets.push(deviceTarget(name, hook, device, index));
@@ -195,14 +196,20 @@ export function attachAll(
   pins: Pins,
   programs: ReadonlyMap<string, number>,
   cgroup: string,
-  { node, pods, sctp, acceleration }: Devices,
+  { node, pods, sctp, loopback, acceleration }: Devices,
 ): Attached {
   const result: Attached = { attached: [], kept: [], accelerated: new Map(), refused: [] };
   const indexed = (names: readonly string[]): Indices => new Map(names.map((device) => [device, deviceIndex(device)]));
-  const [nodeIndices, podIndices, sctpIndices] = [indexed(node), indexed(pods), indexed(sctp)];
+  const nodeIndices = indexed(node);
+  const places = [
+    [nodeHooks, nodeIndices],
+    [podHooks, indexed(pods)],
+    [sctpHooks, indexed(sctp)],
+    [loopbackHooks, indexed(loopback)],
+  ] as const;
   for (const [name, loaded] of programs) {
     if (name === XDP_PROGRAM) continue;
-    const targets = targetsOf(name, cgroup, nodeIndices, podIndices, sctpIndices);
+    const targets = targetsOf(name, cgroup, places);
     withProgram(pins, name, loaded, (program, id) => {
       for (const target of targets)
         result[attachLink(pins, target, program, id) ? "attached" : "kept"].push(target.link);

@@ -161,16 +161,18 @@ export class Datapath implements Kernel {
 
   /**
    * `podDevices` are the host's ends of pods whose sockets are not translated, `sctpDevices` those of others that may ask
-   * Services by SCTP, which sockets' hooks do not see; call it again when they change. Devices that cannot be accelerated
-   * are told, and served by tc; throws for them at the end where `native` must be.
+   * Services by SCTP, which sockets' hooks do not see, and `loopback` is the loopback device while the node itself may; call
+   * it again when they change. Devices that cannot be accelerated are told, and served by tc; throws for them at the end where
+   * `native` must be.
    */
   attach(
     devices: readonly string[],
     podDevices: readonly string[] = [],
     sctpDevices: readonly string[] = [],
+    loopback: readonly string[] = [],
   ): { readonly attached: readonly string[]; readonly kept: readonly string[] } {
     const { mode } = this.#acceleration;
-    const places = { node: devices, pods: podDevices, sctp: sctpDevices, acceleration: mode };
+    const places = { node: devices, pods: podDevices, sctp: sctpDevices, loopback, acceleration: mode };
     const { attached, kept, accelerated, refused } = attachAll(this.#pins, this.programs(), this.#cgroup, places);
     this.#acceleration = { mode, devices: [...accelerated.keys()], refused };
     configureDevices(this.#hash("devices"), deviceEntries(accelerated));

@@ -20,7 +20,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "sansproxy-pods-"));
   for (const name of ["a", "b"]) mkdirSync(join(root, name));
   calls = [];
-  present = new Set(["eth0", "veth-a", "veth-b"]);
+  present = new Set(["lo", "eth0", "veth-a", "veth-b"]);
   missing = new Set();
   room = 100;
   restart();
@@ -32,10 +32,10 @@ afterEach(() => rmSync(root, { recursive: true }));
 function restart(): void {
   attachment = new ProgramAttachment({
     kernel: {
-      attach: (devices, pods = [], sctp = []) => {
-        for (const device of [...devices, ...pods, ...sctp])
+      attach: (devices, pods = [], sctp = [], loopback = []) => {
+        for (const device of [...devices, ...pods, ...sctp, ...loopback])
           if (!present.has(device)) throw new Error(`no device ${device}`);
-        calls.push(["attach", ...devices, ...pods, ...sctp.map((device) => `${device}/sctp`)].join(" "));
+        calls.push(["attach", ...devices, ...pods, ...[...sctp, ...loopback].map((name) => `${name}/sctp`)].join(" "));
         return { attached: [], kept: [] };
       },
       bypassSockets: (cgroups) => {
@@ -128,26 +128,26 @@ test("a Pod that there is no room for is served at its sockets, and told so; tho
   expect(await sync([pod("a"), pod("b")])).toEqual(["bypass a", "attach eth0 veth-a veth-b", "bypass a b"]);
 });
 
-test("while there is a Service of SCTP, it is served at the devices of Pods whose sockets are translated, too", async () => {
+test("while there is a Service of SCTP, it is served to the node and at the devices of Pods whose sockets are translated", async () => {
   const pods = [pod("a"), pod("b", false)];
   expect(await sync(pods, true)).toEqual(["attach eth0 veth-a", "bypass a"]);
-  expect(await sync(pods, false, true)).toEqual(["bypass a", "attach eth0 veth-a veth-b/sctp", "bypass a"]);
+  expect(await sync(pods, false, true)).toEqual(["bypass a", "attach eth0 veth-a veth-b/sctp lo/sctp", "bypass a"]);
   expect(await sync(pods, false, true)).toEqual([]);
   expect(await sync(pods)).toEqual(["bypass a", "attach eth0 veth-a", "bypass a"]);
 });
 
 test("a Pod that leaves its sockets alone from now on has all of its packets served instead of SCTP", async () => {
   await sync([pod("b", false)], true, true);
-  expect(await sync([pod("b")], false, true)).toEqual(["bypass", "attach eth0 veth-b", "bypass b"]);
+  expect(await sync([pod("b")], false, true)).toEqual(["bypass", "attach eth0 veth-b lo/sctp", "bypass b"]);
 });
 
 test("a Pod whose device is not known is told that its SCTP is not served, and is served once it is", async () => {
   missing.add("b");
   const [first, second, said] = await sync([pod("b", false)], true, true);
-  expect([first, second]).toEqual(["attach eth0", "bypass"]);
+  expect([first, second]).toEqual(["attach eth0 lo/sctp", "bypass"]);
   expect(said).toMatch(/^Pod ns\/b: Services do not answer its SCTP, because it is not there yet/);
   missing.clear();
-  expect(await sync([pod("b", false)], false, true)).toEqual(["bypass", "attach eth0 veth-b/sctp", "bypass"]);
+  expect(await sync([pod("b", false)], false, true)).toEqual(["bypass", "attach eth0 veth-b/sctp lo/sctp", "bypass"]);
 });
 
 test("a Pod that has ended, is on its way out or has no address yet has no SCTP to serve", async () => {
@@ -159,5 +159,5 @@ test("a Pod that has ended, is on its way out or has no address yet has no SCTP 
     { metadata: metadata("c"), status: { phase: "Pending" } },
     { metadata: metadata("d"), spec: { hostNetwork: true }, status },
   ].map(readPod);
-  expect(await sync(pods, true, true)).toEqual(["attach eth0", "bypass"]);
+  expect(await sync(pods, true, true)).toEqual(["attach eth0 lo/sctp", "bypass"]);
 });
