@@ -60,13 +60,6 @@ const knownDifferences: readonly KnownDifference[] = [
     instead: ({ ifServed }) => (ifServed?.backends.length === 0 ? ifServed : undefined),
   },
   {
-    proxies: ["ours"],
-    what: "SCTP that the node itself sends to a Service goes on as it is",
-    why: "no hook of sockets tells of SCTP, and the node's own packets meet no device where Services are served (bpf/README.md)",
-    covers: ({ probe, observed }) =>
-      probe.from === "host" && probe.protocol === "sctp" && wholly(observed, "untouched"),
-  },
-  {
     proxies: ["nftables"],
     what: "a port of a ClusterIP that no Service has is refused",
     why: "the nftables mode answers for all of an address it serves, as an extra of its own; the other proxies leave it to the network",

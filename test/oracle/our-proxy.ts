@@ -99,7 +99,7 @@ export class OurProxy implements ServiceProxy {
     const desired = desiredState(snapshot, HERE.name, network.nodeAddresses);
     this.#problems = desired.problems.map(({ service, reason }) => `${service} ${reason}`);
     this.#carryOut(desired);
-    this.#world.node.inside(() => this.#datapath.attach(["eth0"], ["sandbox0"], ["pod0"]));
+    this.#world.node.inside(() => this.#datapath.attach(["eth0"], ["sandbox0"], ["pod0"], ["lo"]));
     // Numbers of packets come back after a while, and a flow would remember them.
     for (const [key] of [...this.#flows.walk()]) this.#flows.delete(key);
   }

@@ -92,8 +92,11 @@ export class Prober {
       let result = connected ? socket.connect(to) : 0;
       const data = protocol === "sctp" ? initOf({ sourcePort: portOf(id), destinationPort: port, id }) : numbered(id);
       if (protocol !== "tcp" && result === 0) result = socket.send(data, connected ? undefined : to);
+      // SCTP's refusal is an ABORT to the port that the packet names, of which the raw socket knows nothing.
       const isOurs = (one: Seen): boolean =>
-        one.kind === "packet" && one.protocol === protocol && (protocol === "tcp" || one.id === id);
+        one.kind === "packet"
+          ? one.protocol === protocol && (protocol === "tcp" || one.id === id)
+          : protocol === "sctp" && one.port === portOf(id);
       let seen = this.#collect().filter(isOurs);
       if (seen.length === 0) seen = this.#settle().filter(isOurs);
       if (seen.length > 0) return fateOf(probe, own, seen);
