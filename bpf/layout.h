@@ -317,6 +317,12 @@ struct flow {
 
 static_assert(sizeof(struct flow) == 52, "flow");
 
+/*
+ * Counters of how often `flows` has changed at a key, many keys sharing one: what was copied from it before the last change
+ * is no more true. See lib/flow_cache.h.
+ */
+#define FLOW_TURNS 16384
+
 /* A packet that comes in fragments. */
 struct fragment_key {
 	struct address source;

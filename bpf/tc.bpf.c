@@ -88,7 +88,7 @@ static __noinline int note_direct_datagram(const struct packet *packet)
 		return 0;
 	if (network_flags(&packet->tuple.source) & NETWORK_NO_MASQUERADE)
 		return 0;
-	error = bpf_map_update_elem(&flows, &answer, &flow, BPF_NOEXIST);
+	error = flow_enter(&answer, &flow, BPF_NOEXIST);
 	if (error && error != -KERNEL_EEXIST)
 		count(COUNT_STATE_FULL);
 	return 0;

@@ -34,6 +34,10 @@ const MMAPABLE = 1 << 10;
 /** Bytes of an entry's own bookkeeping and its share of the buckets, rounded up. */
 const HASH_ENTRY_OVERHEAD = 64;
 
+/** What the programs of a hook copy of one entry of `flows`, and how many hooks do: tc and XDP. */
+const FLOW_COPY_BYTES = 32;
+const FLOW_COPIERS = 2;
+
 /** Cells of a mapped array lie this far apart: the kernel rounds values up to 8 bytes. */
 export const arrayStride = (shape: MapShape): number => Math.ceil(shape.valueBytes / 8) * 8;
 
@@ -87,6 +91,7 @@ export type MapName =
   | "socket_peers"
   | "socket_flows"
   | "flows"
+  | "flow_turns"
   | "fragments"
   | "counters";
 
@@ -116,6 +121,7 @@ export function mapShapes(sizes: MapEntries): Readonly<Record<MapName, MapShape>
     socket_peers: shape(SK_STORAGE, 4, 44, NO_PREALLOC, 0),
     socket_flows: shape(LRU_HASH, 32, 24, 0, sizes.socketFlows),
     flows: shape(LRU_HASH, 40, 52, 0, sizes.flows),
+    flow_turns: shape(ARRAY, 4, 4, MMAPABLE, 16_384),
     fragments: shape(LRU_HASH, 40, 12, 0, sizes.fragments),
     counters: shape(PERCPU_ARRAY, 4, 8, 0, counterNames.length),
   };
@@ -135,7 +141,7 @@ const GROUPS = {
     sizes: ["nodeAddresses", "networks", "socketBypass"],
   },
   sockets: { maps: ["socket_flows"], sizes: ["socketFlows"] },
-  flows: { maps: ["flows"], sizes: ["flows"] },
+  flows: { maps: ["flows", "flow_turns"], sizes: ["flows"] },
   fragments: { maps: ["fragments"], sizes: ["fragments"] },
 } as const satisfies Record<string, { maps: readonly MapName[]; sizes: readonly (keyof MapEntries)[] }>;
 
@@ -176,5 +182,6 @@ export function memoryOf(sizes: MapEntries, groups: readonly MapGroup[]): number
   const ofEntry = (shape: MapShape) =>
     (shape.flags & MMAPABLE) !== 0 ? arrayStride(shape) : shape.keyBytes + shape.valueBytes + HASH_ENTRY_OVERHEAD;
   const names: readonly MapName[] = groups.flatMap((group) => [...GROUPS[group].maps]);
-  return names.reduce((sum, name) => sum + shapes[name].entries * ofEntry(shapes[name]), 0);
+  const copies = groups.includes("flows") ? sizes.flows * FLOW_COPY_BYTES * FLOW_COPIERS : 0;
+  return names.reduce((sum, name) => sum + shapes[name].entries * ofEntry(shapes[name]), copies);
 }

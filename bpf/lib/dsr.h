@@ -53,7 +53,7 @@ __noinline int hand_over(struct __sk_buff *skb, const struct packet *packet,
 		return false;
 	flow->action = FLOW_HAND_OVER;
 	/* Without the entry the table says the same, until it changes. */
-	if (bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+	if (flow_enter(key, flow, BPF_ANY))
 		count(COUNT_STATE_FULL);
 	count(COUNT_NEW_SERVICE_FLOW);
 	return true;

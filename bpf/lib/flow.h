@@ -9,6 +9,7 @@
 
 #include "backend.h"
 #include "clock.h"
+#include "flow_cache.h"
 #include "packet.h"
 
 /* Jiffies in a granule: 1 s where there are 1,000 in a second, 10 s where there are 100. */
@@ -92,14 +93,31 @@ static __always_inline bool flow_expired(const struct flow *flow, __u8 protocol,
 	return idle > FLOW_IDLE_TCP_SECONDS;
 }
 
+/* The only ways to change which entry a key has: copies of it are over. */
+static __always_inline long flow_enter(const struct flow_key *key, const struct flow *flow,
+				       __u64 how)
+{
+	long error = bpf_map_update_elem(&flows, key, flow, how);
+
+	if (!error)
+		flow_next_turn(key);
+	return error;
+}
+
+static __always_inline void flow_remove(const struct flow_key *key)
+{
+	bpf_map_delete_elem(&flows, key);
+	flow_next_turn(key);
+}
+
 static __noinline int flow_forget(const struct flow_key *key, const struct flow *flow)
 {
 	struct flow_key partner_key;
 	struct flow partner;
 
 	flow_partner(key, flow, &partner_key, &partner);
-	bpf_map_delete_elem(&flows, &partner_key);
-	bpf_map_delete_elem(&flows, key);
+	flow_remove(&partner_key);
+	flow_remove(key);
 	return 0;
 }
 
@@ -131,7 +149,7 @@ __noinline int flow_remember(const struct flow_key *key, const struct flow *flow
 	flow_partner(key, flow, &partner_key, &partner);
 	if (alone)
 		partner.flags |= FLOW_ALONE;
-	error = bpf_map_update_elem(&flows, &partner_key, &partner, BPF_NOEXIST);
+	error = flow_enter(&partner_key, &partner, BPF_NOEXIST);
 	if (error == -KERNEL_EEXIST) {
 		owner = bpf_map_lookup_elem(&flows, &partner_key);
 		if (owner && flow_answers(owner, key)) {
@@ -140,13 +158,13 @@ __noinline int flow_remember(const struct flow_key *key, const struct flow *flow
 		} else if (owner && !flow_expired(owner, key->protocol, flow->seen)) {
 			return REMEMBER_CONFLICT;
 		}
-		error = bpf_map_update_elem(&flows, &partner_key, &partner, BPF_ANY);
+		error = flow_enter(&partner_key, &partner, BPF_ANY);
 	}
 	if (error)
 		return REMEMBER_FULL;
-	if (partner.flags & FLOW_ALONE || !bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+	if (partner.flags & FLOW_ALONE || !flow_enter(key, flow, BPF_ANY))
 		return remembered;
-	bpf_map_delete_elem(&flows, &partner_key);
+	flow_remove(&partner_key);
 	return REMEMBER_FULL;
 }
 
@@ -175,7 +193,7 @@ static __noinline int flow_refresh(const struct flow_key *key, struct flow *flow
 	flow_partner(key, flow, &partner_key, &partner);
 	other = bpf_map_lookup_elem(&flows, &partner_key);
 	if (!other)
-		return bpf_map_update_elem(&flows, &partner_key, &partner, BPF_NOEXIST);
+		return flow_enter(&partner_key, &partner, BPF_NOEXIST);
 	other->seen = partner.seen;
 	other->granule = partner.granule;
 	other->flags = partner.flags;

@@ -43,12 +43,19 @@ static __noinline bool flow_goes_on(const struct flow_key *key, struct flow *flo
 static __always_inline int find_flow(const struct flow_key *key, const struct packet *packet,
 				     struct flow *way)
 {
-	struct flow *flow = bpf_map_lookup_elem(&flows, key);
+	struct flow *flow;
 
+	if (!packet->begins && !packet->ends && flow_cache_find(key, way))
+		return FOUND;
+	flow = bpf_map_lookup_elem(&flows, key);
 	if (!flow)
 		return FOUND_NOTHING;
-	if (!flow_is_steady(flow, packet) && !flow_goes_on(key, flow, packet))
-		return FOUND_NOTHING;
+	if (!flow_is_steady(flow, packet)) {
+		if (!flow_goes_on(key, flow, packet))
+			return FOUND_NOTHING;
+	} else if (flow->action != FLOW_HAND_OVER) {
+		flow_cache_keep(key);
+	}
 	*way = *flow;
 	return FOUND;
 }

@@ -116,7 +116,11 @@ test.each(objects)(
   (path) => {
     const object = new BpfObject(path);
     try {
-      expect(Object.fromEntries(object.maps())).toEqual(mapShapes(defaultEntries));
+      const { flow_cache: cache, ".rodata.flows": cacheLines, ...shared } = Object.fromEntries(object.maps());
+      expect(shared).toEqual(mapShapes(defaultEntries));
+      // What the programs that see packets have for themselves.
+      if (/\/(tc|xdp)\./.test(path)) expect([cache?.valueBytes, cacheLines?.valueBytes]).toEqual([64, 4]);
+      else expect([cache, cacheLines]).toEqual([undefined, undefined]);
       for (const name of object.maps().keys()) expect(name.length).toBeLessThanOrEqual(15);
     } finally {
       object.close();

@@ -2,10 +2,12 @@
 // Runs single packets through the programs as if they were at our node's device: verdict, packet, what was counted.
 import { join } from "node:path";
 import type { CounterName } from "../../agent/maps/counters.ts";
-import { defaultEntries, type MapName, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
+import { defaultEntries, type MapName, type MapShape, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
 import type { Datapath, MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
+import { MappedArray } from "../../agent/shell/kernel/mapped-array.ts";
 import { close, openPinned, programTestRun, type TestRun } from "../../agent/shell/kernel/syscall.ts";
+import { forgetFlows } from "../support/forget-flows.ts";
 import { build, type PacketSpec } from "./packet.ts";
 import { read, readDetail, type Seen, type SeenDetail } from "./seen-packet.ts";
 import { testSizes, type World } from "./world.ts";
@@ -37,6 +39,7 @@ export class PacketTable {
   readonly #link: { readonly ifindex: number; readonly address: string };
   readonly #bpfRoot: string;
   readonly #road: Road;
+  readonly #turns: MappedArray;
   readonly flows: HashMap;
   readonly affinities: HashMap;
   readonly fragments: HashMap;
@@ -58,20 +61,25 @@ export class PacketTable {
     this.flows = this.#open("flows", sizes);
     this.affinities = this.#open("affinities", sizes);
     this.fragments = this.#open("fragments", sizes);
+    this.#turns = new MappedArray("flow_turns", ...this.#pinned("flow_turns", sizes));
   }
 
   #open(name: MapName, chosen: Partial<MapSizes>): HashMap {
+    return new HashMap(name, ...this.#pinned(name, chosen));
+  }
+
+  #pinned(name: MapName, chosen: Partial<MapSizes>): [fd: number, shape: MapShape] {
     const sizes = { ...defaultEntries, ...chosen };
     const fd = openPinned(join(this.#bpfRoot, "sansproxy", mapFolders(sizes)[name], name));
     if (fd === undefined) throw new Error(`map ${name} is not pinned`);
     this.#world.cleanup.add(() => close(fd));
-    return new HashMap(name, fd, mapShapes(sizes)[name]);
+    return [fd, mapShapes(sizes)[name]];
   }
 
   /** What one case did to the state must not reach the next. */
   forget(): void {
-    for (const map of [this.flows, this.affinities, this.fragments])
-      for (const [key] of [...map.walk()]) map.delete(key);
+    forgetFlows(this.flows, this.#turns);
+    for (const map of [this.affinities, this.fragments]) for (const [key] of [...map.walk()]) map.delete(key);
   }
 
   #program(name: string): number {

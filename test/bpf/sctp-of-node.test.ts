@@ -75,7 +75,7 @@ describe.each(families)("$family", ({ node, otherNode, otherPods, pod, otherPod,
     return heard as Heard;
   }
 
-  /** An INIT and its answer, then data and its answer: what the server heard first, and the node at last. */
+  /** An INIT and its answer, then data and their answers: what the server heard first, and the node at last. */
   async function associate(server: SctpPeer, destination: string, destinationPort: number) {
     const sourcePort = ++lastPort;
     const exchange = async (chunk: "init" | "data", payload: Buffer) => {
@@ -86,6 +86,7 @@ describe.each(families)("$family", ({ node, otherNode, otherPods, pod, otherPod,
       return { asked, answered: await hears(host, sourcePort) };
     };
     const begun = await exchange("init", init);
+    await exchange("data", Buffer.from("fedcba9876543210"));
     const { asked, answered } = await exchange("data", Buffer.from("0123456789abcdef"));
     expect(asked.from).toBe(begun.asked.from);
     expect(answered).toMatchObject({ from: begun.answered.from, payload: "0123456789abcdef", checksum: "right" });

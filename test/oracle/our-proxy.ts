@@ -15,11 +15,13 @@ import {
 } from "../../agent/core/kubernetes-objects.ts";
 import { nodeNetwork } from "../../agent/core/node-network.ts";
 import { plan } from "../../agent/core/plan.ts";
-import { defaultEntries, type MapName, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
+import { defaultEntries, type MapName, type MapShape, mapFolders, mapShapes } from "../../agent/maps/map-table.ts";
 import { compile } from "../../agent/shell/kernel/compile.ts";
 import { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
+import { MappedArray } from "../../agent/shell/kernel/mapped-array.ts";
 import { close, openPinned } from "../../agent/shell/kernel/syscall.ts";
+import { forgetFlows } from "../support/forget-flows.ts";
 import { cgroup2Mount, makeCgroup, mountBpffs } from "../support/netns.ts";
 import { onOneCpu } from "../support/one-cpu.ts";
 import type { Cluster } from "./objects.ts";
@@ -40,6 +42,7 @@ export class OurProxy implements ServiceProxy {
   readonly #datapath: Datapath;
   readonly #mirror: KernelMirror;
   readonly #flows: HashMap;
+  readonly #turns: MappedArray;
   readonly #home: string;
   readonly #cgroup: string;
   #clock = 0;
@@ -56,19 +59,20 @@ export class OurProxy implements ServiceProxy {
       this.#datapath = this.#world.node.inside(() => new Datapath(options));
       this.#world.cleanup.add(() => this.#datapath.close());
       this.#mirror = new KernelMirror(this.#datapath.read(), this.#clock);
-      this.#flows = this.#open(bpfRoot, "flows");
+      this.#flows = new HashMap("flows", ...this.#open(bpfRoot, "flows"));
+      this.#turns = new MappedArray("flow_turns", ...this.#open(bpfRoot, "flow_turns"));
     } catch (error) {
       this.#world.cleanup.run();
       throw error;
     }
   }
 
-  #open(bpfRoot: string, name: MapName): HashMap {
+  #open(bpfRoot: string, name: MapName): [fd: number, shape: MapShape] {
     const sizes = { ...defaultEntries, ...SIZES };
     const fd = openPinned(join(bpfRoot, "sansproxy", mapFolders(sizes)[name], name));
     if (fd === undefined) throw new Error(`map ${name} is not pinned`);
     this.#world.cleanup.add(() => close(fd));
-    return new HashMap(name, fd, mapShapes(sizes)[name]);
+    return [fd, mapShapes(sizes)[name]];
   }
 
   #move(cgroup: string): void {
@@ -101,7 +105,7 @@ export class OurProxy implements ServiceProxy {
     this.#carryOut(desired);
     this.#world.node.inside(() => this.#datapath.attach(["eth0"], ["sandbox0"], ["pod0"], ["lo"]));
     // Numbers of packets come back after a while, and a flow would remember them.
-    for (const [key] of [...this.#flows.walk()]) this.#flows.delete(key);
+    forgetFlows(this.#flows, this.#turns);
   }
 
   #carryOut(desired: ReturnType<typeof desiredState>): void {

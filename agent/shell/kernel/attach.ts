@@ -102,14 +102,18 @@ function xdpTarget(name: string, device: string, index: number): Target {
 /** Devices by name. */
 type Indices = ReadonlyMap<string, number>;
 
-const sameProgram = (a: ProgramInfo, b: ProgramInfo): boolean =>
-  a.tag === b.tag && a.mapIds.length === b.mapIds.length && a.mapIds.every((id, index) => id === b.mapIds[index]);
+/** Whether they do the same with the same pinned maps. What a program has for itself it would only have to fill again. */
+function sameProgram(a: ProgramInfo, b: ProgramInfo, pinned: ReadonlySet<number>): boolean {
+  const [ours, theirs] = [a, b].map(({ mapIds }) => mapIds.filter((id) => pinned.has(id)));
+  return a.tag === b.tag && String(ours) === String(theirs);
+}
 
 /** Attaches one program everywhere it belongs, by `attach`; the pinned program is the one to keep if it is the same. */
 function withProgram(pins: Pins, name: string, loaded: number, attach: (program: number, id: number) => void): void {
   const pinned = openPinned(pins.programPath(name));
   const keep =
-    pinned !== undefined && sameProgram(programInfo(`program ${name}`, pinned), programInfo(`program ${name}`, loaded));
+    pinned !== undefined &&
+    sameProgram(programInfo(`program ${name}`, pinned), programInfo(`program ${name}`, loaded), pins.mapIds());
   const program = keep ? pinned : loaded;
   try {
     attach(program, programInfo(`program ${name}`, program).id);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The datapath in this machine's kernel: pinned maps and programs, as the `Kernel` that the core plans for.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Acceleration, AccelerationState } from "../../core/acceleration.ts";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../../core/operation.ts";
@@ -20,6 +19,7 @@ import { MappedArray } from "./mapped-array.ts";
 import { networkNamespaceCookie } from "./network-namespace.ts";
 import { configureBypass, configureDevices, configureNode } from "./node-tables.ts";
 import type { Pins } from "./pins.ts";
+import { possibleCpus } from "./possible-cpus.ts";
 import { letGo, loadAtOnce, loadBeside } from "./program-loading.ts";
 import { ServiceTables } from "./service-tables.ts";
 import { type Released, SocketReleaser } from "./socket-releaser.ts";
@@ -44,14 +44,6 @@ export interface DatapathOptions {
 const CONNECTION_MAPS = ["fragments", "affinities", "socket_flows", "flows"] as const;
 
 export type ConnectionCounts = Readonly<Record<"affinities" | "socketFlows" | "flows" | "fragments", number>>;
-
-/** How many per-CPU values a map has: the highest possible CPU and all below it. */
-function possibleCpus(): number {
-  const text = readFileSync("/sys/devices/system/cpu/possible", "utf8").trim();
-  const last = Number(/(\d+)$/.exec(text)?.[1]);
-  if (Number.isNaN(last)) throw new KernelError(`/sys/devices/system/cpu/possible says "${text}", not a range of CPUs`);
-  return last + 1;
-}
 
 /**
  * Opens or makes the pinned maps and loads the programs when constructed, and changes nothing that packets see before

@@ -31,6 +31,7 @@ const mapValueSize = lib.func("unsigned int bpf_map__value_size(void *map)");
 const mapFlags = lib.func("unsigned int bpf_map__map_flags(void *map)");
 const mapEntries = lib.func("unsigned int bpf_map__max_entries(void *map)");
 const mapSetEntries = lib.func("int bpf_map__set_max_entries(void *map, unsigned int entries)");
+const mapSetInitial = lib.func("int bpf_map__set_initial_value(void *map, const void *data, size_t size)");
 const mapReuse = lib.func("int bpf_map__reuse_fd(void *map, int fd)");
 const nextProgram = lib.func("void *bpf_object__next_program(void *object, void *program)");
 const programName = lib.func("const char *bpf_program__name(void *program)");
@@ -114,6 +115,18 @@ export class BpfObject {
     call(
       `sizing map ${name} to ${entries} entries`,
       () => mapSetEntries(map, entries) as number,
+      (result) => result < 0,
+    );
+  }
+
+  /** Of a constant that has a section of its own, before the object is loaded. */
+  setConstant(section: string, value: number): void {
+    const map = this.#map(section);
+    const data = Buffer.alloc(4);
+    data.writeUInt32LE(value, 0);
+    call(
+      `setting the constant in ${section} to ${value}`,
+      () => mapSetInitial(map, data, data.length) as number,
       (result) => result < 0,
     );
   }

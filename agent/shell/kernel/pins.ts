@@ -78,6 +78,18 @@ export class Pins {
     return fd;
   }
 
+  /** Of all maps that are pinned. */
+  mapIds(): Set<number> {
+    const ids = new Set<number>();
+    for (const name of Object.keys(this.#shapes) as MapName[]) {
+      const fd = this.openMap(name);
+      if (fd === undefined) continue;
+      ids.add(mapInfo(`map ${this.#mapPath(name)}`, fd).id);
+      close(fd);
+    }
+    return ids;
+  }
+
   pinMap(name: MapName, fd: number): void {
     pin(fd, this.#mapPath(name));
   }

@@ -6,10 +6,16 @@ import type { DatapathOptions } from "./datapath.ts";
 import { KernelError } from "./kernel-error.ts";
 import { BpfObject } from "./libbpf.ts";
 import { Pins } from "./pins.ts";
+import { possibleCpus } from "./possible-cpus.ts";
 import { requirePreconditions } from "./preconditions.ts";
 import { close } from "./syscall.ts";
 
 const objectFiles = ["socket_lb.bpf.o", "socket_guard.bpf.o", "tc.bpf.o"];
+
+/** Of the programs that see packets, each object its own: see bpf/lib/flow_cache.h. */
+const FLOW_CACHE = "flow_cache";
+const FLOW_CACHE_LINES = ".rodata.flows";
+const COPIES_OF_A_LINE = 2;
 
 /** All of it is the owner's to close. */
 export interface LoadedPrograms {
@@ -58,6 +64,7 @@ function* prepare(options: DatapathOptions): Generator<BpfObject, LoadedPrograms
       const object = new BpfObject(join(options.objectsDir, file));
       loaded.objects.push(object);
       const fresh = giveMaps(object, loaded);
+      if (object.maps().has(FLOW_CACHE)) sizeFlowCache(object, pins.shapes.flows.entries);
       yield object;
       for (const name of fresh) pinMap(name, object, loaded);
     }
@@ -82,6 +89,14 @@ function giveMaps(object: BpfObject, { pins, fds }: LoadedPrograms): MapName[] {
     }
   }
   return fresh;
+}
+
+/** As many copies as `flows` has entries, shared out among the CPUs. They go with their programs, so nothing of them is pinned. */
+function sizeFlowCache(object: BpfObject, flows: number): void {
+  const cpus = possibleCpus();
+  const lines = Math.ceil(flows / COPIES_OF_A_LINE / cpus);
+  object.resizeMap(FLOW_CACHE, lines * cpus);
+  object.setConstant(FLOW_CACHE_LINES, lines);
 }
 
 function pinMap(name: MapName, object: BpfObject, { pins, fds }: LoadedPrograms): void {
