@@ -107,14 +107,14 @@ export interface Snapshot {
   readonly pods?: Collection<Pod>;
 }
 
-const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 export const SERVICE_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 export const HEADLESS_LABEL = "service.kubernetes.io/headless";
 export const ALGORITHM_ANNOTATION = "sansproxy.io/load-balancer-algorithm";
 export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";
 const ZONE_LABEL = "topology.kubernetes.io/zone";
 
-const TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time";
+export const TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time";
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 
@@ -173,21 +173,26 @@ export function readEndpointSlice(json: unknown): EndpointSlice {
   const namespace = text(metadata["namespace"]);
   const service = text(labels[SERVICE_NAME_LABEL]);
   const addressType = text(body["addressType"]);
-  const ports = list(body["ports"]).map((port) => ({
+  return {
+    namespace,
+    name: text(metadata["name"]),
+    triggeredAt: readTime(text(record(metadata["annotations"])[TRIGGER_TIME_ANNOTATION])),
+    service: service === "" ? "" : objectKey({ namespace, name: service }),
+    headless: HEADLESS_LABEL in labels,
+    addressType,
+    ports: readSlicePorts(body["ports"]),
+    endpoints: Endpoints.of(body["endpoints"], addressType),
+  };
+}
+
+/** Those without a number mean nothing to a proxy. */
+export function readSlicePorts(json: unknown): readonly SlicePort[] {
+  const ports = list(json).map((port) => ({
     name: text(port["name"]),
     protocol: text(port["protocol"]) || "TCP",
     port: integer(port["port"]),
   }));
-  return {
-    namespace,
-    name: text(metadata["name"]),
-    triggeredAt: Date.parse(text(record(metadata["annotations"])[TRIGGER_TIME_ANNOTATION])) || 0,
-    service: service === "" ? "" : objectKey({ namespace, name: service }),
-    headless: HEADLESS_LABEL in labels,
-    addressType,
-    ports: portLists.get(JSON.stringify(ports.filter(({ port }) => port > 0))),
-    endpoints: new Endpoints(body["endpoints"], addressType),
-  };
+  return portLists.get(JSON.stringify(ports.filter(({ port }) => port > 0)));
 }
 
 export function readNode(json: unknown): Node {
@@ -232,6 +237,9 @@ export function readPod(json: unknown): Pod {
     socketLb: text(record(record(record(json)["metadata"])["annotations"])[SOCKET_LB_ANNOTATION]),
   };
 }
+
+/** In ms since 1970; 0 when it is none. */
+export const readTime = (time: string): number => Date.parse(time) || 0;
 
 const readLabels = (json: unknown): Json => record(record(record(json)["metadata"])["labels"]);
 

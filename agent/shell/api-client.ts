@@ -38,9 +38,6 @@ const KEEPALIVE_MS = 15_000;
 const LONGEST_ERROR_BODY = 2_000;
 const NEWLINE = 10;
 
-const joined = (begun: readonly Buffer[], ...end: Buffer[]): string =>
-  Buffer.concat([...begun, ...end]).toString("utf8");
-
 export class ApiClient {
   readonly #server: ApiServer;
   #ca = "";
@@ -61,28 +58,29 @@ export class ApiClient {
     }
   }
 
-  /** GETs a stream of JSON values, one a line; ends when the server ends it and throws when the connection breaks. */
-  async *getLines(path: string, limits: RequestLimits, signal: AbortSignal): AsyncGenerator<unknown> {
+  /** GETs a stream of lines, as many at a time as have come; ends when the server ends it and throws when the connection breaks. */
+  async *getLines(path: string, limits: RequestLimits, signal: AbortSignal): AsyncGenerator<readonly Buffer[]> {
     const response = await this.#send("GET", path, undefined, limits, signal);
-    // Only whole lines become text: a chunk may end within a character.
     let begun: Buffer[] = [];
     try {
       for await (const received of response) {
         const chunk = received as Buffer;
+        const lines: Buffer[] = [];
         let from = 0;
         for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
-          const line =
-            begun.length === 0 ? chunk.toString("utf8", from, end) : joined(begun, chunk.subarray(from, end));
+          const rest = chunk.subarray(from, end);
+          const line = begun.length === 0 ? rest : Buffer.concat([...begun, rest]);
           begun = [];
           from = end + 1;
-          if (line.trim() !== "") yield JSON.parse(line);
+          if (line.length > 0) lines.push(line);
         }
         if (from < chunk.length) begun.push(chunk.subarray(from));
+        if (lines.length > 0) yield lines;
       }
     } finally {
       response.destroy();
     }
-    if (joined(begun).trim() !== "") throw new Error(`GET ${path}: the stream ended in the middle of a line`);
+    if (begun.length > 0) throw new Error(`GET ${path}: the stream ended in the middle of a line`);
   }
 
   /** Creates an object; the answer is not read. */

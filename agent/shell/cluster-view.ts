@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's copy of the cluster: one list and watch each for Services, EndpointSlices, Nodes, and the Pods of this node.
 
+import { scanEndpointSlice } from "../core/endpoint-slice-reader.ts";
 import {
   type EndpointSlice,
   HEADLESS_LABEL,
@@ -48,7 +49,7 @@ export class ClusterView {
   constructor({ nodeName, client, log, onChange, onRestart }: ClusterViewOptions) {
     const follow = <T extends { readonly namespace: string; readonly name: string }>(
       kind: keyof Snapshot,
-      options: Pick<ListWatchOptions<T>, "path" | "view" | "labelSelector" | "fieldSelector">,
+      options: Pick<ListWatchOptions<T>, "path" | "view" | "read" | "labelSelector" | "fieldSelector">,
     ) =>
       new ListWatch<T>({
         ...options,
@@ -62,6 +63,7 @@ export class ClusterView {
     this.endpointSlices = follow("endpointSlices", {
       path: "/apis/discovery.k8s.io/v1/endpointslices",
       view: readEndpointSlice,
+      read: scanEndpointSlice,
       labelSelector: SERVED,
     });
     this.nodes = follow("nodes", { path: "/api/v1/nodes", view: readNode });

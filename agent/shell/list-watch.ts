@@ -7,6 +7,7 @@ import type { ObjectChange } from "../core/relevance.ts";
 import { type ApiClient, ApiError, type RequestLimits } from "./api-client.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { errorText, type Log } from "./log.ts";
+import { type ChangeType, parseWatchEvent, type ReadObject, scanWatchEvent, type WatchEvent } from "./watch-events.ts";
 
 export interface ListWatchOptions<T> {
   readonly client: ApiClient;
@@ -16,6 +17,8 @@ export interface ListWatchOptions<T> {
   readonly fieldSelector?: string;
   /** Takes from an object what the agent needs; the rest is not kept. */
   readonly view: (json: unknown) => T;
+  /** The same from bytes, where there are many; used once the first list is there. */
+  readonly read?: ReadObject<T>;
   readonly key: (object: T) => string;
   readonly log: Log;
   /** Called after each change of the copy, with the object that it was; without one when all may have changed. */
@@ -57,16 +60,11 @@ class Expired extends Error {}
 /** The server cannot stream a list, though it may list in pages. */
 class NoStream extends Error {}
 
-interface WatchEvent {
-  readonly type?: string;
-  readonly object?: {
-    readonly metadata?: { readonly resourceVersion?: string; readonly annotations?: Readonly<Record<string, string>> };
-    readonly code?: number;
-  };
+/** A watch that has begun, and what it has brought already. */
+interface Begun {
+  readonly lines: readonly Buffer[];
+  readonly events: AsyncGenerator<readonly Buffer[]>;
 }
-
-/** On the bookmark after the last object that there was when the stream began. */
-const END_OF_INITIAL_EVENTS = "k8s.io/initial-events-end";
 
 export class ListWatch<T> implements Collection<T> {
   readonly #options: ListWatchOptions<T>;
@@ -126,25 +124,27 @@ export class ListWatch<T> implements Collection<T> {
   }
 
   /**
-   * A watch that brings all objects first, one by one: nothing is ever in memory as a list. Returns it where it goes on with
-   * changes.
+   * A watch that brings all objects first, one by one: nothing is ever in memory as a list. Returns what has come after them,
+   * and the watch where it goes on with changes.
    */
-  async #stream(): Promise<AsyncGenerator<unknown>> {
+  async #stream(): Promise<Begun> {
     const objects = new Map<string, T>();
     const query = { sendInitialEvents: "true", resourceVersionMatch: "NotOlderThan", resourceVersion: "" };
     const events = this.#events(query);
     try {
       for (let next = await events.next(); !next.done; next = await events.next()) {
-        const { type, object } = next.value as WatchEvent;
-        if (type === "ERROR") this.#fail(object);
-        if (type === "BOOKMARK" && object?.metadata?.annotations?.[END_OF_INITIAL_EVENTS] === "true") {
-          this.#replace(objects, object.metadata.resourceVersion ?? "");
-          return events;
+        for (const [index, line] of next.value.entries()) {
+          const event = this.#read(line);
+          if (event.type === "ERROR") this.#fail(event.reported);
+          if (event.type !== "BOOKMARK") {
+            const { object } = event.seen;
+            if (event.type === "DELETED") objects.delete(this.#options.key(object));
+            else objects.set(this.#options.key(object), object);
+          } else if (event.isInitialEnd) {
+            this.#replace(objects, event.resourceVersion);
+            return { lines: next.value.slice(index + 1), events };
+          }
         }
-        if (type === "BOOKMARK") continue;
-        const seen = this.#options.view(object);
-        if (type === "DELETED") objects.delete(this.#options.key(seen));
-        else objects.set(this.#options.key(seen), seen);
       }
     } catch (error) {
       if (error instanceof ApiError && CANNOT_STREAM.includes(error.status)) throw new NoStream(error.message);
@@ -187,10 +187,10 @@ export class ListWatch<T> implements Collection<T> {
   }
 
   /** Watches again and again from the last version seen, at first by what has begun; returns when only a new list can help. */
-  async #watchUntilExpired(begun: AsyncGenerator<unknown> | undefined): Promise<void> {
-    for (let events = begun; ; events = undefined) {
+  async #watchUntilExpired(begun: Begun | undefined): Promise<void> {
+    for (let next = begun; ; next = undefined) {
       try {
-        await this.#watch(events ?? this.#events({ resourceVersion: this.#resourceVersion }));
+        await this.#watch(next ?? { lines: [], events: this.#events({ resourceVersion: this.#resourceVersion }) });
         this.#options.onRestart?.("ended");
       } catch (error) {
         if (this.#stop.signal.aborted) throw error;
@@ -207,55 +207,56 @@ export class ListWatch<T> implements Collection<T> {
     }
   }
 
-  #events(query: Readonly<Record<string, string>>): AsyncGenerator<unknown> {
+  #events(query: Readonly<Record<string, string>>): AsyncGenerator<readonly Buffer[]> {
     const seconds = Math.round(this.#limits.watchSeconds * (1 + Math.random()));
     const asked = { watch: "true", allowWatchBookmarks: "true", ...query, timeoutSeconds: String(seconds) };
     return this.#options.client.getLines(this.#query(asked), this.#limits.watch, this.#stop.signal);
   }
 
-  async #watch(stream: AsyncGenerator<unknown>): Promise<void> {
-    let events = 0;
-    for await (const event of stream) {
-      this.#receive(event as WatchEvent);
-      events++;
+  async #watch({ lines, events }: Begun): Promise<void> {
+    this.#receive(lines);
+    let received = lines.length;
+    for await (const next of events) {
+      this.#receive(next);
+      received += next.length;
       this.#succeeded();
     }
     // A server that ends watches at once, without a word, must not be asked in a tight loop.
-    if (events === 0) await pause(this.#backoff.nextMs(), undefined, { signal: this.#stop.signal });
+    if (received === 0) await pause(this.#backoff.nextMs(), undefined, { signal: this.#stop.signal });
   }
 
-  #receive(event: WatchEvent): void {
-    const version = event.object?.metadata?.resourceVersion;
-    let change: ObjectChange<T> | undefined;
-    switch (event.type) {
-      case "ADDED":
-      case "MODIFIED": {
-        const after = this.#options.view(event.object);
-        const key = this.#options.key(after);
-        change = { before: this.#objects.get(key), after };
-        this.#objects.set(key, after);
-        break;
-      }
-      case "DELETED": {
-        const key = this.#options.key(this.#options.view(event.object));
-        change = { before: this.#objects.get(key), after: undefined };
-        this.#objects.delete(key);
-        break;
-      }
-      case "BOOKMARK":
-        break;
-      case "ERROR":
-        this.#fail(event.object);
-        break;
-      default:
-        throw new Error(`${this.#options.path}: the watch sent an unknown event "${event.type}"`);
+  #receive(lines: readonly Buffer[]): void {
+    for (const line of lines) {
+      const event = this.#read(line);
+      if (event.type === "ERROR") this.#fail(event.reported);
+      const { resourceVersion } = event.type === "BOOKMARK" ? event : event.seen;
+      const change = event.type === "BOOKMARK" ? undefined : this.#apply(event.type, event.seen.object);
+      if (resourceVersion !== "") this.#resourceVersion = resourceVersion;
+      if (change) this.#options.onChange(change);
     }
-    if (version) this.#resourceVersion = version;
-    if (change) this.#options.onChange(change);
   }
 
-  #fail(reported: WatchEvent["object"]): never {
-    if (reported?.code === 410) throw new Expired("410");
+  #apply(type: ChangeType, object: T): ObjectChange<T> {
+    const key = this.#options.key(object);
+    const before = this.#objects.get(key);
+    if (type === "DELETED") this.#objects.delete(key);
+    else this.#objects.set(key, object);
+    return { before, after: type === "DELETED" ? undefined : object };
+  }
+
+  #read(line: Buffer): WatchEvent<T> {
+    try {
+      const { read, view } = this.#options;
+      // All of a first list goes through the engine's own parser sooner than through ours, which it has not compiled yet.
+      if (!read || !this.#synced) return parseWatchEvent(line, view);
+      return scanWatchEvent(line, read, (key) => this.#objects.get(key));
+    } catch (error) {
+      throw new Error(`${this.#options.path}: ${errorText(error)}`, { cause: error });
+    }
+  }
+
+  #fail(reported: unknown): never {
+    if ((reported as { code?: number } | undefined)?.code === 410) throw new Expired("410");
     throw new Error(`${this.#options.path}: the watch reported ${JSON.stringify(reported)}`);
   }
 
