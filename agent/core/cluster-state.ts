@@ -14,7 +14,7 @@ import type { EndpointChange } from "./endpoint-planner.ts";
 import { type HealthCheck, healthCheckOf, healthChecks, isHealthChecked } from "./health-checks.ts";
 import { type EndpointSlice, objectKey, type Service, type Snapshot } from "./kubernetes-objects.ts";
 import { DEFAULT_LOAD_BALANCING, type LoadBalancing } from "./load-balancing.ts";
-import { frontendId } from "./operation.ts";
+import { type Backend, frontendId, sameBackend } from "./operation.ts";
 import { askedAddresses, type ObjectChange } from "./relevance.ts";
 import type { Steps } from "./steps.ts";
 
@@ -80,8 +80,9 @@ export class ClusterState {
     if (position === undefined || !service || !before) return undefined;
     const slices = resolution.slicesOf.get(name) ?? [];
     this.#checkHealth(service, slices);
-    const after = resolveService({ ...inputsAt(resolution, position, service), slices });
-    if (offersTheSame(before, after)) return undefined;
+    const resolved = resolveService({ ...inputsAt(resolution, position, service), slices });
+    if (offersTheSame(before, resolved)) return undefined;
+    const after = withObjectsOf(before, resolved);
     resolution.desired.services[position] = after;
     return { before, after };
   }
@@ -142,4 +143,41 @@ function replaceSlice(
 /** The claims are the same, so frontends and selections correspond one by one. */
 const offersTheSame = (before: DesiredService, after: DesiredService): boolean =>
   before.selections.every(({ contents }, index) => contents === after.selections[index]?.contents) &&
+  hasSameFrontends(before, after);
+
+const hasSameFrontends = (before: DesiredService, after: DesiredService): boolean =>
   before.frontends.every(({ noEndpoint }, index) => noEndpoint === after.frontends[index]?.noEndpoint);
+
+/** Means the same as `after`, and is made of what there was before: new objects that stay are the dear ones. */
+function withObjectsOf(before: DesiredService, after: DesiredService): DesiredService {
+  return {
+    name: before.name,
+    frontends: hasSameFrontends(before, after) ? before.frontends : after.frontends,
+    selections: after.selections.map((selection, index) => {
+      const old = before.selections[index];
+      if (!old || old.contents === selection.contents) return old ?? selection;
+      const { key, servicePort } = old;
+      return { ...selection, key, servicePort, backends: withBackendsOf(old.backends, selection.backends) };
+    }),
+    sourceRanges: before.sourceRanges,
+  };
+}
+
+/** Both are in one order. Where many have come or gone side by side, some equal ones may not be found. */
+function withBackendsOf(before: readonly Backend[], after: readonly Backend[]): readonly Backend[] {
+  let place = 0;
+  return after.map((backend, index) => {
+    const [same, next, following] = [before[place], before[place + 1], after[index + 1]];
+    if (same && sameBackend(same, backend)) {
+      place++;
+      return same;
+    }
+    if (next && sameBackend(next, backend)) {
+      place += 2;
+      return next;
+    }
+    // One has come before `same`, or in its place.
+    if (!same || !following || !sameBackend(same, following)) place++;
+    return backend;
+  });
+}

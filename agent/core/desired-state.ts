@@ -23,7 +23,7 @@ import {
   type LoadBalancing,
   returnsDirectly,
 } from "./load-balancing.ts";
-import { type Backend, backendId, type FrontendKey, type FrontendScope, type NoEndpointVerdict } from "./operation.ts";
+import type { Backend, FrontendKey, FrontendScope, NoEndpointVerdict } from "./operation.ts";
 import type { Problem } from "./problem.ts";
 import { sourceRangesOf } from "./source-ranges.ts";
 import { finish, type Steps } from "./steps.ts";
@@ -196,9 +196,9 @@ export function resolveService({ service, claims, slices, location, spread }: Se
     const select = (policy: TrafficPolicy): string => {
       const selection = `${servicePort}/v${family}/${policy}`;
       if (selections.has(selection)) return selection;
-      const backends = endpoints[policy];
+      const { backends, ids } = endpoints[policy];
       const cells = cellsOf(backends.length, algorithm, maglevTableSize);
-      const contents = contentsOf(backends.map(backendId), cells);
+      const contents = contentsOf(ids, cells);
       selections.set(selection, { key: selection, servicePort, backends, cells, contents });
       return selection;
     };

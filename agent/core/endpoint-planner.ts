@@ -40,8 +40,8 @@ export class EndpointPlanner {
     const operations: Operation[] = [];
     const used = new Set<number>();
     try {
-      for (const { after } of changes) {
-        const writes = this.#write(mirror, writer, after, used);
+      for (const change of changes) {
+        const writes = this.#write(mirror, writer, change, used);
         if (!writes) return undefined;
         operations.push(...writes);
       }
@@ -61,19 +61,22 @@ export class EndpointPlanner {
   #write(
     mirror: KernelMirror,
     writer: SelectionWriter,
-    service: DesiredService,
+    { before, after }: EndpointChange,
     used: Set<number>,
   ): Operation[] | undefined {
     const { ids, assigned } = this.#full.decisions;
     const operations: Operation[] = [];
-    for (const selection of service.selections) {
+    for (const [place, selection] of after.selections.entries()) {
+      // It is in the kernel, and in use.
+      if (selection === before.selections[place]) continue;
       const index = assigned.get(selection.key);
       const writes = index === undefined ? undefined : writer.write(index, selection);
       if (index === undefined || !writes) return undefined;
       used.add(index);
       operations.push(...writes);
     }
-    for (const frontend of service.frontends) operations.push(...upsertFrontend(mirror, frontend, ids, assigned));
+    if (after.frontends === before.frontends) return operations;
+    for (const frontend of after.frontends) operations.push(...upsertFrontend(mirror, frontend, ids, assigned));
     return operations;
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selects the endpoints of one Service port as kube-proxy does, and says of each why it is in or out.
 
-import type { Endpoint } from "./endpoints.ts";
 import type { IpFamily } from "./ip-address.ts";
 import type { EndpointSlice } from "./kubernetes-objects.ts";
 import { type Backend, backendId, type Protocol } from "./operation.ts";
@@ -31,10 +30,16 @@ export interface JudgedEndpoint {
   readonly local: Verdict;
 }
 
-/** Both lists are sorted by `backendId` and hold no endpoint twice. */
+/** Sorted by `backendId`, with no endpoint twice. */
+export interface SelectedEndpoints {
+  readonly backends: readonly Backend[];
+  /** Their `backendId`s. */
+  readonly ids: readonly string[];
+}
+
 export interface EndpointSelection {
-  readonly cluster: readonly Backend[];
-  readonly local: readonly Backend[];
+  readonly cluster: SelectedEndpoints;
+  readonly local: SelectedEndpoints;
   /** Some endpoint of the cluster can be used by somebody: an empty `local` is then no lack of endpoints. */
   readonly any: boolean;
 }
@@ -59,8 +64,10 @@ type Preference = "none" | "zone" | "node";
 export function selectEndpoints(slices: Iterable<EndpointSlice>, query: PortQuery): EndpointSelection {
   const candidates = candidatesOf(slices, query);
   const { cluster, local } = verdictsOf(candidates, query);
-  const selected = (verdict: (candidate: Candidate) => Verdict) =>
-    candidates.filter((candidate) => verdict(candidate).selected).map(({ backend }) => backend);
+  const selected = (verdict: (candidate: Candidate) => Verdict): SelectedEndpoints => {
+    const chosen = candidates.filter((candidate) => verdict(candidate).selected);
+    return { backends: chosen.map(({ backend }) => backend), ids: chosen.map(({ id }) => id) };
+  };
   return {
     cluster: selected(cluster),
     local: selected(local),
@@ -136,30 +143,46 @@ function preferenceOf(candidates: readonly Candidate[], { nodeName, zone }: Port
   return applies(({ zones }) => zones, zone) ? "zone" : "none";
 }
 
+/** Sorted by id. */
 function candidatesOf(slices: Iterable<EndpointSlice>, query: PortQuery): Candidate[] {
-  const found = new Map<string, Candidate>();
+  const found: Candidate[] = [];
   for (const slice of slices) collect(slice, query, found);
-  return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  // Of equal ones the earlier comes first.
+  found.sort((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id)));
+  const distinct: Candidate[] = [];
+  for (const candidate of found) {
+    const last = distinct.at(-1);
+    if (last?.id === candidate.id) distinct[distinct.length - 1] = merged(last, candidate);
+    else distinct.push(candidate);
+  }
+  return distinct;
 }
 
-function collect(slice: EndpointSlice, query: PortQuery, candidates: Map<string, Candidate>): void {
-  if (slice.addressType !== `IPv${query.family}` || slice.headless) return;
-  for (const { name, protocol, port } of slice.ports) {
-    if (name !== query.portName || PROTOCOL_NUMBERS[protocol] !== query.protocol) continue;
-    for (const endpoint of slice.endpoints) {
-      if (endpoint.address === "") continue;
-      const backend: Backend = { address: endpoint.address, port, protocol: query.protocol };
-      const id = backendId(backend);
-      const candidate = { id, backend, ...endpointOf(endpoint, query.nodeName) };
-      const known = candidates.get(id);
-      candidates.set(id, known ? merged(known, candidate) : candidate);
+function collect(
+  slice: EndpointSlice,
+  { portName, protocol, family, nodeName: here }: PortQuery,
+  into: Candidate[],
+): void {
+  if (slice.addressType !== `IPv${family}` || slice.headless) return;
+  for (const each of slice.ports) {
+    if (each.name !== portName || PROTOCOL_NUMBERS[each.protocol] !== protocol) continue;
+    for (let index = 0; index < slice.endpoints.length; index++) {
+      const { address, nodeName, ready, serving, terminating, zoneHints, nodeHints } = slice.endpoints.at(index);
+      if (address === "") continue;
+      const backend: Backend = { address, port: each.port, protocol };
+      into.push({
+        id: backendId(backend),
+        backend,
+        nodeName,
+        ready,
+        serving,
+        terminating,
+        local: here !== "" && nodeName === here,
+        zones: zoneHints,
+        nodes: nodeHints,
+      });
     }
   }
-}
-
-function endpointOf(endpoint: Endpoint, here: string): Omit<Candidate, "id" | "backend"> {
-  const { nodeName, ready, serving, terminating, zoneHints: zones, nodeHints: nodes } = endpoint;
-  return { nodeName, ready, serving, terminating, local: here !== "" && nodeName === here, zones, nodes };
 }
 
 /** An endpoint listed by two slices (it moves between them) is as usable as the better of the two says. */

@@ -2,8 +2,14 @@
 // A table of topology hints and conditions: which endpoints a node in zone z1 gives out, and why.
 
 import { describe, expect, test } from "vitest";
-import { judgeEndpoints, type PortQuery, selectEndpoints } from "../../../agent/core/endpoint-selection.ts";
+import {
+  judgeEndpoints,
+  type PortQuery,
+  type SelectedEndpoints,
+  selectEndpoints,
+} from "../../../agent/core/endpoint-selection.ts";
 import { readEndpointSlice } from "../../../agent/core/kubernetes-objects.ts";
+import { backendId } from "../../../agent/core/operation.ts";
 
 const HERE: PortQuery = { portName: "", protocol: 6, family: 4, nodeName: "n1", zone: "z1" };
 
@@ -30,7 +36,10 @@ function select(endpoints: readonly TestEndpoint[], query: PortQuery = HERE) {
     })),
   });
   const { cluster, local, any } = selectEndpoints([slice], query);
-  const last = (backends: readonly { address: string }[]) => backends.map(({ address }) => address.slice(7)).join("");
+  const last = ({ backends, ids }: SelectedEndpoints) => {
+    expect(ids).toEqual(backends.map(backendId));
+    return backends.map(({ address }) => address.slice(7)).join("");
+  };
   return { cluster: last(cluster), local: last(local), any, judged: judgeEndpoints([slice], query) };
 }
 
