@@ -3,6 +3,7 @@
 
 import { extentContents } from "./extent-contents.ts";
 import { MirrorIndex } from "./mirror-index.ts";
+import { NumberedMap } from "./numbered-map.ts";
 import {
   type Backend,
   backendId,
@@ -29,7 +30,7 @@ export class KernelMirror implements KernelState {
   readonly selections = new Map<number, Selection>();
   /** Also extents that no selection refers to, until their grace is over. */
   readonly extents = new Map<number, readonly number[]>();
-  readonly backends = new Map<number, Backend>();
+  readonly backends = new NumberedMap<Backend>();
   readonly sourceRanges = new Map<string, SourceRange>();
   /** Since when (ms, any monotonic clock) nothing refers to them; those that have been idle for longest come first. */
   readonly idleSelections = new Map<number, number>();

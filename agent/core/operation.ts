@@ -72,7 +72,7 @@ export interface KernelState {
   readonly selections: Map<number, Selection>;
   /** Arena cells of extents that some selection refers to, as backend ids. */
   readonly extents: Map<number, readonly number[]>;
-  readonly backends: Map<number, Backend>;
+  readonly backends: ReadonlyMap<number, Backend>;
   /** Keyed by `sourceRangeId(range)`. */
   readonly sourceRanges: Map<string, SourceRange>;
 }
