@@ -106,7 +106,7 @@ for (const command of [
     helps: true,
     run: pulumi,
   },
-  { name: "e2e", description: "judge the stack by Kubernetes' own network tests", helps: true, run: e2e },
+  { name: "e2e", description: "judge the datapath by Kubernetes' own network tests", helps: true, run: e2e },
   { name: "bench", description: "measure beside the real kube-proxy", helps: true, run: bench },
   {
     name: "oracle",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `e2e`: judges the stack by Kubernetes' own network tests.
+// `e2e`: judges the datapath by Kubernetes' own network tests.
 
 import { join } from "node:path";
 import { runInteractive } from "../host/exec.ts";

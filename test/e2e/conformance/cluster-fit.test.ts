@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is changed of a cluster for the tests, and put back: by a kubectl that keeps nodes' labels and taints in memory.
 import { expect, test } from "vitest";
-import { excludedFromBalancers, fitCluster, type Kubectl } from "./cluster-fit.ts";
+import { clusterShape, excludedFromBalancers, fitCluster, type Kubectl } from "./cluster-fit.ts";
 
 const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 const ZONE = "topology.kubernetes.io/zone";
@@ -10,7 +10,10 @@ class Cluster {
   readonly labels = new Map<string, Map<string, string>>();
   readonly taints = new Map<string, Map<string, string>>();
 
-  constructor(workers: number) {
+  readonly #podCIDRs: readonly string[];
+
+  constructor(workers: number, podCIDRs: readonly string[] = []) {
+    this.#podCIDRs = podCIDRs;
     for (let worker = 1; worker <= workers; worker += 1) this.#add(`worker-${worker}`, [], []);
     const labels: [string, string][] = [CONTROL_PLANE, excludedFromBalancers].map((label) => [label, ""]);
     this.#add("cp-1", labels, [[CONTROL_PLANE, "NoSchedule"]]);
@@ -37,7 +40,10 @@ class Cluster {
 
   readonly #node = (name: string) => ({
     metadata: { name, labels: Object.fromEntries(this.labels.get(name) ?? []) },
-    spec: { taints: [...(this.taints.get(name) ?? [])].map(([key, effect]) => ({ key, effect })) },
+    spec: {
+      taints: [...(this.taints.get(name) ?? [])].map(([key, effect]) => ({ key, effect })),
+      podCIDRs: this.#podCIDRs,
+    },
     status: { conditions: [{ type: "Ready", status: "True" }], addresses: [] },
   });
 
@@ -60,4 +66,22 @@ test("with enough workers the control plane stays as it is", async () => {
   await fitCluster(cluster.kubectl);
   expect([...(cluster.taints.get("cp-1") ?? [])]).toEqual([[CONTROL_PLANE, "NoSchedule"]]);
   expect(cluster.labels.get("cp-1")?.has(excludedFromBalancers)).toBe(true);
+});
+
+test.each([
+  ["IPv4 alone", ["10.244.1.0/24"], false],
+  ["both families", ["10.244.1.0/24", "fd00:10:244:1::/64"], true],
+])(
+  "a cluster's shape is its workers, without the control plane, and whether its Pods have %s",
+  async (_, cidrs, both) => {
+    expect(await clusterShape(new Cluster(6, cidrs).kubectl)).toEqual({ workers: 6, dualStack: both });
+  },
+);
+
+test("six workers are two in each of three zones", async () => {
+  const cluster = new Cluster(6);
+  await fitCluster(cluster.kubectl);
+  const workers = [...cluster.labels].filter(([name]) => name.startsWith("worker"));
+  const zones = workers.map(([, labels]) => labels.get(ZONE)).sort();
+  expect(zones).toEqual(["zone-a", "zone-a", "zone-b", "zone-b", "zone-c", "zone-c"]);
 });

@@ -75,10 +75,17 @@ export async function nodeAddress(kubectl: Kubectl): Promise<string> {
   return found.address;
 }
 
-/** True when every node gives its pods addresses of both families. */
-export async function isDualStack(kubectl: Kubectl): Promise<boolean> {
+/** What a cluster has that some tests need. */
+export interface ClusterShape {
+  readonly workers: number;
+  /** Every node gives its pods addresses of both families. */
+  readonly dualStack: boolean;
+}
+
+export async function clusterShape(kubectl: Kubectl): Promise<ClusterShape> {
   const all = await nodes(kubectl);
-  return all.every(({ spec }) => [".", ":"].every((mark) => spec.podCIDRs?.some((cidr) => cidr.includes(mark))));
+  const hasBoth = ({ spec }: Node) => [".", ":"].every((mark) => spec.podCIDRs?.some((cidr) => cidr.includes(mark)));
+  return { workers: all.filter((node) => !isControlPlane(node)).length, dualStack: all.every(hasBoth) };
 }
 
 const isControlPlane = (node: Node): boolean => Object.hasOwn(node.metadata.labels, controlPlane);

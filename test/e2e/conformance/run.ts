@@ -2,7 +2,7 @@
 // `npm run e2e`: judges the local stack by Kubernetes' own network tests and writes a report of them.
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { stackName } from "../../../stacks/local/commands/workspace.ts";
 import { clone, cloneDirectory } from "../../../stacks/local/host/paths.ts";
@@ -10,11 +10,12 @@ import { obtain } from "../../../stacks/local/toolchain/build.ts";
 import { kubernetesImages } from "../../../stacks/local/toolchain/images.ts";
 import { kubernetesVersion, neededByUp, type ProgramName } from "../../../stacks/local/toolchain/programs.ts";
 import { type TestImage, testImages } from "../../../stacks/local/toolchain/test-images.ts";
-import { fitCluster, isDualStack, kubectlWith, nodeAddress } from "./cluster-fit.ts";
+import { type ClusterShape, clusterShape, fitCluster, kubectlWith, nodeAddress } from "./cluster-fit.ts";
 import { LoadBalancerAssigner } from "./load-balancer-assigner.ts";
 import { LoadBalancerRouter } from "./load-balancer-router.ts";
 import { importImages } from "./machine-images.ts";
 import { OutsideNames } from "./outside-names.ts";
+import { onOwnStack, ownShape } from "./own-stack.ts";
 import { Progress } from "./progress.ts";
 import { closingLine, count, junit, markdown, type Outcome, unfinished } from "./report.ts";
 import { runAll } from "./schedule.ts";
@@ -26,38 +27,50 @@ interface Options {
   readonly conformance: boolean;
   readonly list: boolean;
   readonly prepare: boolean;
+  readonly running: boolean;
+  readonly keep: boolean;
   readonly processes: number;
   readonly reports: string;
 }
 
-const folder = join(cloneDirectory, "e2e");
-
-async function main(options: Options): Promise<number> {
+async function main(options: Options, args: readonly string[]): Promise<number> {
   const program = await programPath("e2e.test");
   if (options.prepare) {
     await images();
     return 0;
   }
   const focus = options.focus === undefined ? undefined : regularExpression(options.focus);
-  const kubectl = kubectlWith(join(clone.bin, "kubectl"), clone.kubeconfig);
-  const dualStack = existsSync(clone.kubeconfig) && (await isDualStack(kubectl));
-  const selection = select(await listTests(program), { focus, conformance: options.conformance, dualStack });
+  const cluster = options.running ? await runningShape() : ownShape;
+  const selection = select(await listTests(program), { focus, conformance: options.conformance, cluster });
   if (options.list) return list(selection);
-  if (selected(selection) === 0)
-    throw new Error(`No test is selected${focus === undefined ? "" : ` by --focus ${options.focus}`}.`);
-  if (!existsSync(clone.kubeconfig)) throw new Error("There is no cluster to test: bring it up with `npm run up`.");
+  if (selected(selection) === 0) throw new Error(nothingToRun(selection));
+  // Said in full: on that stack the default is another folder.
+  const folder = resolve(options.reports);
+  if (!options.running) return await onOwnStack([...args, "--reports", folder], options.keep);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const suite: Suite = { program, kubeconfig: clone.kubeconfig, kubectl: join(clone.bin, "kubectl"), folder };
   await importImages(stackName, folder, await images());
   const outcome = await runFitted(suite, selection, options.processes);
-  const [table, results] = [join(options.reports, "report.md"), join(options.reports, "junit.xml")];
-  await mkdir(options.reports, { recursive: true });
+  const [table, results] = [join(folder, "report.md"), join(folder, "junit.xml")];
   await writeFile(table, markdown(outcome));
   await writeFile(results, junit(outcome));
   const counts = count(outcome);
   process.stdout.write(`\nreport: ${table}, ${results}\n${unfinished(outcome)}${closingLine(counts)}\n`);
   if (outcome.notRun > 0) return 130;
   return counts.failed === 0 ? 0 : 1;
+}
+
+async function runningShape(): Promise<ClusterShape> {
+  if (!existsSync(clone.kubeconfig))
+    throw new Error(
+      "No cluster runs: bring one up with `npm run up`, or let `npm run e2e` make one without --running.",
+    );
+  return await clusterShape(kubectlWith(join(clone.bin, "kubectl"), clone.kubeconfig));
+}
+
+function nothingToRun({ notPossible }: Selection): string {
+  if (notPossible.length === 0) return "No test is selected.";
+  return ["No selected test can run:", ...notPossible.map(({ name, reason }) => `  ${name}: ${reason}`)].join("\n");
 }
 
 async function programPath(name: ProgramName): Promise<string> {
@@ -128,16 +141,18 @@ function wholeNumber(text: string): number {
 }
 
 const command = new Command("e2e")
-  .description("Judges the local stack by Kubernetes' own network tests.")
+  .description("Judges the datapath by Kubernetes' own network tests, on a local stack that is made for them.")
   .option("--focus <regex>", "run the [sig-network] tests whose names match, instead of those about Services")
   .option("--conformance", "only those that every conformant cluster has to pass", false)
   .option("--list", "print the names of the selected tests and end", false)
   .option("--prepare", "get the test program and the images that the tests name, and end", false)
+  .option("--running", "judge the stack that is up; what it is too small for is named in the report", false)
+  .option("--keep", "leave the stack up that was made for the tests; the next run goes on with it", false)
   .option("--processes <n>", "tests that run side by side; [Serial] ones never do", wholeNumber, 3)
-  .option("--reports <folder>", "where report.md and junit.xml are written", folder);
+  .option("--reports <folder>", "where report.md, junit.xml and logs/ are written", join(cloneDirectory, "e2e"));
 
 try {
-  process.exitCode = await main(command.parse().opts<Options>());
+  process.exitCode = await main(command.parse().opts<Options>(), process.argv.slice(2));
 } catch (error) {
   process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

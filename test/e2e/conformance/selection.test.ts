@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shows which of Kubernetes' tests a run takes, and that the list of impossible ones cannot grow stale unseen.
 import { expect, test } from "vitest";
+import { mostNeededWorkers, neededWorkers } from "./needed-workers.ts";
 import { notPossibleHere } from "./not-possible-here.ts";
+import { ownShape } from "./own-stack.ts";
 import { select } from "./selection.ts";
 
 const impossible = Object.keys(notPossibleHere);
+const large = Object.keys(neededWorkers);
+const dualStack = "[sig-network] [Feature:IPv6DualStack] should create service with ipv4 cluster ip";
 const suite = [
   "[sig-network] Services should serve a basic endpoint from pods [Conformance]",
   "[sig-network] Services should be rejected when no endpoints exist",
   "[sig-network] Services should work after restarting apiserver [Disruptive]",
   "[sig-network] Netpol NetworkPolicy between server and client should deny",
-  "[sig-network] [Feature:IPv6DualStack] should create service with ipv4 cluster ip",
+  dualStack,
   "[sig-apps] Services should not be ours",
   ...impossible,
+  ...large,
 ];
-const request = { focus: undefined, conformance: false, dualStack: false };
+const small = { workers: 2, dualStack: false };
+const request = { focus: undefined, conformance: false, cluster: small };
 
 test("the tests about Services run, and those that disturb others run last, alone", () => {
   const { parallel, serial } = select(suite, request);
@@ -37,18 +43,48 @@ test("--focus reaches every test of the network group, also outside the usual on
   expect(parallel).toEqual(["[sig-network] Netpol NetworkPolicy between server and client should deny"]);
 });
 
-test("a cluster with two families of addresses also runs the tests for two", () => {
-  const { parallel } = select(suite, { ...request, dualStack: true });
-  expect(parallel).toContain("[sig-network] [Feature:IPv6DualStack] should create service with ipv4 cluster ip");
+test("the stack that is made for the tests is large enough for all of them, and has both families of addresses", () => {
+  const { parallel, notPossible } = select(suite, { ...request, cluster: ownShape });
+  expect(parallel).toEqual(expect.arrayContaining([...large, dualStack]));
+  expect(notPossible.map(({ name }) => name).sort()).toEqual([...impossible].sort());
 });
 
+test("on a cluster of one family the tests for two are named as not possible there", () => {
+  const { parallel, notPossible } = select(suite, { ...request, cluster: { ...ownShape, dualStack: false } });
+  expect(parallel).not.toContain(dualStack);
+  expect(notPossible).toContainEqual({
+    name: dualStack,
+    reason: "it needs IPv4 and IPv6, and this cluster has one of them",
+  });
+});
+
+test.each([2, 3, 5, mostNeededWorkers])(
+  "with %d workers the tests that need more are named, and the others run",
+  (workers) => {
+    const { parallel, notPossible } = select(suite, { ...request, cluster: { workers, dualStack: true } });
+    for (const [name, needed] of Object.entries(neededWorkers)) {
+      expect(parallel.includes(name), name).toBe(needed <= workers);
+      const named = { name, reason: `it needs ${needed} workers, and this cluster has ${workers}` };
+      if (needed > workers) expect(notPossible).toContainEqual(named);
+    }
+  },
+);
+
 test("what cannot run here is named with its reason and never run", () => {
-  const { parallel, serial, notPossible } = select(suite, { ...request, dualStack: true });
+  const { parallel, serial, notPossible } = select(suite, { ...request, cluster: ownShape });
   expect(notPossible.map(({ name }) => name).sort()).toEqual([...impossible].sort());
   for (const { reason } of notPossible) expect(reason.length).toBeGreaterThan(10);
   for (const name of impossible) expect([...parallel, ...serial]).not.toContain(name);
 });
 
-test("a name on the list of impossible tests that the suite does not have is an error", () => {
-  expect(() => select(suite.slice(0, 3), request)).toThrow(/does not have: .*sctp/);
+test.each([
+  ["impossible tests", impossible, /not-possible-here\.ts .* does not have: .*sctp/],
+  ["tests that need workers", large, /needed-workers\.ts .* does not have: .*Topology Hints/],
+])("a name on the list of %s that the suite does not have is an error", (_, names, said) => {
+  expect(() =>
+    select(
+      suite.filter((name) => !names.includes(name)),
+      request,
+    ),
+  ).toThrow(said);
 });
