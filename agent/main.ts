@@ -45,26 +45,33 @@ const EXIT_CONFIG = 78;
 /** Where the chart mounts the network namespaces that container runtimes pin. */
 const NAMESPACES = "/var/run/netns";
 
-const { values: paths } = parseArgs({
-  options: {
-    config: { type: "string", default: "/etc/sansproxy/config.json" },
-    "service-account": { type: "string", default: "/var/run/secrets/kubernetes.io/serviceaccount" },
-    objects: { type: "string", default: new URL("../bpf", import.meta.url).pathname },
-  },
-});
-
 const write = (line: string) => void process.stdout.write(line);
 
 try {
+  const paths = readArguments(process.argv.slice(2));
   const { NODE_NAME: nodeName, K8S_SERVICE_HOST: apiServerHost } = process.env;
   const config = readConfig(paths.config, { nodeName, apiServerHost });
-  await run(config, createLog(config.debug ? "debug" : "info", write, { node: config.nodeName }));
+  await run(config, paths, createLog(config.debug ? "debug" : "info", write, { node: config.nodeName }));
 } catch (error) {
   createLog("info", write).error(errorText(error), { name: error instanceof Error ? error.name : "unknown" });
   process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
 }
 
-async function run(config: Config, log: Log): Promise<void> {
+function readArguments(args: string[]) {
+  const options = {
+    config: { type: "string", default: "/etc/sansproxy/config.json" },
+    "service-account": { type: "string", default: "/var/run/secrets/kubernetes.io/serviceaccount" },
+    objects: { type: "string", default: new URL("../bpf", import.meta.url).pathname },
+  } as const;
+  try {
+    return parseArgs({ args, options }).values;
+  } catch (error) {
+    const known = Object.keys(options).map((name) => `--${name}`);
+    throw new ConfigError("arguments", args, `${errorText(error)}; it knows ${known.join(", ")}, each with a path`);
+  }
+}
+
+async function run(config: Config, paths: ReturnType<typeof readArguments>, log: Log): Promise<void> {
   const { nodeName, bpfRoot, cgroupRoot, acceleration } = config;
   await checkForwarding();
   const limitBytes = Math.floor(config.mapMemoryRatio * totalmem());

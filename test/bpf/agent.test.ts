@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole agent as a process: chart's configuration and rights, a real API server, this kernel, and traffic throughout.
-import { type ChildProcess, execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
@@ -217,6 +217,13 @@ const answers = async (name: string) => {
   await expect.poll(async () => (await host.tcp(CLUSTER_IP, 80)).name, { timeout: 15_000 }).toBe(name);
   await expect.poll(async () => (await outside.tcp(NODE, NODE_PORT)).name, { timeout: 15_000 }).toBe(name);
 };
+
+test("an argument that it does not know is one line that names it and those it knows, and ends it as wrong configuration", () => {
+  const command = [join(REPOSITORY, "agent/main.ts"), "--confg", "/etc/sansproxy/config.json"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+  expect({ status, lines: stdout.trim().split("\n").length, stderr }).toEqual({ status: 78, lines: 1, stderr: "" });
+  expect(stdout).toMatch(/--confg.*--config, --service-account, --objects/);
+});
 
 test("it becomes ready with the chart's rights and capabilities, and Services answer on the node and from outside", async () => {
   await agent.becomesReady();
