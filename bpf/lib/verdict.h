@@ -10,7 +10,6 @@ enum verdict {
 	/* On to the next program of this hook, or to the stack. */
 	VERDICT_NEXT = -1,
 	VERDICT_DROP = 2,
-	VERDICT_REDIRECT = 7,
 };
 
 static __always_inline int drop(__u32 reason)
