@@ -88,6 +88,11 @@ export class ChangeLog {
     if (taken) this.#triggeredAt = [...taken.triggeredAt, ...this.#triggeredAt].slice(0, MOST_TRIGGERS);
   }
 
+  /** Whether all has to be looked at next time. */
+  get everything(): boolean {
+    return this.#everything;
+  }
+
   get pending(): { readonly services: number; readonly slices: number } {
     return { services: this.#serviceChanges, slices: this.#sliceChanges };
   }

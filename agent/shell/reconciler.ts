@@ -113,7 +113,8 @@ export class Reconciler {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
     this.#backoff = new Backoff(this.#timing.retry);
-    this.#timer = new PassTimer(() => this.#pass(), this.#timing.coalesceMs);
+    const isWhole = () => this.#changes.everything || now() >= this.#resyncAt;
+    this.#timer = new PassTimer(() => this.#pass(), this.#timing.coalesceMs, isWhole);
     this.#planner = new SyncPlanner(nodeName, options.balancing);
     this.#changes = new ChangeLog(() => this.#planner.askedAddresses);
     this.#account = new KernelAccount(kernel, log, metrics);
