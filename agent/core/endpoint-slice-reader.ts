@@ -61,7 +61,7 @@ export function scanEndpointSlice(
     } else if (field === ADDRESS_TYPE) addressType = readAddressType(json);
     else if (field === PORTS) ports = portsBySource.get(json.source());
     else if (field === ENDPOINTS) endpoints = Endpoints.read(json, before?.endpoints ?? Endpoints.NONE);
-    else json.skip();
+    else json.pass();
   }
   const { namespace, name, resourceVersion, headless, triggeredAt } = metadata;
   const service = metadata.service === "" ? "" : objectKey({ namespace, name: metadata.service });
@@ -86,7 +86,7 @@ function readMetadata(json: JsonReader): Metadata {
     else if (field === VERSION) metadata.resourceVersion = json.text();
     else if (field === LABELS) readLabels(json, metadata);
     else if (field === ANNOTATIONS) metadata.triggeredAt = readTriggerTime(json);
-    else json.skip();
+    else json.pass();
   }
   return metadata;
 }
@@ -98,7 +98,7 @@ function readLabels(json: JsonReader, metadata: Metadata): void {
     if (field === SERVICE_NAME) metadata.service = json.text();
     else {
       metadata.headless ||= field === HEADLESS;
-      json.skip();
+      json.pass();
     }
   }
 }
@@ -108,7 +108,7 @@ function readTriggerTime(json: JsonReader): number {
   const names = ANNOTATION_NAMES;
   for (let field = json.enterObject() ? json.field(names) : END; field !== END; field = json.field(names)) {
     if (field === TRIGGER_TIME) time = json.text();
-    else json.skip();
+    else json.pass();
   }
   return readTime(time);
 }

@@ -101,7 +101,7 @@ export class Endpoints implements Iterable<Endpoint> {
             }
             conditions = last.conditions;
           } else if (field === HINTS) hints = hintsBySource.get(json.source());
-          else json.skip();
+          else json.pass();
         }
         read.addresses.push(address);
         read.nodeNames.push(nodeName);
@@ -166,7 +166,7 @@ function readAddress(json: JsonReader, known: readonly string[], place: number):
   let address: string | undefined;
   for (let more = json.enterList() && json.element(); more; more = json.element()) {
     const [same, next] = [known[place], known[place + 1]];
-    if (address !== undefined || !json.isText()) json.skip();
+    if (address !== undefined || !json.isText()) json.pass();
     else if (same !== undefined && json.passText(same)) address = same;
     else if (next !== undefined && json.passText(next)) address = next;
     else address = canonical(json.text());

@@ -65,7 +65,7 @@ export class JsonReader {
   /** Empty when it is no text. */
   text(): string {
     if (this.#next() !== QUOTE) {
-      this.skip();
+      this.pass();
       return "";
     }
     const from = ++this.#at;
@@ -109,12 +109,12 @@ export class JsonReader {
   /** The value as it is written. */
   source(): string {
     const from = this.position;
-    this.skip();
+    this.pass();
     return this.#bytes.toString("utf8", from, this.#at);
   }
 
   /** Passes a value over. */
-  skip(): void {
+  pass(): void {
     const first = this.#next();
     if (first === QUOTE) {
       this.#at++;
@@ -185,7 +185,7 @@ export class JsonReader {
       this.#at++;
       return true;
     }
-    this.skip();
+    this.pass();
     return false;
   }
 

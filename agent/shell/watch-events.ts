@@ -50,8 +50,8 @@ export function scanWatchEvent<T>(
       // The rest of the line is the object, as API servers write it.
       if (isChange(type)) return { type, seen: read(json, known) };
       objectAt = json.position;
-      json.skip();
-    } else json.skip();
+      json.pass();
+    } else json.pass();
   }
   const object = objectAt < 0 ? undefined : new JsonReader(line, objectAt);
   if (isChange(type) && object !== undefined) return { type, seen: read(object, known) };
