@@ -8,6 +8,7 @@ import type { Capacity } from "./operation.ts";
 const HIGHEST_FILL = 0.8;
 /** A larger map is at most this full, so that the next time is far. */
 const FILL_AFTERWARDS = 0.5;
+const SET_ASIDE_BY_CPU = 128;
 /** The kernel's own limits are not far above. */
 const LARGEST = 2 ** 26;
 
@@ -24,12 +25,29 @@ export interface MapMemory<T> {
 export const grownCapacity = (needs: Capacity, capacity: Capacity, memory: MapMemory<Capacity>): Capacity | undefined =>
   grown(needs, { ...capacity }, budgetOf, memory);
 
+type Entries<K extends string> = Readonly<Record<K, number>>;
+
 /** The same for maps whose every entry may be in steady use. */
-export const grownEntries = <K extends string>(
-  needs: Readonly<Record<K, number>>,
-  entries: Readonly<Record<K, number>>,
-  memory: MapMemory<Readonly<Record<K, number>>>,
-): Readonly<Record<K, number>> | undefined => grown(needs, entries, (each) => each, memory);
+export const grownEntries = <K extends string>(needs: Entries<K>, entries: Entries<K>, memory: MapMemory<Entries<K>>) =>
+  grown(needs, entries, (each) => each, memory);
+
+/** The same for maps whose least recently used entries give way when there is no free one. */
+export function grownLruEntries<K extends string>(
+  needs: Entries<K>,
+  entries: Entries<K>,
+  cpus: number,
+  memory: MapMemory<Entries<K>>,
+): Entries<K> | undefined {
+  const kept = (each: Entries<K>) =>
+    Object.fromEntries(Object.entries<number>(each).map(([map, of]) => [map, keptByLru(of, cpus)])) as Entries<K>;
+  return grown(needs, entries, kept, memory);
+}
+
+/**
+ * How many entries a map of the least recently used holds for certain. Each CPU sets free entries aside that the others cannot
+ * use, and one that finds none gives way that many at a time (LOCAL_FREE_TARGET, kernel/bpf/bpf_lru_list.c).
+ */
+export const keptByLru = (entries: number, cpus: number): number => Math.max(0, entries - SET_ASIDE_BY_CPU * cpus);
 
 function grown<T extends Readonly<Record<keyof T, number>>>(
   needs: T,

@@ -4,13 +4,14 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { AccelerationState } from "../core/acceleration.ts";
-import { grownCapacity, grownEntries } from "../core/growth.ts";
+import { grownCapacity, grownEntries, grownLruEntries, keptByLru } from "../core/growth.ts";
 import type { NodeCapacity } from "../core/node-capacity.ts";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../core/operation.ts";
 import type { Steps } from "../core/steps.ts";
 import { defaultEntries, type MapEntries, type MapGroup, memoryOf, sizesOfFolder } from "../maps/map-table.ts";
 import { inSlices } from "./in-slices.ts";
 import { Datapath, type DatapathOptions } from "./kernel/datapath.ts";
+import { possibleCpus } from "./kernel/possible-cpus.ts";
 import { errorText, type Log } from "./log.ts";
 
 type Used = Pick<
@@ -95,11 +96,12 @@ export class GrowingDatapath implements Kernel, Used {
   async makeRoomForConnections(): Promise<readonly string[]> {
     const needs = await inSlices(this.#current.countConnections());
     const { affinities, socketFlows, flows, fragments } = this.#current.sizes;
-    const grown = grownEntries(needs, { affinities, socketFlows, flows, fragments }, this.#memory());
+    const cpus = possibleCpus();
+    const grown = grownLruEntries(needs, { affinities, socketFlows, flows, fragments }, cpus, this.#memory());
     if (grown) await this.#grow(grown);
     const { sizes } = this.#current;
     return (["affinities", "socketFlows", "flows", "fragments"] as const).filter(
-      (map) => needs[map] > FULL * sizes[map],
+      (map) => needs[map] > FULL * keptByLru(sizes[map], cpus),
     );
   }
 

@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { keptByLru } from "../../agent/core/growth.ts";
 import { fitNetwork, nodeNeeds } from "../../agent/core/node-capacity.ts";
 import type { Capacity } from "../../agent/core/operation.ts";
 import { parseAddress } from "../../agent/maps/address.ts";
@@ -10,11 +11,13 @@ import { defaultEntries, mapFolders, mapShapes } from "../../agent/maps/map-tabl
 import { GrowingDatapath } from "../../agent/shell/growing-datapath.ts";
 import { Datapath, type MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { HashMap } from "../../agent/shell/kernel/hash-map.ts";
+import { possibleCpus } from "../../agent/shell/kernel/possible-cpus.ts";
 import { close, openPinned } from "../../agent/shell/kernel/syscall.ts";
 import { createLog } from "../../agent/shell/log.ts";
 import { fragmentsOf } from "./fragments.ts";
 import { build } from "./packet.ts";
 import { NEXT, PacketTable } from "./packet-table.ts";
+import { onEachCpu } from "./this-thread.ts";
 import { CLIENT, NODE, network, objectsDir, POD, serve, TCP, testSizes, UDP, World } from "./world.ts";
 
 const NOTHING: Capacity = { frontends: 0, selections: 0, arena: 0, backends: 0, sourceRanges: 0 };
@@ -84,9 +87,11 @@ const flowKey = (number: number): Buffer => {
 };
 const flowValue = (mark: number): Buffer => Buffer.alloc(mapShapes(SIZES).flows.valueBytes, mark);
 
+/** So many entries that a map of this size grows, and no more than it holds for certain. */
+const tooMany = (entries: number): number => Math.ceil(0.9 * keptByLru(entries, possibleCpus()));
+
 function fillFlows(map: HashMap): void {
-  const entries = Math.ceil(0.85 * SIZES.flows);
-  for (let number = 0; number < entries; number++) map.set(flowKey(number), flowValue(1));
+  for (let number = 0; number < tooMany(SIZES.flows); number++) map.set(flowKey(number), flowValue(1));
 }
 
 test("larger maps hold what the smaller held, and connections go on through the change", async () => {
@@ -158,7 +163,7 @@ describe("maps of connections", () => {
     expect(folders("flows")).toEqual([expect.stringMatching(/_8192$/)]);
     const grown = pinned("flows", { flows: 8192 });
     expect(grown.get(flowKey(0))).toEqual(flowValue(1));
-    expect(grown.get(flowKey(3000))).toEqual(flowValue(1));
+    expect(grown.get(flowKey(tooMany(SIZES.flows) - 1))).toEqual(flowValue(1));
     expect(await client.tcp(NODE, 30_001, { key: "long" })).toMatchObject({ name: "pod", sees });
     expect(await client.tcp(NODE, 30_001)).toMatchObject({ name: "pod" });
     expect(folders("services")).toHaveLength(1);
@@ -204,7 +209,9 @@ describe("maps of connections", () => {
 });
 
 describe("the map of packets in fragments", () => {
-  const SMALL = { fragments: 1024 };
+  const SMALL = { fragments: 512 * possibleCpus() };
+  const MANY = tooMany(SMALL.fragments);
+  const ofSize = (entries: number) => expect.stringMatching(new RegExp(`_${entries}$`));
   const toNodePort = { protocol: "udp", source: CLIENT, destination: NODE, destinationPort: FRONTEND.port } as const;
 
   /** The fragments of a datagram from this port: the first, and others. */
@@ -219,9 +226,9 @@ describe("the map of packets in fragments", () => {
 
   const monotonicSeconds = () => Number(process.hrtime.bigint() / 1_000_000_000n);
 
-  /** First fragments that came so long ago. */
-  function fill(map: HashMap, entries: number, secondsAgo: number): void {
-    for (let number = 0; number < entries; number++) {
+  /** First fragments that came so long ago, numbered from `first`. */
+  function fill(map: HashMap, entries: number, secondsAgo: number, first = 0): void {
+    for (let number = first; number < first + entries; number++) {
       const key = Buffer.alloc(40);
       key.writeUInt32LE(number + 1, 0);
       const value = Buffer.alloc(12, 1);
@@ -234,23 +241,37 @@ describe("the map of packets in fragments", () => {
     const datapath = await open(2 ** 30, SMALL);
     datapath.attach(["eth0"]);
     const map = pinned("fragments", SMALL);
-    fill(map, 900, 62);
+    fill(map, MANY, 62);
     expect(await datapath.makeRoomForConnections()).toEqual([]);
-    expect(folders("fragments")).toEqual([expect.stringMatching(/_1024$/)]);
-    fill(map, 900, 0);
+    expect(folders("fragments")).toEqual([ofSize(SMALL.fragments)]);
+    fill(map, MANY, 0);
     expect(await datapath.makeRoomForConnections()).toEqual([]);
-    expect(folders("fragments")).toEqual([expect.stringMatching(/_2048$/)]);
-    const grown = pinned("fragments", { fragments: 2048 });
+    expect(folders("fragments")).toEqual([ofSize(2 * SMALL.fragments)]);
+    const grown = pinned("fragments", { fragments: 2 * SMALL.fragments });
     expect([...grown.entries()].length).toBe([...map.entries()].length);
     expect(folders("flows")).toHaveLength(1);
+  });
+
+  test("holds for certain what growth counts on, also when packets come to all CPUs in turn", async () => {
+    await open(2 ** 30, SMALL);
+    const map = pinned("fragments", SMALL);
+    const kept = keptByLru(SMALL.fragments, possibleCpus());
+    let most = 0;
+    onEachCpu(16, (turn) => {
+      fill(map, 64, 0, turn * 64);
+      const held = [...map.entries()].length;
+      expect(held).toBeGreaterThanOrEqual(Math.min(most, kept));
+      most = Math.max(most, held);
+    });
+    expect(most).toBeGreaterThanOrEqual(kept);
   });
 
   test("that may take no more memory stays, and it is said that it is full", async () => {
     const datapath = await open(1, SMALL);
     datapath.attach(["eth0"]);
-    fill(pinned("fragments", SMALL), 1024, 0);
+    fill(pinned("fragments", SMALL), SMALL.fragments, 0);
     expect(await datapath.makeRoomForConnections()).toEqual(["fragments"]);
-    expect(folders("fragments")).toEqual([expect.stringMatching(/_1024$/)]);
+    expect(folders("fragments")).toEqual([ofSize(SMALL.fragments)]);
   });
 
   test("is left with no fragment on a wrong way: one that comes in the moment of the change may be lost, and is counted", async () => {
@@ -258,7 +279,7 @@ describe("the map of packets in fragments", () => {
     datapath.configure(network);
     serve(datapath, { ...FRONTEND, protocol: UDP }, [{ address: POD, port: 8080 }]);
     datapath.attach(["eth0"]);
-    fill(pinned("fragments", SMALL), 900, 0);
+    fill(pinned("fragments", SMALL), MANY, 0);
     const smaller = tableOfNewest();
     const [earlier, ofEarlier, lastOfEarlier] = datagram(6001);
     const [meanwhile, ofMeanwhile, lastOfMeanwhile] = datagram(6002);

@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { budgetOf } from "../../../agent/core/admission.ts";
-import { grownCapacity } from "../../../agent/core/growth.ts";
+import { grownCapacity, grownLruEntries, keptByLru } from "../../../agent/core/growth.ts";
 import type { Capacity } from "../../../agent/core/operation.ts";
 
 const CAPACITY: Capacity = { frontends: 100, selections: 129, arena: 800, backends: 129, sourceRanges: 100 };
@@ -46,4 +46,15 @@ test("what is given always suffices, never shrinks, and never takes more memory 
       }
     }),
   );
+});
+
+test("a map of the least recently used is as large as what it holds whichever CPUs enter, and grows by that", () => {
+  const entries = { flows: 8192, fragments: 1024 };
+  const memory = { bytesOf: () => 0, limitBytes: 1 };
+  const grown = (needs: typeof entries, cpus: number) => grownLruEntries(needs, entries, cpus, memory);
+  expect(keptByLru(1024, 2)).toBe(768);
+  expect(grown({ flows: 6348, fragments: 614 }, 2)).toBeUndefined();
+  expect(grown({ flows: 6348, fragments: 615 }, 2)).toEqual({ flows: 8192, fragments: 2048 });
+  expect(grown({ flows: 0, fragments: 0 }, 64)).toBeUndefined();
+  expect(grown({ flows: 1, fragments: 0 }, 64)).toEqual({ flows: 16_384, fragments: 1024 });
 });
