@@ -48,7 +48,9 @@ const dual = (changes: Partial<BareMetalClusterArgs> = {}): BareMetalClusterArgs
   ...changes,
 });
 
-const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, remedy: RegExp][] = [
+type Wrong = [what: string, args: BareMetalClusterArgs, propertyPath: string, remedy: RegExp];
+
+const wrong: Wrong[] = [
   ["a Node name with capitals", workerWith({ name: "Worker_1" }), "hosts[1].name", /lower-case letters/],
   ["an unknown role", workerWith({ role: "node" }), "hosts[1].role", /use "control-plane" or "worker"/],
   ["a host name as address", workerWith({ address: "worker.example" }), "hosts[1].address", /IPv4 or IPv6 address/],
@@ -143,6 +145,20 @@ const wrong: [what: string, args: BareMetalClusterArgs, propertyPath: string, re
     dual({ hosts: [{ ...controlPlane, ipv6Address: "10.0.0.1" }] }),
     "hosts[0].ipv6Address",
     /is not an IPv6 address/,
+  ],
+  ...["127.0.0.1", "0.0.0.0", "169.254.7.7", "239.1.1.1", "::1", "::", "fe80::1", "ff02::1"].map(
+    (address): Wrong => [
+      `the address ${address}, which is no other host's`,
+      workerWith({ address }),
+      "hosts[1].address",
+      /does not lead to this host/,
+    ],
+  ),
+  [
+    "an IPv6 address that is the loopback's",
+    dual({ hosts: [{ ...controlPlane, ipv6Address: "::1" }] }),
+    "hosts[0].ipv6Address",
+    /does not lead to this host/,
   ],
   [
     "two hosts of one IPv6 address",

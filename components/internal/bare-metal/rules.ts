@@ -49,11 +49,23 @@ export function hostRoleRule(path: string, host: HostFacts): InputProblem[] {
   return problem(`${path}.role`, `"${host.role}" is not a role; use "control-plane" or "worker".`);
 }
 
+/** "This host", loopback, link-local, and groups: of no address in them another host can be asked. */
+const notAHosts = [
+  ...["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"],
+  ...["::/128", "::1/128", "fe80::/10", "ff00::/8"],
+].flatMap((network) => parseCidr(network) ?? []);
+
 export function addressRule(propertyPath: string, address: string): InputProblem[] {
-  if (isIP(address) !== 0) return [];
+  if (isIP(address) === 0) {
+    return problem(
+      propertyPath,
+      `"${address}" is not an IP address, and a Node is known to the others by one; write the host's IPv4 or IPv6 address.`,
+    );
+  }
+  if (!notAHosts.some((network) => contains(network, address))) return [];
   return problem(
     propertyPath,
-    `"${address}" is not an IP address, and a Node is known to the others by one; write the host's IPv4 or IPv6 address.`,
+    `"${address}" does not lead to this host from the others; write the address that they reach it by.`,
   );
 }
 
@@ -204,7 +216,8 @@ export function ipv6AddressRule(path: string, host: HostFacts, dualStack: boolea
       "is given although the cluster has no IPv6 networks; leave it out, or add one to podCidrs and to serviceCidrs.",
     );
   }
-  if (ipv6Address === undefined || isIPv6(ipv6Address)) return [];
+  if (ipv6Address === undefined) return [];
+  if (isIPv6(ipv6Address)) return addressRule(`${path}.ipv6Address`, ipv6Address);
   return problem(`${path}.ipv6Address`, `"${ipv6Address}" is not an IPv6 address; write one such as "fd00:10::21".`);
 }
 
