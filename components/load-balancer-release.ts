@@ -3,8 +3,10 @@
 
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { refuseProblems } from "./internal/input-errors.ts";
 import { packageRoot } from "./internal/package-root.ts";
 import { secondsInput } from "./internal/time-limit.ts";
+import { unknownInputs } from "./internal/unknown-inputs.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
 /** Inputs of LoadBalancerRelease. */
@@ -18,11 +20,15 @@ export interface LoadBalancerReleaseArgs {
   timeoutSeconds?: pulumi.Input<number>;
 }
 
+const loadBalancerReleaseInputs: readonly (keyof LoadBalancerReleaseArgs)[] = ["cluster", "timeoutSeconds"];
+
 /** Nothing while the cluster lives; at its end, no load balancer outlives it, with its addresses and its bill. */
 export class LoadBalancerRelease extends pulumi.ComponentResource {
   constructor(name: string, args: LoadBalancerReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
     const { cluster, timeoutSeconds = 600 } = args;
-    const timeout = secondsInput(`LoadBalancerRelease "${name}"`, timeoutSeconds);
+    const what = `LoadBalancerRelease "${name}"`;
+    refuseProblems(what, unknownInputs(args, loadBalancerReleaseInputs));
+    const timeout = secondsInput(what, timeoutSeconds);
     super("sansproxy:index:LoadBalancerRelease", name, {}, opts);
 
     new local.Command(

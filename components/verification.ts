@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type InputProblem, refuseProblems } from "./internal/input-errors.ts";
 import { packageRoot, packageVersion } from "./internal/package-root.ts";
 import { secondsInput } from "./internal/time-limit.ts";
+import { unknownInputs } from "./internal/unknown-inputs.ts";
 import { parseReport, reportTable, type VerificationResult } from "./internal/verification-report.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
@@ -35,6 +36,14 @@ export interface VerificationArgs {
   timeoutSeconds?: pulumi.Input<number>;
 }
 
+const verificationInputs: readonly (keyof VerificationArgs)[] = [
+  "cluster",
+  "effectiveValues",
+  "datapath",
+  "image",
+  "timeoutSeconds",
+];
+
 /** The proof that a cluster serves its Services without kube-proxy. */
 export class Verification extends pulumi.ComponentResource {
   /** Every check on every node, with what was seen and how long it took. */
@@ -45,7 +54,7 @@ export class Verification extends pulumi.ComponentResource {
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
     const { cluster, datapath = "agent" } = args;
     const what = `Verification "${name}"`;
-    refuseProblems(what, verifiedDatapathRule(datapath));
+    refuseProblems(what, [...unknownInputs(args, verificationInputs), ...verifiedDatapathRule(datapath)]);
     const seconds = secondsInput(what, args.timeoutSeconds ?? 600);
     super("sansproxy:index:Verification", name, {}, opts);
 

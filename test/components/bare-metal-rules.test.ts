@@ -51,6 +51,31 @@ const dual = (changes: Partial<BareMetalClusterArgs> = {}): BareMetalClusterArgs
 type Wrong = [what: string, args: BareMetalClusterArgs, propertyPath: string, remedy: RegExp];
 
 const wrong: Wrong[] = [
+  ["a misspelled input", args({ bundelPath: "/x" } as object), "bundelPath", /did you mean "bundlePath"/],
+  [
+    "a misspelled input of a host",
+    workerWith({ hostkey: "x" } as object),
+    "hosts[1].hostkey",
+    /did you mean "hostKey"/,
+  ],
+  [
+    "a misspelled input of the bastion",
+    args({ bastion: { host: "10.0.0.9", hostKey, usr: "x" } } as object),
+    "bastion.usr",
+    /did you mean "user"/,
+  ],
+  [
+    "a misspelled input of the endpoint",
+    args({ controlPlaneEndpoint: { host: "10.0.0.9", prot: 6443 } } as object),
+    "controlPlaneEndpoint.prot",
+    /did you mean "port"/,
+  ],
+  [
+    "a misspelled input of the repository",
+    args({ packageRepository: { url: "https://x.example/deb", keyFingerprint: "A".repeat(40), key: "x" } } as object),
+    "packageRepository.key",
+    /is no input here/,
+  ],
   ["a Node name with capitals", workerWith({ name: "Worker_1" }), "hosts[1].name", /lower-case letters/],
   ["an unknown role", workerWith({ role: "node" }), "hosts[1].role", /use "control-plane" or "worker"/],
   ["a host name as address", workerWith({ address: "worker.example" }), "hosts[1].address", /IPv4 or IPv6 address/],

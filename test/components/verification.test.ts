@@ -32,11 +32,21 @@ describe("Verification", () => {
   });
 
   it.each([0, -1, 1.5, Number.NaN, 86_401])("refuses a time limit of %d seconds", async (timeoutSeconds) => {
-    const given = { cluster: cluster([]), effectiveValues: {}, timeoutSeconds };
-    for (const Component of [Verification, LoadBalancerRelease])
-      await recordProgram(() =>
-        expect(() => new Component("late", given)).toThrow(/timeoutSeconds: .* is not a time limit/),
-      );
+    const wrong = /timeoutSeconds: .* is not a time limit/;
+    const given = { cluster: cluster([]), timeoutSeconds };
+    await recordProgram(() => {
+      expect(() => new Verification("late", { ...given, effectiveValues: {} })).toThrow(wrong);
+      expect(() => new LoadBalancerRelease("late", given)).toThrow(wrong);
+    });
+  });
+
+  it("refuses an input that there is not, and names the one that was meant, as LoadBalancerRelease does", async () => {
+    const wrong = /timeoutSecond: is no input here and would change nothing; did you mean "timeoutSeconds"\?/;
+    const given = { cluster: cluster([]), timeoutSecond: 60 };
+    await recordProgram(() => {
+      expect(() => new Verification("late", { ...given, effectiveValues: {} })).toThrow(wrong);
+      expect(() => new LoadBalancerRelease("late", given)).toThrow(wrong);
+    });
   });
 
   it("hands the kubeconfig over on standard input, as a secret", async () => {

@@ -158,3 +158,33 @@ export interface BareMetalClusterArgs {
    */
   ignorePreflightErrors?: string[];
 }
+
+/** The names of what each group of inputs has. */
+export const bareMetalInputs = {
+  cluster: [
+    "hosts",
+    "privateKey",
+    "bastion",
+    "kubernetesVersion",
+    "podCidrs",
+    "serviceCidrs",
+    "dnsDomain",
+    "controlPlaneEndpoint",
+    "certSans",
+    "bundlePath",
+    "packageRepository",
+    "drainTimeoutSeconds",
+    "minimumKernelVersion",
+    "ignorePreflightErrors",
+  ],
+  host: ["name", "role", "address", "ipv6Address", "user", "port", "hostKey", "insecureIgnoreHostKey", "resetOnRemove"],
+  bastion: ["host", "user", "port", "privateKey", "hostKey", "insecureIgnoreHostKey"],
+  controlPlaneEndpoint: ["host", "port"],
+  packageRepository: ["url", "keyFingerprint"],
+} as const satisfies {
+  cluster: readonly (keyof BareMetalClusterArgs)[];
+  host: readonly (keyof BareMetalHostArgs)[];
+  bastion: readonly (keyof BastionArgs)[];
+  controlPlaneEndpoint: readonly (keyof ControlPlaneEndpointArgs)[];
+  packageRepository: readonly (keyof PackageRepositoryArgs)[];
+};

@@ -5,7 +5,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { checkedInput, type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
 import { canonicalVersion, defaultKubernetesVersion, supportedVersionRule } from "../kubernetes-version.ts";
 import { secondsRule } from "../time-limit.ts";
-import type { BareMetalClusterArgs, BareMetalHostArgs, BastionArgs, PackageRepositoryArgs } from "./args.ts";
+import { unknownInputs } from "../unknown-inputs.ts";
+import {
+  type BareMetalClusterArgs,
+  type BareMetalHostArgs,
+  type BastionArgs,
+  bareMetalInputs,
+  type PackageRepositoryArgs,
+} from "./args.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import * as rules from "./rules.ts";
 
@@ -98,6 +105,15 @@ function kubernetesRepository(version: string): PackageRepositoryArgs {
   return { url: `https://pkgs.k8s.io/core:/stable:/${minor}/deb`, keyFingerprint: kubernetesKeyFingerprint };
 }
 
+function unknownInputsOf(args: BareMetalClusterArgs): InputProblem[] {
+  const groups = ["bastion", "controlPlaneEndpoint", "packageRepository"] as const;
+  return [
+    ...unknownInputs(args, bareMetalInputs.cluster),
+    ...args.hosts.flatMap((host, index) => unknownInputs(host, bareMetalInputs.host, {}, `hosts[${index}].`)),
+    ...groups.flatMap((group) => unknownInputs(args[group] ?? {}, bareMetalInputs[group], {}, `${group}.`)),
+  ];
+}
+
 /** An output can turn out to hold no key, and SSH would then accept every machine. */
 function withCheckedHostKey<T extends Pick<BastionArgs, "hostKey">>(what: string, path: string, args: T): T {
   const { hostKey } = args;
@@ -125,6 +141,7 @@ export function checkInputs(what: string, name: string, args: BareMetalClusterAr
     rules.addressOutsideCidrsRule(path, address, pods, services);
 
   refuseProblems(what, [
+    ...unknownInputsOf(args),
     ...rules.clusterNameRule(name),
     ...hosts.flatMap((host, index) => hostProblems(`hosts[${index}]`, host)),
     ...rules.uniqueHostsRule(hosts),

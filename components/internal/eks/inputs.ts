@@ -4,8 +4,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { defaultMinorVersion, minorVersionRule } from "../cloud/minor-version.ts";
 import { allowedNetworksRule, disjointRule, networkRule } from "../cloud/network-rules.ts";
-import { unknownInputs } from "../cloud/unknown-inputs.ts";
 import { checkedInput, type InputProblem, knownNow, refuseProblems } from "../input-errors.ts";
+import { unknownInputs } from "../unknown-inputs.ts";
 import { type EksClusterArgs, eksClusterInputs } from "./args.ts";
 import { type EksMode, eksModeRule, eksModes } from "./modes.ts";
 import * as rules from "./rules.ts";

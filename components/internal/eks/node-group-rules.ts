@@ -3,9 +3,9 @@
 
 import * as shared from "../cloud/group-rules.ts";
 import { notReadyTaintKeyRule, taintRule, untaintedGroupRule } from "../cloud/taints.ts";
-import { unknownInputs } from "../cloud/unknown-inputs.ts";
 import { type InputProblem, knownNow } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
+import { unknownInputs } from "../unknown-inputs.ts";
 import {
   type EksNodeGroupArgs,
   type EksNodeGroupsArgs,

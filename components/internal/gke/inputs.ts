@@ -3,8 +3,8 @@
 
 import { defaultMinorVersion, minorVersionRule } from "../cloud/minor-version.ts";
 import { allowedNetworksRule, disjointRule, networkRule } from "../cloud/network-rules.ts";
-import { unknownInputs } from "../cloud/unknown-inputs.ts";
 import { type InputProblem, refuseProblems } from "../input-errors.ts";
+import { unknownInputs } from "../unknown-inputs.ts";
 import { type GkeClusterArgs, gkeClusterInputs } from "./args.ts";
 import * as rules from "./rules.ts";
 

@@ -4,10 +4,10 @@
 import type * as pulumi from "@pulumi/pulumi";
 import * as shared from "../cloud/group-rules.ts";
 import { notReadyTaintKeyRule, taintRule, untaintedGroupRule } from "../cloud/taints.ts";
-import { unknownInputs } from "../cloud/unknown-inputs.ts";
 import { agentEngine } from "../datapath-agent.ts";
 import { checkedInput, type InputProblem, knownNow } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
+import { unknownInputs } from "../unknown-inputs.ts";
 import {
   type GkeNodePoolArgs,
   type GkeNodePoolsArgs,

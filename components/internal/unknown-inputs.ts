@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds inputs that a component does not have: a misspelled one, or one that asks for what cannot be.
 
-import type { InputProblem } from "../input-errors.ts";
-import { nearestName } from "../nearest-name.ts";
+import type { InputProblem } from "./input-errors.ts";
+import { nearestName } from "./nearest-name.ts";
 
 /** Every input that is not among the known ones; `impossible` says of some why they are not. */
 export function unknownInputs(
   args: object,
   known: readonly string[],
-  impossible: Readonly<Record<string, string>>,
+  impossible: Readonly<Record<string, string>> = {},
   prefix = "",
 ): InputProblem[] {
   return Object.entries(args).flatMap(([key, value]) => {
