@@ -1,43 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each CPU's copies of flows: a connection in mid-stream goes by them, and by none that is not true any more.
-import koffi from "koffi";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import type { PacketSpec } from "./packet.ts";
 import { PacketTable, type Road } from "./packet-table.ts";
+import { allowedCpus, runOn } from "./this-thread.ts";
 import { CLIENT, NODE, network, OTHER_POD, serve, TCP, testSizes, World } from "./world.ts";
-
-const libc = koffi.load("libc.so.6");
-const getAffinity = libc.func("int sched_getaffinity(int thread, size_t bytes, _Out_ void *cpus)");
-const setAffinity = libc.func("int sched_setaffinity(int thread, size_t bytes, const void *cpus)");
-const CPU_SET_BYTES = 128;
 
 const VIP = "192.0.2.95";
 const OTHER_CLIENT = "10.77.0.9";
 const FLAGS_AT = 49;
 const CLOSING = 4;
+/** In a flow's value: the second when it was seen last. */
+const SEEN_AT = 44;
+const LONGER_THAN_KEPT_SECONDS = 7 * 3600;
 
 let world: World;
 let datapath: Datapath;
 let tables: Readonly<Record<Road, PacketTable>>;
 
 let selections: Readonly<Record<8080 | 8081, number>>;
-const cpusBefore = Buffer.alloc(CPU_SET_BYTES);
-
-function runOn(cpus: Buffer): void {
-  if (setAffinity(0, cpus.length, cpus) !== 0)
-    throw new Error("this thread may not run there: the test needs CPU 0 and 1");
-}
-
-/** Programs run on the CPU of the thread that asks for it. */
-function moveToCpu(cpu: 0 | 1): void {
-  const cpus = Buffer.alloc(CPU_SET_BYTES);
-  cpus.writeUInt8(1 << cpu);
-  runOn(cpus);
-}
+const cpusBefore = allowedCpus();
 
 beforeAll(() => {
-  getAffinity(0, cpusBefore.length, cpusBefore);
   world = new World();
   world.makeWire();
   datapath = world.datapath(testSizes, { acceleration: "native" });
@@ -54,13 +39,13 @@ beforeAll(() => {
 });
 
 beforeEach(() => {
-  moveToCpu(0);
+  runOn(0);
   tables.tc.forget();
   lead(8080);
 });
 
 afterAll(() => {
-  runOn(cpusBefore);
+  runOn(...cpusBefore);
   world.cleanup.run();
 });
 
@@ -122,11 +107,11 @@ describe.each(["tc", "xdp"] as const)("%s", (road) => {
   ] as const)("when it was by %s on CPU %i", (other, cpu) => {
     /** Connections that begin while `work` runs do so by the other road, and there. */
     const elsewhere = <T>(work: () => T): T => {
-      moveToCpu(cpu);
+      runOn(cpu);
       try {
         return work();
       } finally {
-        moveToCpu(0);
+        runOn(0);
       }
     };
 
@@ -148,6 +133,17 @@ describe.each(["tc", "xdp"] as const)("%s", (road) => {
         lead(8080);
         expect(asked(other, "S", OTHER_CLIENT)).toBe(before);
       });
+      expect(answered(road)).toBe(`${OTHER_CLIENT}:5000`);
+    });
+
+    test("that another client was given a port of a connection long silent, answers to it reach that client", () => {
+      asked(road, "S");
+      for (let time = 0; time < 3; time++) expect(answered(road)).toBe(`${CLIENT}:5000`);
+      for (const [key, value] of [...tables[road].flows.walk()]) {
+        value.writeUInt32LE((value.readUInt32LE(SEEN_AT) - LONGER_THAN_KEPT_SECONDS) >>> 0, SEEN_AT);
+        tables[road].flows.set(key, value);
+      }
+      expect(elsewhere(() => asked(other, "S", OTHER_CLIENT))).toBe(before);
       expect(answered(road)).toBe(`${OTHER_CLIENT}:5000`);
     });
   });

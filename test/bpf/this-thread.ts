@@ -1,34 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPUs that this thread may run on, and holding it to one of them.
-import { execFileSync } from "node:child_process";
-import { readFileSync, readlinkSync } from "node:fs";
+// On which CPU this thread runs: programs that it tests run there, and so do its calls of the kernel.
+import koffi from "koffi";
 
-/** As the kernel writes them: `0-1,4`. */
-function allowed(): string {
-  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/thread-self/status", "utf8"))?.[1];
-  if (list === undefined) throw new Error("the kernel does not say on which CPUs this thread may run");
-  return list;
+const libc = koffi.load("libc.so.6");
+const getAffinity = libc.func("int sched_getaffinity(int thread, size_t bytes, _Out_ void *cpus)");
+const setAffinity = libc.func("int sched_setaffinity(int thread, size_t bytes, const void *cpus)");
+const CPU_SET_BYTES = 128;
+
+/** The CPUs that it may run on. */
+export function allowedCpus(): number[] {
+  const set = Buffer.alloc(CPU_SET_BYTES);
+  if (getAffinity(0, set.length, set) < 0) throw new Error("the kernel does not say where this thread may run");
+  return Array.from({ length: 8 * CPU_SET_BYTES }, (_, cpu) => cpu).filter(
+    (cpu) => (set.readUInt8(cpu >> 3) >> (cpu & 7)) & 1,
+  );
 }
 
-function runOn(cpus: string): void {
-  const [, , id] = readlinkSync("/proc/thread-self").split("/");
-  if (id === undefined) throw new Error("this thread has no number");
-  execFileSync("taskset", ["--cpu-list", "--pid", cpus, id]);
-}
-
-/** Calls it on each CPU in turn, so many times over; `turn` counts up from 0. */
-export function onEachCpu(rounds: number, call: (turn: number) => void): void {
-  const before = allowed();
-  const cpus = before.split(",").flatMap((range) => {
-    const [first, last = first] = range.split("-").map(Number) as [number, number?];
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  });
-  try {
-    for (let turn = 0; turn < rounds * cpus.length; turn++) {
-      runOn(String(cpus[turn % cpus.length]));
-      call(turn);
-    }
-  } finally {
-    runOn(before);
-  }
+/** Holds it to these from now on. */
+export function runOn(...cpus: readonly number[]): void {
+  const set = Buffer.alloc(CPU_SET_BYTES);
+  for (const cpu of cpus) set.writeUInt8(set.readUInt8(cpu >> 3) | (1 << (cpu & 7)), cpu >> 3);
+  if (setAffinity(0, set.length, set) !== 0) throw new Error(`this thread may not run on CPU ${cpus.join(", ")}`);
 }
