@@ -6,6 +6,12 @@ export const namespace = "rolling-update";
 export const deployment = "rolling";
 const port = 8080;
 
+/**
+ * Of a processor, for all servers together. A Pod that asks for none gets none while the others of its node take all there is, as
+ * containers that are being started do: then nobody answers, whatever a proxy does.
+ */
+const SERVERS_MILLICPU = 1500;
+
 const metadata = (name: string) => ({ name, namespace, labels: { app: name } });
 
 /**
@@ -18,7 +24,8 @@ export function rollingService(pods: number): object[] {
     image,
     // A line for each connection would keep the container runtime busier than the server.
     command: ["sh", "-c", `exec /agnhost serve-hostname --http=false --tcp --port=${port} >/dev/null 2>&1`],
-    readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+    readinessProbe: { tcpSocket: { port }, periodSeconds: 5 },
+    resources: { requests: { cpu: `${SERVERS_MILLICPU / pods}m` } },
   };
   return [
     { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
@@ -28,6 +35,7 @@ export function rollingService(pods: number): object[] {
       metadata: metadata(deployment),
       spec: {
         replicas: pods,
+        strategy: { rollingUpdate: { maxSurge: 4, maxUnavailable: 0 } },
         selector: { matchLabels: { app: deployment } },
         template: {
           metadata: { labels: { app: deployment } },
@@ -44,10 +52,12 @@ export function rollingService(pods: number): object[] {
   ];
 }
 
+const client = { name: "client", image, args: ["pause"], resources: { requests: { cpu: "500m" } } };
+
 /** A Pod that can run a program of ours. */
 export const clientPod = (name: string, annotations: Readonly<Record<string, string>> = {}): object => ({
   apiVersion: "v1",
   kind: "Pod",
   metadata: { ...metadata(name), annotations },
-  spec: { terminationGracePeriodSeconds: 1, containers: [{ name: "client", image, args: ["pause"] }] },
+  spec: { terminationGracePeriodSeconds: 1, containers: [client] },
 });
