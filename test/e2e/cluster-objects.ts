@@ -12,6 +12,10 @@ export function readyNodes(stack: StackUnderTest): string[] {
     .sort();
 }
 
+/** Of what an update has printed: the nodes from whose Pods a ClusterIP was seen to answer. */
+export const verifiedNodes = (text: string): string[] =>
+  [...text.matchAll(/ ok +ClusterIP TCP from pod +(\S+)/g)].flatMap(([, node]) => node ?? []).sort();
+
 export interface NodeObject {
   readonly metadata: { readonly name: string };
   readonly spec: { readonly unschedulable?: boolean };

@@ -9,7 +9,7 @@ import { scriptCommand, scriptInput } from "../../components/internal/bare-metal
 import { earlierKubernetesVersion, kubernetesVersion } from "../../stacks/local/toolchain/programs.ts";
 import { settled } from "../components/recorded-program.ts";
 import { alertQueries, metricNames, panelQueries } from "../support/chart-queries.ts";
-import { type NodeObject, podsByNode, readyNodes } from "./cluster-objects.ts";
+import { type NodeObject, podsByNode, readyNodes, verifiedNodes } from "./cluster-objects.ts";
 import { interruptedAt } from "./interruption.ts";
 import { hostnameOf, Load } from "./load.ts";
 import { monitoredChart } from "./monitored-chart.ts";
@@ -203,6 +203,7 @@ describe("the local stack", () => {
     expect(grown.code, grown.text.slice(-4000)).toBe(0);
     expect(readyNodes(stack)).toEqual(["cp-1", "worker-1", "worker-2", "worker-3"]);
     expect(grown.text).not.toMatch(/(cp-1|worker-1|worker-2)\S* (replaced|updated|deleted)/);
+    expect(verifiedNodes(grown.text)).toEqual(readyNodes(stack));
     console.log(`a worker added: ${seconds(grown)}`);
   });
 
