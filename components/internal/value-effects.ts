@@ -188,7 +188,13 @@ export function effectOf(path: string): ValueEffect {
   return notReviewed;
 }
 
-/** What another version of a chart does; a folder's version is not known here. */
+/** What a chart does of which no more is known than that it is another one. */
+export const otherChart: ValueEffect = {
+  effect: "flows-reset",
+  why: "the chart is another one, and its version is not known here: take the worst that another version can do",
+};
+
+/** What another version of a chart does. */
 export function versionEffect(before: string, after: string): ValueEffect {
   const minor = (version: string): string => version.replace(/^v/, "").split(".").slice(0, 2).join(".");
   return minor(before) === minor(after)

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares the datapath's values before and after, key by key, and says of each what it does to traffic.
 
-import { type Effect, effectOf, type ValueEffect, versionEffect } from "../../components/internal/value-effects.ts";
+import {
+  type Effect,
+  effectOf,
+  otherChart,
+  type ValueEffect,
+  versionEffect,
+} from "../../components/internal/value-effects.ts";
 import { datapathOf } from "../policy/rules/datapath-release.ts";
 import { type Change, hidden, isUnknown } from "./preview.ts";
 
@@ -49,13 +55,26 @@ function valueChanges(before: unknown, after: unknown, created: boolean): ValueC
     }));
 }
 
-const asText = (value: unknown): string => (typeof value === "string" ? value : "");
+/** An input before and after; `undefined` where there is none before, or none after. */
+function bothOf({ before, after }: Change, input: string): { old: string; now: string; same: boolean } | undefined {
+  const [old, now] = [before?.inputs?.[input], after?.inputs?.[input]];
+  return typeof old === "string" && typeof now === "string" ? { old, now, same: old === now } : undefined;
+}
 
-function versionChange({ before, after }: Change): ValueChange[] {
-  const [old, now] = [asText(before?.inputs?.["version"]), asText(after?.inputs?.["version"])];
-  return old === "" || now === "" || old === now
-    ? []
-    : [{ path: "(version of the chart)", before: old, after: now, ...versionEffect(old, now) }];
+/** Another chart: by its version, or, in a folder or an archive that has none here, by what it renders and where it is. */
+function chartChange(change: Change, valuesStay: boolean): ValueChange[] {
+  const [version, chart, rendered] = ["version", "chart", "checksum"].map((input) => bothOf(change, input));
+  if (version?.same === false) {
+    const { old, now } = version;
+    return [{ path: "(version of the chart)", before: old, after: now, ...versionEffect(old, now) }];
+  }
+  if (chart === undefined || rendered?.same === true) return [];
+  // What is rendered changes with the values too.
+  const otherContents = rendered !== undefined && valuesStay;
+  const otherPlace = !chart.same && version === undefined;
+  if (!otherContents && !otherPlace) return [];
+  const now = chart.same ? `${chart.now}, with other contents` : chart.now;
+  return [{ path: "(the chart)", before: chart.old, after: now, ...otherChart }];
 }
 
 /** A release that is taken away or made anew takes what serves Services with it for a while. */
@@ -88,12 +107,13 @@ export function datapathChanges(changes: readonly Change[]): DatapathChange[] {
     const [before, after] = [change.before?.inputs?.["values"], change.after?.inputs?.["values"]];
     const created = change.operation === "create";
     const changed = change.operation === "delete" ? [] : valueChanges(before, after, created);
+    const unseen = before === hidden || after === hidden;
     return [
       {
         change,
         engine,
-        values: [...lifeChange(change), ...versionChange(change), ...changed],
-        hidden: before === hidden || after === hidden,
+        values: [...lifeChange(change), ...chartChange(change, changed.length === 0 && !unseen), ...changed],
+        hidden: unseen,
       },
     ];
   });

@@ -148,6 +148,50 @@ describe("values", () => {
     const steps = [stackStep, release({ ...values(), version: from }, { ...values(), version: to })];
     expect(review(previewOf(steps)).effect).toBe(effect);
   });
+
+  const local = (checksum: string, more: object = {}) => ({ ...values(), chart: "/charts/cilium", checksum, ...more });
+
+  test.each([
+    ["other contents in the same folder", local("a"), local("b"), "`/charts/cilium, with other contents`"],
+    ["another archive", local("a"), local("b", { chart: "/charts/cilium-1.21.0.tgz" }), "`/charts/cilium-1.21.0.tgz`"],
+    ["a folder in place of a repository", { ...values(), version: "1.20.0" }, local("b"), "`/charts/cilium`"],
+    [
+      "another archive, and a value",
+      local("a"),
+      local("b", { chart: "/charts/cilium-1.21.0.tgz", ...values({ debug: { enabled: true } }) }),
+      "`/charts/cilium-1.21.0.tgz`",
+    ],
+    [
+      "other contents of one version",
+      local("a", { version: "1.20.0" }),
+      local("b", { version: "1.20.0" }),
+      "`/charts/cilium, with other contents`",
+    ],
+  ])("stay, and the chart is another one of unknown effect: %s", (_what, before, after, shown) => {
+    const of = review(previewOf([stackStep, release(before, after)]));
+    expect(stopped(of, ["flows-reset"])).toHaveLength(1);
+    const row = markdownOf(of)
+      .split("\n")
+      .find((line) => line.startsWith("| `(the chart)`"));
+    expect(row).toContain(shown);
+    expect(row).toContain("its version is not known here: take the worst");
+  });
+
+  test.each([
+    ["in another folder", local("a"), local("a", { chart: "/moved/cilium" }), "none"],
+    [
+      "of one version from another source",
+      local("a", { version: "1.20.0", checksum: undefined }),
+      local("a", { version: "1.20.0", chart: "oci://registry.example.com/cilium", checksum: undefined }),
+      "none",
+    ],
+    ["that renders a changed value", local("a"), local("b", values({ socketLB: { enabled: true } })), "new-flows"],
+    ["whose values nobody sees", local("a", { values: "[secret]" }), local("b", { values: "[secret]" }), "flows-reset"],
+  ])("say nothing of the chart %s", (_what, before, after, effect) => {
+    const of = review(previewOf([stackStep, release(before, after)]));
+    expect(of.effect).toBe(effect);
+    expect(markdownOf(of)).not.toContain("(the chart)");
+  });
 });
 
 describe("secrets", () => {
