@@ -38,7 +38,7 @@ function said(preview: Preview, component: string): number | undefined {
   const message = preview.messages.findLast(
     ({ urn, text }) => urn === component && text.includes("Cilium's maps take"),
   );
-  const [, mib] = /Cilium's maps take about (\d+) MiB/.exec(message?.text ?? "") ?? [];
+  const [, mib] = /Cilium's maps take about (\d+) MiB .* under the expected load/.exec(message?.text ?? "") ?? [];
   return mib === undefined ? undefined : Number(mib);
 }
 
@@ -48,9 +48,11 @@ export function memoryChange(preview: Preview, { engine, change }: DatapathChang
   const component = (change.after ?? change.before)?.parent ?? "";
   const recorded = preview.changes.find(({ urn }) => urn === component)?.before?.outputs?.["predictedMapMemoryMib"];
   const [before, after] = [maps(change.before), maps(change.after)];
-  const [oldMib, newMib] = [typeof recorded === "number" ? recorded : undefined, said(preview, component)];
-  const byLoad = newMib !== undefined && (oldMib !== undefined || before === undefined);
   const total = (of: MapMemory[] | undefined): number | undefined => (of === undefined ? undefined : totalMib(of));
+  // Where no load was expected, what is recorded is the size of full maps.
+  const oldMib = typeof recorded === "number" && recorded !== total(before) ? recorded : undefined;
+  const newMib = said(preview, component);
+  const byLoad = newMib !== undefined && (oldMib !== undefined || before === undefined);
   const names = [...new Set([...(before ?? []), ...(after ?? [])].map(({ map }) => map))];
   return {
     before: byLoad ? oldMib : total(before),

@@ -86,12 +86,12 @@ const mapSize = (map: { entries: number; bytes: number } | undefined): string =>
 function memoryPart(memory: MemoryChange | undefined): string[] {
   if (memory === undefined)
     return ["Map memory: the agent's maps grow with the Services that there are; no value sets it."];
-  const basis = memory.byLoad ? "for the expected load" : "with full Service maps, on a node of 8192 MiB";
+  const basis = memory.byLoad ? "on a node, for the expected load" : "with full Service maps on a node of 8192 MiB";
   const sizes =
     memory.before === undefined
       ? `**${mib(memory.after)}**`
       : `${mib(memory.before)} before, **${mib(memory.after)}** after`;
-  const lines = [`Map memory on a node, ${basis}: ${sizes}.`];
+  const lines = [`Map memory ${basis}: ${sizes}.`];
   if (memory.maps.length === 0 || memory.before === undefined) return lines;
   return [
     ...lines,

@@ -194,6 +194,27 @@ describe("values", () => {
   });
 });
 
+describe("the memory of Cilium's maps", () => {
+  const said = (mib: number, fill: string) => ({
+    severity: "info",
+    urn: "urn:pulumi:prod::shop::sansproxy:index:Datapath::datapath",
+    message: `Datapath "datapath": Cilium's maps take about ${mib} MiB on a node of 8192 MiB ${fill}; the largest: NAT.\n`,
+  });
+  const [full, loaded] = [said(80, "(assumed) with full Service maps"), said(67, "under the expected load")];
+
+  test.each([
+    ["no load before and after", 80, full, "with full Service maps on a node of 8192 MiB: 80 MiB before, **80 MiB**"],
+    ["a load before and after", 66, loaded, "on a node, for the expected load: 66 MiB before, **67 MiB**"],
+    ["a load from now on", 80, loaded, "with full Service maps on a node of 8192 MiB: 80 MiB before, **80 MiB**"],
+    ["a load no more", 66, full, "with full Service maps on a node of 8192 MiB: 80 MiB before, **80 MiB**"],
+  ])("is told for what it was computed: %s", (_what, predictedMapMemoryMib, message, says) => {
+    const type = "sansproxy:index:Datapath";
+    const datapath = { op: "same", type, name: "datapath", before: {}, after: {}, outputs: { predictedMapMemoryMib } };
+    const steps = [stackStep, datapath, { ...release(values(), values()), parent: "datapath" }];
+    expect(markdown(previewOf(steps, [message]))).toContain(`Map memory ${says} after`);
+  });
+});
+
 describe("secrets", () => {
   const kubeconfig = "apiVersion: v1\nusers:\n- user:\n    client-key-data: VEhFLUtFWQ==\n";
 
