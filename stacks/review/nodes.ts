@@ -3,7 +3,7 @@
 
 import { versionGiven } from "../../components/internal/bare-metal/step-version.ts";
 import type { Effect } from "../../components/internal/value-effects.ts";
-import { type Change, dependenciesOf, type Operation } from "./preview.ts";
+import { type Change, dependenciesOf, hidden, isUnknown, type Operation } from "./preview.ts";
 
 /** A cluster, a node, or a group of nodes. */
 export interface Member {
@@ -22,7 +22,11 @@ const clusterTypes: Readonly<Record<string, string>> = {
 };
 /** Control planes as the clouds' own resources. */
 export const controlPlanes: ReadonlySet<string> = new Set(["aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"]);
-const groups: ReadonlySet<string> = new Set(["aws:eks/nodeGroup:NodeGroup", "gcp:container/nodePool:NodePool"]);
+/** Groups of nodes, with the input that names their cluster. */
+const groups: Readonly<Record<string, string>> = {
+  "aws:eks/nodeGroup:NodeGroup": "clusterName",
+  "gcp:container/nodePool:NodePool": "cluster",
+};
 
 const parentOf = ({ before, after }: Change): string => (after ?? before)?.parent ?? "";
 
@@ -32,6 +36,17 @@ function clusterOf(change: Change, byUrn: ReadonlyMap<string, Change>): Change |
     if (clusterTypes[current.type] !== undefined) return current;
   }
   return undefined;
+}
+
+/** The cluster that a group joins: that of the resource from which it has the name, or the name itself. */
+function joinedBy({ before, after }: Change, input: string, byUrn: ReadonlyMap<string, Change>): string {
+  const state = after ?? before;
+  const sources = (state?.propertyDependencies?.[input] ?? []).flatMap((urn) => byUrn.get(urn) ?? []);
+  const source =
+    sources.map((of) => clusterOf(of, byUrn)).find((of) => of !== undefined) ??
+    sources.find(({ type }) => controlPlanes.has(type));
+  const given = state?.inputs?.[input];
+  return source?.name ?? (typeof given === "string" && given !== hidden && !isUnknown(given) ? given : "");
 }
 
 const part = (name: string, before: string, after: string): string | undefined =>
@@ -111,7 +126,11 @@ export function members(changes: readonly Change[]): Member[] {
     if (controlPlanes.has(type)) {
       return [{ kind: "cluster", cluster: cluster || name, name: `${name} (control plane)`, ...fate }];
     }
-    if (groups.has(type)) return [{ kind: "node group", cluster, name, ...fate, ...groupFate(change) }];
+    const naming = groups[type];
+    if (naming !== undefined) {
+      const joined = cluster || joinedBy(change, naming, byUrn);
+      return [{ kind: "node group", cluster: joined, name, ...fate, ...groupFate(change) }];
+    }
     const node = owner?.type === "sansproxy:index:BareMetalCluster" ? nodeName(cluster, change) : undefined;
     if (node === undefined) return [];
     return [{ kind: "node", cluster, name: node, ...fate, ...upgradeOf(change, changes) }];

@@ -10,6 +10,8 @@ interface Piece {
   readonly after?: Readonly<Record<string, unknown>>;
   readonly outputs?: Readonly<Record<string, unknown>>;
   readonly waitsFor?: readonly string[];
+  /** What each property is made of. */
+  readonly madeOf?: Readonly<Record<string, readonly string[]>>;
   readonly custom?: boolean;
   readonly because?: readonly string[];
 }
@@ -32,6 +34,9 @@ export function previewOf(pieces: readonly Piece[], diagnostics: readonly object
         ...(piece.outputs && { outputs: piece.outputs }),
         ...(piece.parent && { parent: named(piece.parent) }),
         dependencies: (piece.waitsFor ?? []).map(named),
+        propertyDependencies: Object.fromEntries(
+          Object.entries(piece.madeOf ?? {}).map(([property, names]) => [property, names.map(named)]),
+        ),
       };
     return {
       op: piece.op,
