@@ -63,6 +63,16 @@ export function listAt(value: unknown, ...path: readonly (string | number)[]): r
   return Array.isArray(found) ? found : [];
 }
 
+/** The containers of a Pod, of a workload's template, or of a CronJob's. */
+export function containersOf({ props }: StackResource): Plain[] {
+  const template = ["spec", "template", "spec"];
+  const specs = [["spec"], template, ["spec", "jobTemplate", ...template]];
+  return specs.flatMap((path) => [
+    ...listAt(props, ...path, "containers"),
+    ...listAt(props, ...path, "initContainers"),
+  ]) as Plain[];
+}
+
 /** A text for a message. */
 export function shown(value: unknown): string {
   return value === undefined ? "not set" : JSON.stringify(value);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rule that a stack installs the same images and charts today and tomorrow.
 
-import { at, listAt, type Plain, type ResourceRule, type StackResource, unknownYet } from "../rule.ts";
+import { at, containersOf, listAt, type Plain, type ResourceRule, type StackResource, unknownYet } from "../rule.ts";
 
 const moving: ReadonlySet<unknown> = new Set(["latest", "main", "master", "stable", "edge", "nightly"]);
 
@@ -12,11 +12,15 @@ function imageProblem(image: unknown): string[] {
   return moving.has(tag) ? [`runs "${image}", whose tag moves`] : [];
 }
 
-function workloadProblems({ props }: StackResource): string[] {
-  const specs = [at(props, "spec", "template", "spec"), at(props, "spec")];
-  return specs
-    .flatMap((spec) => [...listAt(spec, "containers"), ...listAt(spec, "initContainers")])
-    .flatMap((container) => imageProblem(at(container, "image")));
+function workloadProblems(resource: StackResource): string[] {
+  return containersOf(resource).flatMap((container) => imageProblem(at(container, "image")));
+}
+
+/** A verification names its probes' image as an argument of its command. */
+function probeProblems({ props }: StackResource): string[] {
+  const words = listAt(props, "interpreter").filter((word) => typeof word === "string");
+  if (!words.some((word) => word.endsWith("agent/sansproxy.mjs"))) return [];
+  return words.flatMap((word) => (word.startsWith("--image=") ? imageProblem(word.slice("--image=".length)) : []));
 }
 
 /** Every `tag` in a tree of values, with its path. */
@@ -45,13 +49,14 @@ function releaseProblems(props: Plain): string[] {
   ];
 }
 
-/** Images of workloads, charts and chart values. */
+/** Images of workloads, verifications, charts and chart values. */
 export const pinnedImageRule: ResourceRule = {
   name: "pinned-images",
   description: "Every image has a tag that stays, or a digest, and every chart an exact version.",
   remedy: 'Write an exact version ("1.20.0") or a digest ("...@sha256:...").',
   violations(resource) {
     if (resource.type.startsWith("kubernetes:helm.sh/")) return releaseProblems(resource.props);
+    if (resource.type === "command:local:Command") return probeProblems(resource);
     return resource.type.startsWith("kubernetes:") ? workloadProblems(resource) : [];
   },
 };

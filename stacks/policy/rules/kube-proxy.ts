@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules that keep kube-proxy out as an add-on, as one that AWS brings by itself, and as a workload or chart.
 
-import { at, listAt, type Plain, type ResourceRule, type StackResource, shown } from "../rule.ts";
+import { at, containersOf, listAt, type Plain, type ResourceRule, type StackResource, shown } from "../rule.ts";
 
 const isKubeProxy = (value: unknown): boolean => value === "kube-proxy";
 
@@ -52,18 +52,6 @@ const isPatch = (type: string): boolean => type.endsWith("Patch");
 
 const imageName = (image: unknown): string =>
   typeof image === "string" ? (image.split("@")[0]?.split("/").at(-1)?.split(":")[0] ?? "") : "";
-
-function podSpecs({ type, props }: StackResource): unknown[] {
-  if (!type.startsWith("kubernetes:")) return [];
-  return [
-    at(props, "spec", "template", "spec"),
-    at(props, "spec"),
-    at(props, "spec", "jobTemplate", "spec", "template", "spec"),
-  ];
-}
-
-const containersOf = (resource: StackResource): Plain[] =>
-  podSpecs(resource).flatMap((spec) => [...listAt(spec, "containers"), ...listAt(spec, "initContainers")]) as Plain[];
 
 function runsKubeProxy(container: Plain): boolean {
   const command = [...listAt(container, "command"), ...listAt(container, "args")];

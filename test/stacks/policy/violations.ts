@@ -59,6 +59,16 @@ const daemonSet = (name: string, image: string, command: string[] = []): Pieces 
     spec: { template: { spec: { containers: [{ name: "c", image, command }] } } },
   });
 
+const cronJob = (container: object): Pieces =>
+  one("kubernetes:batch/v1:CronJob", {
+    spec: { jobTemplate: { spec: { template: { spec: { containers: [container] } } } } },
+  });
+
+const verification = (image: string): Pieces =>
+  one("command:local:Command", {
+    interpreter: ["node", "agent/sansproxy.mjs", "verify", "--datapath=cilium", `--image=${image}`],
+  });
+
 const nodes = (taints: unknown, after: readonly string[] = ["datapath"]): Pieces => ({
   cluster: { type: "aws:eks/cluster:Cluster", props: { bootstrapSelfManagedAddons: false } },
   datapath: release(),
@@ -115,6 +125,13 @@ export const cases: readonly Case[] = [
     violating: daemonSet("services", "example.com/tools:1.0.0", ["/usr/local/bin/kube-proxy", "--config=x"]),
     says: "runs kube-proxy in a container",
     fine: daemonSet("services", "example.com/tools:1.0.0", ["sh", "-c", "rm kube-proxy.manifest"]),
+  },
+  {
+    rule: "no-kube-proxy-workload",
+    what: "a CronJob that runs it",
+    violating: cronJob({ image: "registry.k8s.io/kube-proxy:v1.36.3" }),
+    says: "runs kube-proxy in a container",
+    fine: cronJob({ image: "example.com/tools:1.0.0" }),
   },
   {
     rule: "no-kube-proxy-workload",
@@ -251,6 +268,20 @@ export const cases: readonly Case[] = [
     violating: daemonSet("a", "tool:latest"),
     says: "whose tag moves",
     fine: daemonSet("a", "tool:1.2.3"),
+  },
+  {
+    rule: "pinned-images",
+    what: "an image of a CronJob whose tag moves",
+    violating: cronJob({ image: "tool:latest" }),
+    says: "whose tag moves",
+    fine: cronJob({ image: "tool:1.2.3" }),
+  },
+  {
+    rule: "pinned-images",
+    what: "the image of a verification's probes whose tag moves",
+    violating: verification("registry.example.com:5000/agent:latest"),
+    says: 'runs "registry.example.com:5000/agent:latest", whose tag moves',
+    fine: verification("registry.example.com:5000/agent:0.1.0"),
   },
   {
     rule: "pinned-images",
