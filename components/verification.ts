@@ -3,8 +3,9 @@
 
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { type InputProblem, refuseProblems } from "./internal/input-errors.ts";
+import { checkedInput, type InputProblem, knownNow, refuseProblems } from "./internal/input-errors.ts";
 import { packageRoot, packageVersion } from "./internal/package-root.ts";
+import { pinnedImageRule } from "./internal/pinned-image.ts";
 import { secondsInput } from "./internal/time-limit.ts";
 import { unknownInputs } from "./internal/unknown-inputs.ts";
 import { parseReport, reportTable, type VerificationResult } from "./internal/verification-report.ts";
@@ -54,7 +55,14 @@ export class Verification extends pulumi.ComponentResource {
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
     const { cluster, datapath = "agent" } = args;
     const what = `Verification "${name}"`;
-    refuseProblems(what, [...unknownInputs(args, verificationInputs), ...verifiedDatapathRule(datapath)]);
+    const probes = args.image ?? `ghcr.io/sansproxy/agent:${packageVersion}`;
+    const imageRule = (named: string) => pinnedImageRule("image", named);
+    const imageNow = knownNow(probes);
+    refuseProblems(what, [
+      ...unknownInputs(args, verificationInputs),
+      ...verifiedDatapathRule(datapath),
+      ...(imageNow === undefined ? [] : imageRule(imageNow)),
+    ]);
     const seconds = secondsInput(what, args.timeoutSeconds ?? 600);
     super("sansproxy:index:Verification", name, {}, opts);
 
@@ -64,7 +72,7 @@ export class Verification extends pulumi.ComponentResource {
     const nodes = nodeNames.apply((names) =>
       names.length === 0 ? "--output=json" : `--expect-nodes=${names.join(",")}`,
     );
-    const image = pulumi.output(args.image ?? `ghcr.io/sansproxy/agent:${packageVersion}`);
+    const image = checkedInput(probes, what, imageRule);
     const other = datapath === "agent" ? [] : [`--datapath=${datapath}`, image.apply((named) => `--image=${named}`)];
     const timeout = pulumi.interpolate`--timeout=${seconds}s`;
     const run = new local.Command(

@@ -49,6 +49,26 @@ describe("Verification", () => {
     });
   });
 
+  it.each(["agent", "registry.example.com:5000/agent", "registry.example.com/agent:latest"])(
+    "refuses probes of the image %s, which can be another one tomorrow",
+    async (image) => {
+      const wrong = /image: is ".*", which can be another image tomorrow; name one version or a digest/;
+      const given = { cluster: cluster([]), effectiveValues: {}, datapath: "cilium" };
+      await recordProgram(() => {
+        expect(() => new Verification("moving", { ...given, image })).toThrow(wrong);
+      });
+    },
+  );
+
+  it.each(["registry.example.com:5000/agent:0.1.0", `agent@sha256:${"a".repeat(64)}`])(
+    "names the probes' image %s where none of ours runs",
+    async (image) => {
+      const given = { cluster: cluster([]), effectiveValues: {}, datapath: "cilium", image };
+      const { resources } = await recordProgram(() => new Verification("verification", given));
+      expect(resources.get("verification-run")?.inputs["interpreter"]).toContain(`--image=${image}`);
+    },
+  );
+
   it("hands the kubeconfig over on standard input, as a secret", async () => {
     const { resources } = await build(["cp-1"]);
     const inputs = resources.get("verification-run")?.inputs ?? {};

@@ -3,6 +3,7 @@
 
 import type { InputProblem } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
+import { pinnedImageRule } from "../pinned-image.ts";
 import type { GkeClusterArgs } from "./args.ts";
 
 const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
@@ -101,8 +102,7 @@ export function nodeInitImageRule(mode: string, image: string): InputProblem[] {
   if (mode !== "self-managed") {
     return problem("nodeInitImage", 'is given in mode "dataplane-v2", whose nodes have no kube-proxy; leave it out.');
   }
-  if (/@sha256:[0-9a-f]{64}$/.test(image) || (/:[\w.-]+$/.test(image) && !image.endsWith(":latest"))) return [];
-  return problem("nodeInitImage", `is "${image}", which can be another image tomorrow; name one version or a digest.`);
+  return pinnedImageRule("nodeInitImage", image);
 }
 
 export function resourceLabelsRule(labels: Readonly<Record<string, unknown>>): InputProblem[] {
