@@ -87,6 +87,31 @@ describe("the EKS stack", () => {
     },
   );
 
+  it("lets Cilium's operator ask for all that its documentation names", async () => {
+    const { resources } = await buildEks();
+    const [statement] = JSON.parse(inputs(resources, "eks-node-eni")["policy"]).Statement;
+    expect(statement.Action.map((action: string) => action.replace("ec2:", ""))).toEqual([
+      "AssignIpv6Addresses",
+      "AssignPrivateIpAddresses",
+      "AttachNetworkInterface",
+      "CreateNetworkInterface",
+      "CreateTags",
+      "DeleteNetworkInterface",
+      "DescribeInstanceTypes",
+      "DescribeInstances",
+      "DescribeManagedPrefixLists",
+      "DescribeNetworkInterfaces",
+      "DescribeRouteTables",
+      "DescribeSecurityGroups",
+      "DescribeSubnets",
+      "DescribeTags",
+      "DescribeVpcs",
+      "GetManagedPrefixListEntries",
+      "ModifyNetworkInterfaceAttribute",
+      "UnassignPrivateIpAddresses",
+    ]);
+  });
+
   it("tells AWS' CNI plugin the API server's own address, where nothing serves Services yet", async () => {
     const { resources } = await buildEks({ cluster: { mode: "agent" } });
     expect(JSON.parse(inputs(resources, "eks-vpc-cni")["configurationValues"])).toEqual({
