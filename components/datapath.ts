@@ -45,7 +45,10 @@ export type {
 export interface DatapathArgs extends DatapathOptions {
   /** The cluster that gets the datapath. */
   cluster: KubernetesCluster;
-  /** What serves Services: `agent`, this package's own datapath, or `cilium`, the upstream chart. */
+  /**
+   * What serves Services: `agent`, this package's own datapath, or `cilium`, the upstream chart. The agent enforces no
+   * NetworkPolicy: without another enforcer, every Pod reaches every other.
+   */
   engine: string;
   /**
    * How Cilium runs. Bare metal: `native` (one network segment) or `tunnel`; EKS: `eni` (private subnets with NAT),

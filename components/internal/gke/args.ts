@@ -14,7 +14,7 @@ export interface GkeClusterArgs {
   clusterName?: string;
   /**
    * `dataplane-v2`: Google's own datapath, which has no kube-proxy; `self-managed`: Cilium or this package's agent on nodes from
-   * which kube-proxy is taken away, which Google does not support.
+   * which kube-proxy is taken away, which Google does not support. The agent enforces no NetworkPolicy.
    * @default "dataplane-v2"
    */
   mode?: string;

@@ -13,7 +13,7 @@ export const impossibleOnGke: Readonly<Record<string, string>> = {
   enableAutopilot:
     "is not possible: Autopilot's nodes are Google's; mode \"dataplane-v2\" has the same datapath: leave it out.",
   networkPolicy:
-    "is not possible: it would bring Calico and kube-proxy; both modes enforce NetworkPolicy: leave it out.",
+    "is not possible: it would bring Calico and kube-proxy; Dataplane V2 and Cilium enforce NetworkPolicy, this package's agent does not: leave it out.",
   datapathProvider: 'follows from mode; leave it out, and set mode to "dataplane-v2" or "self-managed".',
   nodePools: "is not here: nodes join after the datapath is installed; give them to GkeNodePools as pools.",
 };

@@ -107,7 +107,7 @@ const gkeRows: Row[] = [
   [{ mode: "autopilot" }, "mode", /use "dataplane-v2"/],
   [{ mode: "self-manged" }, "mode", /did you mean "self-managed"/],
   [{ enableAutopilot: true }, "enableAutopilot", /leave it out/],
-  [{ networkPolicy: {} }, "networkPolicy", /leave it out/],
+  [{ networkPolicy: {} }, "networkPolicy", /this package's agent does not: leave it out/],
   [{ clusterName: "Metal" }, "clusterName", /lower-case/],
   [{ project: "My Project" }, "project", /write its id/],
   [{ releaseChannel: "regular" }, "releaseChannel", /did you mean "REGULAR"/],
