@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chosenValues } from "./agent-values.ts";
 import { apiServerRule, withoutApiServer } from "./api-server-values.ts";
-import type { DatapathChoice, DatapathEngine, DatapathFacts } from "./datapath-engine.ts";
+import { commonInputs, type DatapathChoice, type DatapathEngine, type DatapathFacts } from "./datapath-engine.ts";
 import { agentSettingsRule, combinationProblems, type DatapathCluster, valueAt } from "./datapath-rules.ts";
 import type { InputProblem } from "./input-errors.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
@@ -64,7 +64,7 @@ export const agentEngine: DatapathEngine = {
         ...agentSettingsRule(settings),
         ...apiServerRule("", options),
         ...apiServerRule("helmValues.", helmValues),
-        ...schemaProblems(schema, "", withoutApiServer(options)),
+        ...schemaProblems(schema, "", withoutApiServer(options), commonInputs),
         ...schemaProblems(schema, "helmValues", withoutApiServer(helmValues)),
         ...(cluster === undefined ? [] : combinations(choice, cluster)),
       ].map((problem) => [problem.propertyPath, problem]),

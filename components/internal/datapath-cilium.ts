@@ -5,10 +5,27 @@ import { type CiliumSetting, defaultMode, tunedVersion, upstreamRepository } fro
 import { ciliumProblems, unknownKeyWarnings } from "./cilium/rules.ts";
 import { assumedNodeMemoryMib, type Load, mapMemory, totalMib } from "./cilium/sizing.ts";
 import { chosenCiliumValues } from "./cilium/values.ts";
-import type { DatapathChoice, DatapathEngine, DatapathFacts } from "./datapath-engine.ts";
+import { commonInputs, type DatapathChoice, type DatapathEngine, type DatapathFacts } from "./datapath-engine.ts";
+import type { ExpectedLoad } from "./datapath-options.ts";
 import { type Values, valueAt } from "./datapath-rules.ts";
+import type { InputProblem } from "./input-errors.ts";
+import { unknownInputs } from "./unknown-inputs.ts";
 
-function loadOf(expected: Values | undefined): Load | undefined {
+const expectedInputs: readonly (keyof ExpectedLoad)[] = [
+  "services",
+  "endpoints",
+  "portsPerService",
+  "exposedServices",
+  "addressesPerNode",
+  "nodes",
+  "nodeMemoryMib",
+  "mapMemoryBudgetMib",
+];
+
+const expectedOf = ({ settings }: DatapathChoice): Values | undefined => settings["expected"] as Values | undefined;
+
+function loadOf(choice: DatapathChoice): Load | undefined {
+  const expected = expectedOf(choice);
   if (expected === undefined) return undefined;
   const number = (key: string, otherwise: number): number => Number(expected[key] ?? otherwise);
   const nodeMemoryMib = number("nodeMemoryMib", assumedNodeMemoryMib);
@@ -26,7 +43,8 @@ function loadOf(expected: Values | undefined): Load | undefined {
 
 const textOf = (settings: Values, key: string, otherwise: string): string => String(settings[key] ?? otherwise);
 
-function settingOf({ settings }: DatapathChoice, cluster: DatapathFacts): CiliumSetting {
+function settingOf(choice: DatapathChoice, cluster: DatapathFacts): CiliumSetting {
+  const { settings } = choice;
   const kernel = settings["minimumKernelVersion"];
   return {
     cluster,
@@ -34,15 +52,25 @@ function settingOf({ settings }: DatapathChoice, cluster: DatapathFacts): Cilium
     version: textOf(settings, "version", tunedVersion),
     chartSource: textOf(settings, "chartSource", upstreamRepository),
     kernel: kernel === undefined ? undefined : String(kernel),
-    load: loadOf(settings["expected"] as Values | undefined),
+    load: loadOf(choice),
   };
+}
+
+const inputs = [...commonInputs, "mode", "version", "chartSource", "minimumKernelVersion", "expected"];
+
+function problemsOf(choice: DatapathChoice, facts: DatapathFacts): InputProblem[] {
+  const setting = settingOf(choice, facts);
+  const unknown = unknownInputs(expectedOf(choice) ?? {}, expectedInputs, {}, "expected.");
+  // A load of which a part is misspelled is not judged by what is left of it.
+  const judged = unknown.length === 0 ? setting : { ...setting, load: undefined };
+  return [...unknown, ...ciliumProblems(judged, choice.options, choice.helmValues, inputs)];
 }
 
 /** The engine "cilium". */
 export const ciliumEngine: DatapathEngine = {
   releaseName: "cilium",
 
-  problems: (choice, facts) => ciliumProblems(settingOf(choice, facts), choice.options, choice.helmValues),
+  problems: problemsOf,
 
   values: (choice, facts) => chosenCiliumValues(settingOf(choice, facts), choice.options, choice.helmValues),
 
@@ -66,8 +94,8 @@ export function ciliumWarnings(choice: DatapathChoice, facts: DatapathFacts): st
 }
 
 /** What the maps of these values take on a node, and the sentence that says so. */
-export function predictedMaps({ settings }: DatapathChoice, values: Values): { mib: number; sentence: string } {
-  const load = loadOf(settings["expected"] as Values | undefined);
+export function predictedMaps(choice: DatapathChoice, values: Values): { mib: number; sentence: string } {
+  const load = loadOf(choice);
   const maps = mapMemory(values, load);
   const mib = totalMib(maps);
   const largest = [...maps]

@@ -14,6 +14,9 @@ export interface DatapathChoice {
   readonly helmValues: Values;
 }
 
+/** What Datapath takes with every engine, beside the chart's values. */
+export const commonInputs: readonly string[] = ["cluster", "engine", "helmValues", "timeoutSeconds"];
+
 /** What is known of the cluster; `undefined` is what only the running update will tell. */
 export interface DatapathFacts {
   readonly platform: string;

@@ -73,13 +73,19 @@ function unknownKey(path: string, key: string, known: readonly string[]): InputP
   };
 }
 
-function objectProblems(root: ValuesSchema, schema: ValuesSchema, path: string, value: object): InputProblem[] {
+function objectProblems(
+  root: ValuesSchema,
+  schema: ValuesSchema,
+  path: string,
+  value: object,
+  beside: readonly string[] = [],
+): InputProblem[] {
   const known = schema.properties ?? {};
   return Object.entries(value).flatMap(([key, child]) => {
     const childPath = path === "" ? key : `${path}.${key}`;
     if (child === undefined) return [];
     if (Object.hasOwn(known, key)) return problemsUnder(root, known[key] as ValuesSchema, childPath, child);
-    if (schema.additionalProperties === false) return [unknownKey(childPath, key, Object.keys(known))];
+    if (schema.additionalProperties === false) return [unknownKey(childPath, key, [...Object.keys(known), ...beside])];
     return typeof schema.additionalProperties === "object"
       ? problemsUnder(root, schema.additionalProperties, childPath, child)
       : [];
@@ -96,7 +102,13 @@ function resolved(root: ValuesSchema, schema: ValuesSchema): ValuesSchema {
   );
 }
 
-function problemsUnder(root: ValuesSchema, reference: ValuesSchema, path: string, value: unknown): InputProblem[] {
+function problemsUnder(
+  root: ValuesSchema,
+  reference: ValuesSchema,
+  path: string,
+  value: unknown,
+  beside?: readonly string[],
+): InputProblem[] {
   const schema = resolved(root, reference);
   const wrongType = typeProblem(schema, path, value);
   if (wrongType.length > 0) return wrongType;
@@ -105,11 +117,19 @@ function problemsUnder(root: ValuesSchema, reference: ValuesSchema, path: string
     if (items === undefined) return [];
     return value.flatMap((item, index) => problemsUnder(root, items, `${path}[${index}]`, item));
   }
-  if (typeof value === "object" && value !== null) return objectProblems(root, schema, path, value);
+  if (typeof value === "object" && value !== null) return objectProblems(root, schema, path, value, beside);
   return valueProblems(schema, path, value);
 }
 
-/** What is wrong with `value`, with the path of each wrong place under `path`. */
-export function schemaProblems(schema: ValuesSchema, path: string, value: unknown): InputProblem[] {
-  return problemsUnder(schema, schema, path, value);
+/**
+ * What is wrong with `value`, with the path of each wrong place under `path`; `beside` are names that are none of the
+ * chart's, and that may have been meant.
+ */
+export function schemaProblems(
+  schema: ValuesSchema,
+  path: string,
+  value: unknown,
+  beside?: readonly string[],
+): InputProblem[] {
+  return problemsUnder(schema, schema, path, value, beside);
 }

@@ -208,6 +208,7 @@ const wrong: [what: string, choice: Choice, propertyPath: string, remedy: RegExp
     "helmValues.k8sServicePort",
     /controlPlaneEndpoint/,
   ],
+  ["a misspelled input", typed({ timeoutSecond: 60 }), "timeoutSecond", /did you mean "timeoutSeconds"\?/],
   [
     "a misspelled value",
     { helmValues: { kubeProxyReplacment: true } },

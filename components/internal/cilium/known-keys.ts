@@ -51,8 +51,8 @@ function placesOf(key: string, below: KeyTree, prefix = ""): string[] {
     .sort((a, b) => a.length - b.length);
 }
 
-function unknownKey(path: string, key: string, siblings: KeyTree): InputProblem {
-  const near = nearestName(key, Object.keys(siblings));
+function unknownKey(path: string, key: string, siblings: readonly string[]): InputProblem {
+  const near = nearestName(key, siblings);
   const elsewhere = placesOf(key, knownKeys())[0];
   const remedy =
     near !== undefined
@@ -66,14 +66,22 @@ function unknownKey(path: string, key: string, siblings: KeyTree): InputProblem 
   };
 }
 
-/** What is wrong with the keys and types of `values`, with the path of each wrong place under `prefix`. */
-export function keyProblems(prefix: string, values: Values, known: KeyTree = knownKeys()): InputProblem[] {
+/**
+ * What is wrong with the keys and types of `values`, with the path of each wrong place under `prefix`; `beside` are names
+ * that are none of the chart's, and that may have been meant.
+ */
+export function keyProblems(
+  prefix: string,
+  values: Values,
+  known: KeyTree = knownKeys(),
+  beside: readonly string[] = [],
+): InputProblem[] {
   return Object.entries(values).flatMap(([key, value]) => {
     const path = `${prefix}${key}`;
     // Helm takes null as "drop the chart's default", whatever its type.
     if (value === undefined || value === null) return [];
     const below = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (below === undefined) return [unknownKey(path, key, known)];
+    if (below === undefined) return [unknownKey(path, key, [...Object.keys(known), ...beside])];
     if (typeof below === "string") return typeProblem(below, path, value);
     if (typeOf(value) !== "object") return typeProblem("object", path, value);
     return keyProblems(`${path}.`, value as Values, below);

@@ -4,7 +4,7 @@
 import { apiServerRule, withoutApiServer } from "../api-server-values.ts";
 import { nodePortAddressesRule, nodePortRangeRule, type Values, valueAt } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
-import { keyProblems } from "./known-keys.ts";
+import { keyProblems, knownKeys } from "./known-keys.ts";
 import type { CiliumSetting } from "./modes.ts";
 import * as node from "./node-rules.ts";
 import * as routing from "./routing-rules.ts";
@@ -88,15 +88,20 @@ export function unknownKeyWarnings(of: CiliumSetting, helmValues: Values): Input
   return knowsKeys(of) ? [] : keyProblems("helmValues.", withoutApiServer(helmValues));
 }
 
-/** What is wrong with an installation: one problem for each place. */
-export function ciliumProblems(of: CiliumSetting, options: Values, helmValues: Values): InputProblem[] {
+/** What is wrong with an installation: one problem for each place. `inputs` are those of the component that are no options. */
+export function ciliumProblems(
+  of: CiliumSetting,
+  options: Values,
+  helmValues: Values,
+  inputs: readonly string[] = [],
+): InputProblem[] {
   const impossible = settingRules.flatMap((rule) => rule({}, of));
   if (impossible.length > 0) return impossible;
   // A misspelled or mistyped value is not looked at further: a rule would only repeat it.
   const malformed = [
     ...apiServerRule("", options),
     ...apiServerRule("helmValues.", helmValues),
-    ...keyProblems("", withoutApiServer(options)),
+    ...keyProblems("", withoutApiServer(options), knownKeys(), inputs),
     ...(knowsKeys(of) ? keyProblems("helmValues.", withoutApiServer(helmValues)) : []),
   ];
   const chosen = chosenCiliumValues(of, options, helmValues);

@@ -40,6 +40,20 @@ const installation: Row[] = [
     /did you mean "routingMode"\?/,
   ],
   [
+    "a misspelled input",
+    typed({ chartSorce: "oci://registry.example.com/charts/cilium" }),
+    "chartSorce",
+    /ignore it silently/,
+    /did you mean "chartSource"\?/,
+  ],
+  [
+    "a misspelled input that every engine has",
+    typed({ timeoutSecond: 60 }),
+    "timeoutSecond",
+    /ignore it silently/,
+    /did you mean "timeoutSeconds"\?/,
+  ],
+  [
     "a text for a flag",
     helm({ hubble: { enabled: "yes" } }),
     "helmValues.hubble.enabled",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wrong expectations, and maps that are too small for them.
 
-import { on, type Row, type Wrong } from "./row.ts";
+import { on, type Row, typed, type Wrong } from "./row.ts";
 
 const crowd = { services: 10000, endpoints: 100000 };
 
@@ -12,6 +12,20 @@ const sizing: Row[] = [
     "expected.services",
     /not a number of things/,
     /0 or more/,
+  ],
+  [
+    "a misspelled expectation",
+    typed({ expected: { services: 1, endpoints: 1, exposedService: 1 } }),
+    "expected.exposedService",
+    /would change nothing/,
+    /did you mean "exposedServices"\?/,
+  ],
+  [
+    "a misspelled expectation that has to be given",
+    typed({ expected: { servces: 1, endpoints: 1 } }),
+    "expected.servces",
+    /would change nothing/,
+    /did you mean "services"\?/,
   ],
   [
     "more exposed Services than Services",
