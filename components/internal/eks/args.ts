@@ -137,7 +137,7 @@ export interface EksClusterArgs {
    */
   supportType?: string;
   /**
-   * Version of the add-on vpc-cni, such as `v1.20.4-eksbuild.2`; modes `chaining` and `agent` only.
+   * Version of the add-on vpc-cni, such as `v1.20.4-eksbuild.2`; modes `chaining` (from v1.11.2 on) and `agent` only.
    * @default AWS' default for the Kubernetes version
    */
   vpcCniVersion?: pulumi.Input<string>;

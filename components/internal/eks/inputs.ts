@@ -105,7 +105,7 @@ export function checkEksInputs(what: string, name: string, args: EksClusterArgs)
     ...vpcProblems(args),
     ...(args.podCidr === undefined ? [] : rules.podCidrModeRule(modeName)),
     ...networkProblems({ ...args, ...(mode.overlay ? {} : { podCidr: undefined }) } as EksClusterArgs, inputs),
-    ...(args.vpcCniVersion === undefined ? [] : rules.vpcCniVersionRule(modeName)),
+    ...(args.vpcCniVersion === undefined ? [] : rules.vpcCniVersionRule(modeName, knownNow(args.vpcCniVersion))),
     ...accessProblems(args),
     ...whenGiven(args.logTypes, rules.logTypesRule),
     ...whenGiven(args.supportType, rules.supportTypeRule),

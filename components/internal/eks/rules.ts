@@ -120,12 +120,28 @@ export function podCidrModeRule(mode: string): InputProblem[] {
   );
 }
 
-export function vpcCniVersionRule(mode: string): InputProblem[] {
-  if (mode === "chaining" || mode === "agent") return [];
-  return problem(
-    "vpcCniVersion",
-    `is given in mode "${mode}", where AWS' VPC CNI is not installed; leave it out, or choose "chaining" or "agent".`,
-  );
+/** Whether a version, as three numbers, is older than another. */
+const isOlder = (version: readonly number[], than: readonly number[]): boolean => {
+  const differing = than.findIndex((number, index) => version[index] !== number);
+  return differing !== -1 && Number(version[differing]) < Number(than[differing]);
+};
+
+/** `version` is undefined while it is not known. */
+export function vpcCniVersionRule(mode: string, version: string | undefined): InputProblem[] {
+  const path = "vpcCniVersion";
+  if (mode !== "chaining" && mode !== "agent") {
+    return problem(
+      path,
+      `is given in mode "${mode}", where AWS' VPC CNI is not installed; leave it out, or choose "chaining" or "agent".`,
+    );
+  }
+  if (version === undefined) return [];
+  const numbers = /^v?(\d+)\.(\d+)\.(\d+)(-|$)/.exec(version)?.slice(1, 4).map(Number);
+  if (numbers === undefined) {
+    return problem(path, `is "${version}", which is not a version of the add-on; write one as "v1.20.4-eksbuild.2".`);
+  }
+  if (mode !== "chaining" || !isOlder(numbers, [1, 11, 2])) return [];
+  return problem(path, `is "${version}", and Cilium runs behind AWS' VPC CNI from v1.11.2 on; choose a newer one.`);
 }
 
 export function endpointRule(args: EksClusterArgs): InputProblem[] {

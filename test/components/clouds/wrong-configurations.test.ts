@@ -75,6 +75,9 @@ const eksRows: Row[] = [
   [{ encryptionKeyArn: "alias/eks" }, "encryptionKeyArn", /alias will not do/],
   [{ tags: { "aws:x": "y" } }, 'tags["aws:x"]', /choose another key/],
   [{ vpcCniVersion: "v1.20.4" }, "vpcCniVersion", /leave it out/],
+  [{ mode: "chaining", vpcCniVersion: "v1.11.1-eksbuild.1" }, "vpcCniVersion", /from v1\.11\.2 on; choose a newer one/],
+  [{ mode: "chaining", vpcCniVersion: "v0.20.4" }, "vpcCniVersion", /choose a newer one/],
+  [{ mode: "agent", vpcCniVersion: "latest" }, "vpcCniVersion", /write one as "v1\.20\.4-eksbuild\.2"/],
   [{ awsPartition: "azure" }, "awsPartition", /use "aws"/],
 ];
 const groupRows: Row[] = [
@@ -175,6 +178,15 @@ describe("before anything is created", () => {
     expect([...resources.keys()]).toEqual([]);
     expect(problems.map((problem) => problem.propertyPath)).toEqual([propertyPath]);
     expect(problems[0]?.reason).toMatch(reason);
+  });
+
+  it.each([
+    ["chaining", "v1.11.2-eksbuild.1"],
+    ["chaining", "v1.20.0-eksbuild.1"],
+    ["chaining", "v2.0.0-eksbuild.1"],
+    ["agent", "v1.11.1-eksbuild.1"],
+  ])("takes in mode %s the VPC CNI of version %s", (mode, vpcCniVersion) => {
+    expect(() => checkEksInputs("C", "c", { mode, vpcCniVersion })).not.toThrow();
   });
 
   it("judges an existing VPC's subnets when they are known, where they are one output as those of another component", async () => {
