@@ -2,7 +2,7 @@
 // The rules for what stands beside Cilium's values: platform, mode, version, chart, API server, expected load.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { contains, parseCidr } from "../cidr.ts";
 import { type Values, valueAt } from "../datapath-rules.ts";
@@ -80,6 +80,11 @@ function folderVersion(folder: string): string | undefined {
   return version === undefined ? undefined : String(version);
 }
 
+/** The version in the name that Helm gives an archive: NAME-VERSION.tgz. */
+function archiveVersion(file: string): string | undefined {
+  return /-(\d+\.\d+\.\d+(?:[-+].+)?)\.(?:tgz|tar\.gz)$/.exec(basename(file))?.[1];
+}
+
 export function chartSourceRule(_values: Values, { chartSource, version }: CiliumSetting): InputProblem[] {
   const path = "chartSource";
   if (/^(https|oci):\/\/[^/\s]+(\/\S*)?$/.test(chartSource)) return [];
@@ -95,17 +100,17 @@ export function chartSourceRule(_values: Values, { chartSource, version }: Ciliu
       `is "${chartSource}", and there is no such folder or archive; write https://..., oci://..., or the path of the unpacked chart.`,
     );
   }
-  if (!statSync(chartSource).isDirectory()) {
-    if (/\.(tgz|tar\.gz)$/.test(chartSource)) return [];
+  const isFolder = statSync(chartSource).isDirectory();
+  if (!isFolder && !/\.(tgz|tar\.gz)$/.test(chartSource)) {
     return problem(path, `is "${chartSource}", which is neither a folder nor a .tgz archive; name one of these.`);
   }
-  const found = folderVersion(chartSource);
-  if (found === undefined)
+  const found = isFolder ? folderVersion(chartSource) : archiveVersion(chartSource);
+  if (isFolder && found === undefined)
     return problem(
       path,
       `is "${chartSource}", a folder with no Chart.yaml that says its version; name the chart's own folder.`,
     );
-  if (found === version) return [];
+  if (found === undefined || found === version) return [];
   return problem(
     path,
     `is "${chartSource}", a chart of version ${found}, and version is "${version}"; make them agree.`,

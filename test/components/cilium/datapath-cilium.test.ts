@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { unknown } from "@pulumi/pulumi/output.js";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { Datapath, type KubernetesCluster } from "../../../components/index.ts";
 import { allModes } from "../../../components/internal/cilium/modes.ts";
@@ -137,6 +138,38 @@ describe("Datapath with the engine cilium", () => {
     expect(release["chart"]).toBe(folder);
     expect(release).not.toHaveProperty("repositoryOpts");
     expect(release).not.toHaveProperty("version");
+  });
+
+  describe("from an archive in a closed network", () => {
+    let folder: string;
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), "sansproxy-chart-"));
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    const buildFrom = (name: string, version: string) => {
+      const chartSource = join(folder, name);
+      writeFileSync(chartSource, "");
+      return build(clusterOn("bare-metal"), { chartSource, version });
+    };
+
+    it.each([
+      ["cilium-1.20.1.tgz", "1.20.1"],
+      ["cilium-1.21.0-rc.1.tar.gz", "1.21.0-rc.1"],
+      ["renamed.tgz", "1.20.1"],
+    ])("takes %s for the chart of version %s", async (name, version) => {
+      const { resources } = await buildFrom(name, version);
+      expect(resources.get("datapath-release")?.inputs["chart"]).toBe(join(folder, name));
+    });
+
+    it.each([
+      ["cilium-1.20.0.tgz", "1.20.1"],
+      ["cilium-1.20.1-rc.1.tgz", "1.20.1"],
+    ])("refuses %s for the chart of version %s", async (name, version) => {
+      await expect(buildFrom(name, version)).rejects.toThrow(
+        `a chart of version ${/-(.*)\.tgz$/.exec(name)?.[1]}, and version is "${version}"; make them agree`,
+      );
+    });
   });
 
   it("predicts the maps' memory and says it in the preview", async () => {
