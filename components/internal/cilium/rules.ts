@@ -5,6 +5,7 @@ import { apiServerRule, withoutApiServer } from "../api-server-values.ts";
 import { nodePortAddressesRule, nodePortRangeRule, type Values, valueAt } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
 import { keyProblems, knownKeys } from "./known-keys.ts";
+import * as load from "./load-rules.ts";
 import type { CiliumSetting } from "./modes.ts";
 import * as node from "./node-rules.ts";
 import * as routing from "./routing-rules.ts";
@@ -25,10 +26,12 @@ const rules: readonly Rule[] = [
   setting.chartSourceRule,
   setting.apiServerHostRule,
   setting.apiServerPortRule,
-  setting.loadRule,
-  setting.frontendCountRule,
-  setting.lbMapSizeRule,
-  setting.mapMemoryRule,
+  load.loadRule,
+  load.frontendCountRule,
+  load.lbMapSizeRule,
+  load.nodeMapSizeRule,
+  load.tableSizeRule,
+  load.mapMemoryRule,
   service.replacementRule,
   service.socketRule,
   service.gatewayApiRule,

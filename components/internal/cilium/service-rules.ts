@@ -5,6 +5,7 @@ import { type Values, valueAt } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
 import { listeningPort } from "../listening-address.ts";
 import { type CiliumSetting, isCloud } from "./modes.ts";
+import { tableSizes } from "./sizing.ts";
 
 const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
 const text = JSON.stringify;
@@ -97,8 +98,6 @@ export function xdpPlatformRule(values: Values, { cluster }: CiliumSetting): Inp
   );
 }
 
-const maglevSizes = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071];
-
 export function maglevRule(values: Values): InputProblem[] {
   const unknown = Object.keys((values["maglev"] as Values | undefined) ?? {}).find(
     (key) => key !== "tableSize" && key !== "hashSeed",
@@ -107,10 +106,10 @@ export function maglevRule(values: Values): InputProblem[] {
     return problem(`maglev.${unknown}`, "is no value of Maglev's and would be ignored; use tableSize or hashSeed.");
   }
   const size = valueAt(values, "maglev.tableSize");
-  if (size === undefined || size === null || maglevSizes.includes(Number(size))) return [];
+  if (size === undefined || size === null || tableSizes.includes(Number(size))) return [];
   return problem(
     "maglev.tableSize",
-    `is ${text(size)}, and the agent takes only the primes ${maglevSizes.join(", ")}; use one of these, above 100 times the backends of the largest Service.`,
+    `is ${text(size)}, and the agent takes only the primes ${tableSizes.join(", ")}; use one of these, above 100 times the backends of the largest Service.`,
   );
 }
 

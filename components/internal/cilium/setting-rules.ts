@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules for what stands beside Cilium's values: platform, mode, version, chart, API server, expected load.
+// The rules for what stands beside Cilium's values: platform, mode, version, chart, API server.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { contains, parseCidr } from "../cidr.ts";
-import { type Values, valueAt } from "../datapath-rules.ts";
+import type { Values } from "../datapath-rules.ts";
 import type { InputProblem } from "../input-errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { type CiliumSetting, platformModes, tunedVersion } from "./modes.ts";
-import { defaultLbMapMax, demandOf, largestFrontendCount, largestMap, mapMemory, totalMib } from "./sizing.ts";
 
 const problem = (propertyPath: string, reason: string): InputProblem[] => [{ propertyPath, reason }];
 
@@ -151,61 +150,4 @@ export function apiServerPortRule(_values: Values, { cluster }: CiliumSetting): 
   const port = cluster.apiServerPort;
   if (port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65535)) return [];
   return problem("cluster.apiServerPort", `is ${port}, which is not a port; use a whole number from 1 to 65535.`);
-}
-
-export function loadRule(_values: Values, { load }: CiliumSetting): InputProblem[] {
-  if (load === undefined) return [];
-  const wrong = Object.entries(load).find(
-    ([, value]) => value !== undefined && !(Number.isFinite(value) && value >= 0),
-  );
-  if (wrong !== undefined)
-    return problem(`expected.${wrong[0]}`, `is ${wrong[1]}, which is not a number of things; use 0 or more.`);
-  if (load.exposedServices <= load.services) return [];
-  return problem(
-    "expected.exposedServices",
-    `is ${load.exposedServices}, more than all ${load.services} Services; count them in expected.services too.`,
-  );
-}
-
-export function frontendCountRule(values: Values, setting: CiliumSetting): InputProblem[] {
-  const { load } = setting;
-  if (load === undefined || loadRule(values, setting).length > 0) return [];
-  const { frontends } = demandOf(load);
-  if (frontends <= largestFrontendCount) return [];
-  return problem(
-    "expected.services",
-    `needs ${frontends} frontends (every address and port of a Service is one), and Cilium has ids for ${largestFrontendCount}; expect fewer Services, ports or exposed Services, or use the engine "agent", which has no such limit.`,
-  );
-}
-
-export function lbMapSizeRule(values: Values, setting: CiliumSetting): InputProblem[] {
-  const { load } = setting;
-  if (load === undefined || loadRule(values, setting).length > 0) return [];
-  const { entries, lbMapMax } = demandOf(load);
-  const size = Number(valueAt(values, "bpf.lbMapMax") ?? defaultLbMapMax);
-  if (lbMapMax > largestMap) {
-    return problem(
-      "expected.endpoints",
-      `needs Service maps of ${lbMapMax} entries, and the agent makes ${largestMap} at most; expect fewer endpoints, or use the engine "agent".`,
-    );
-  }
-  if (entries <= size) return [];
-  return problem(
-    "bpf.lbMapMax",
-    `is ${size}, and the expected Services need ${entries} entries, so some would not be served; set it to ${lbMapMax} or leave it out.`,
-  );
-}
-
-export function mapMemoryRule(values: Values, setting: CiliumSetting): InputProblem[] {
-  const { load } = setting;
-  const others = [loadRule, frontendCountRule, lbMapSizeRule];
-  if (load === undefined || others.some((rule) => rule(values, setting).length > 0)) return [];
-  const maps = mapMemory(values, load);
-  const total = totalMib(maps);
-  if (total <= load.mapMemoryBudgetMib) return [];
-  const [largest] = [...maps].sort((a, b) => b.bytes - a.bytes);
-  return problem(
-    "expected.mapMemoryBudgetMib",
-    `is ${load.mapMemoryBudgetMib} MiB on a node of ${load.nodeMemoryMib} MiB, and the maps would take ${total} MiB (most of it "${largest?.map}" with ${largest?.entries} entries); raise it, use larger nodes, or lower ${largest?.map === "Maglev tables" ? "maglev.tableSize" : "bpf.mapDynamicSizeRatio or bpf.lbMapMax"}.`,
-  );
 }

@@ -38,6 +38,12 @@ export interface MapMemory {
 
 /** The chart's default size of each Service map. */
 export const defaultLbMapMax = 65536;
+/** The chart's default size of the table of nodes. */
+export const defaultNodeMapMax = 16384;
+/** The chart's default size of a Service's Maglev table. */
+export const defaultTableSize = 16381;
+/** The sizes that the agent takes. */
+export const tableSizes: readonly number[] = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071];
 /** The largest map that the agent makes. */
 export const largestMap = 2 ** 24;
 /** Ids of frontends have 16 bits, and 0 is none. */
@@ -62,6 +68,18 @@ export function demandOf(load: Load): Demand {
     backends,
     lbMapMax: Math.max(defaultLbMapMax, powerOfTwo((entries + exposedEntries) * 1.25)),
   };
+}
+
+/** Room for twice the nodes, so that those that are replaced have some. */
+export const nodeMapMaxFor = (nodes: number): number => Math.max(defaultNodeMapMax, powerOfTwo(nodes * 2));
+
+/**
+ * The table that 100 times the backends of a Service fill: then a change of one backend moves about 1 % of the other
+ * backends' clients. No Service is known, but the largest has no less than the average; and no table is larger than the last.
+ */
+export function leastTableSize({ endpoints, services }: Load): number {
+  const wanted = services === 0 ? 0 : (endpoints / services) * 100;
+  return tableSizes.find((size) => size >= wanted) ?? Math.max(...tableSizes);
 }
 
 const [tcpDefault, anyDefault, natDefault, socketDefault] = [2 ** 19, 2 ** 18, 2 ** 19, 2 ** 18];
@@ -172,7 +190,7 @@ export function mapMemory(values: Values, load: Load | undefined): MapMemory[] {
   const families: (4 | 6)[] = valueAt(values, "ipv6.enabled") === true ? [4, 6] : [4];
   const maps = families.flatMap((family) => familyMaps(family, values, demand, nodeMemoryBytes));
   if (valueAt(values, "loadBalancer.algorithm") !== "maglev" || demand === undefined) return maps;
-  const tableSize = Number(valueAt(values, "maglev.tableSize") ?? 16381);
+  const tableSize = Number(valueAt(values, "maglev.tableSize") ?? defaultTableSize);
   const tables = demand.exposedFrontends;
   return [...maps, { map: "Maglev tables", entries: tables, bytes: tables * eight(tableSize * 4) }];
 }

@@ -5,21 +5,42 @@ import { distributionCniPlugins, mergeValues } from "../agent-values.ts";
 import { parseCidr } from "../cidr.ts";
 import type { Values } from "../datapath-rules.ts";
 import type { CiliumSetting } from "./modes.ts";
-import { defaultLbMapMax, demandOf, largestMap } from "./sizing.ts";
+import {
+  defaultLbMapMax,
+  defaultNodeMapMax,
+  defaultTableSize,
+  demandOf,
+  largestMap,
+  leastTableSize,
+  nodeMapMaxFor,
+} from "./sizing.ts";
+
+/** The sizes of maps and tables that the load needs, where the chart's own are too small for it. */
+function sizes({ load }: CiliumSetting): Values {
+  if (load === undefined) return {};
+  const lbMapMax = Math.min(demandOf(load).lbMapMax, largestMap);
+  const nodeMapMax = nodeMapMaxFor(load.nodes ?? 0);
+  const bpf = {
+    ...(lbMapMax > defaultLbMapMax ? { lbMapMax } : {}),
+    ...(nodeMapMax > defaultNodeMapMax ? { nodeMapMax } : {}),
+  };
+  const tableSize = leastTableSize(load);
+  return {
+    ...(Object.keys(bpf).length === 0 ? {} : { bpf }),
+    ...(tableSize > defaultTableSize ? { maglev: { tableSize } } : {}),
+  };
+}
 
 /** What every installation needs: no kube-proxy, health checks for load balancers, changes that take effect. */
-function baseValues({ load }: CiliumSetting): Values {
-  const demand = load === undefined ? undefined : demandOf(load);
+function baseValues(setting: CiliumSetting): Values {
   return {
     kubeProxyReplacement: true,
     kubeProxyReplacementHealthzBindAddr: "0.0.0.0:10256",
     socketLB: { enabled: true },
     loadBalancer: { mode: "snat", algorithm: "random", serviceTopology: true },
-    ...(demand === undefined || demand.lbMapMax === defaultLbMapMax
-      ? {}
-      : { bpf: { lbMapMax: Math.min(demand.lbMapMax, largestMap) } }),
+    ...sizes(setting),
     rollOutCiliumPods: true,
-    operator: { rollOutPods: true, replicas: load?.nodes === 1 ? 1 : 2 },
+    operator: { rollOutPods: true, replicas: setting.load?.nodes === 1 ? 1 : 2 },
     upgradeCompatibility: "1.20",
     hubble: { tls: { auto: { method: "cronJob" } } },
   };

@@ -94,6 +94,35 @@ describe("Cilium's values", () => {
     expect(valueAt(chosenCiliumValues(small, {}, {}), "bpf.lbMapMax")).toBeUndefined();
   });
 
+  it.each([
+    [8192, undefined],
+    [8193, 32768],
+    [20000, 65536],
+  ])("size the table of nodes for %d nodes", (nodes, nodeMapMax) => {
+    const setting = settingOf("bare-metal", "native", { load: load({ nodes }) });
+    const values = chosenCiliumValues(setting, {}, {});
+    expect(valueAt(values, "bpf.nodeMapMax")).toBe(nodeMapMax);
+    expect(valueAt(values, "bpf.masquerade")).toBe(true);
+    expect(ciliumProblems(setting, {}, {})).toEqual([]);
+  });
+
+  it.each([
+    [1, undefined],
+    [163, undefined],
+    [164, 32749],
+    [1310, 131071],
+    [5000, 131071],
+  ])("size Maglev's tables for %d endpoints of a Service", (endpoints, tableSize) => {
+    const setting = settingOf("bare-metal", "native", { load: load({ services: 2, endpoints: 2 * endpoints }) });
+    expect(valueAt(chosenCiliumValues(setting, {}, {}), "maglev.tableSize")).toBe(tableSize);
+    expect(ciliumProblems(setting, {}, {})).toEqual([]);
+  });
+
+  it("may have small Maglev tables where no Service is served by them", () => {
+    const setting = settingOf("bare-metal", "tunnel", { load: load({ services: 2, endpoints: 2000 }) });
+    expect(ciliumProblems(setting, { maglev: { tableSize: 251 } }, {})).toEqual([]);
+  });
+
   it("take options over the tuned set, and Helm values over both, key by key", () => {
     const values = effective(
       "bare-metal",

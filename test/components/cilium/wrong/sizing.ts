@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wrong expectations, and maps that are too small for them.
 
-import { on, type Row, typed, type Wrong } from "./row.ts";
+import { helm, on, type Row, typed, type Wrong } from "./row.ts";
 
 const crowd = { services: 10000, endpoints: 100000 };
 
@@ -54,6 +54,35 @@ const sizing: Row[] = [
     "expected.endpoints",
     /16777216 at most/,
     /engine "agent"/,
+  ],
+  [
+    "a table of nodes that is too small",
+    { expected: { services: 1, endpoints: 1, nodes: 20_000 }, ...helm({ bpf: { nodeMapMax: 16384 } }) },
+    "helmValues.bpf.nodeMapMax",
+    /20000 nodes are expected/,
+    /set it to 65536 or leave it out/,
+  ],
+  [
+    "Maglev tables that are too small for the endpoints",
+    { expected: { services: 100, endpoints: 5000 }, maglev: { tableSize: 4093 } },
+    "maglev.tableSize",
+    /100 times the 50 endpoints/,
+    /set it to 8191 or leave it out/,
+  ],
+  [
+    "Maglev tables over the budget that cannot be smaller",
+    {
+      expected: {
+        services: 100,
+        endpoints: 16_400,
+        portsPerService: 10,
+        exposedServices: 100,
+        mapMemoryBudgetMib: 256,
+      },
+    },
+    "expected.mapMemoryBudgetMib",
+    /"Maglev tables"/,
+    /set loadBalancer\.algorithm to "random"/,
   ],
   [
     "maps over their budget",
