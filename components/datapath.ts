@@ -196,6 +196,7 @@ function choiceOf(chosen: Omit<DatapathArgs, "cluster" | "engine" | "timeoutSeco
 /** What is known of the cluster while the program runs. */
 function factsNow(cluster: KubernetesCluster): DatapathFacts {
   return {
+    name: cluster.name,
     platform: cluster.platform,
     capabilities: cluster.capabilities,
     podCidrs: knownNow(cluster.podCidrs),
@@ -207,11 +208,12 @@ function factsNow(cluster: KubernetesCluster): DatapathFacts {
 
 /** What the values are made of; no host where they only refer to it. */
 function knownFacts(cluster: KubernetesCluster, byReference: boolean): pulumi.Output<KnownFacts> {
-  const { platform, capabilities } = cluster;
+  const { name, platform, capabilities } = cluster;
   const late = byReference ? [undefined, undefined] : [cluster.apiServerHost, cluster.serviceCidrs];
   return pulumi
     .all([cluster.podCidrs, cluster.apiServerPort, late[0] as pulumi.Input<string>, late[1] as pulumi.Input<string[]>])
     .apply(([podCidrs, apiServerPort, apiServerHost, serviceCidrs]) => ({
+      name,
       platform,
       capabilities,
       podCidrs,

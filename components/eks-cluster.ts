@@ -8,7 +8,7 @@ import type { EksClusterArgs } from "./internal/eks/args.ts";
 import { apiServerHost, clusterIdentifier, controlPlane } from "./internal/eks/control-plane.ts";
 import { type CheckedEksInputs, checkEksInputs } from "./internal/eks/inputs.ts";
 import { nodeRole } from "./internal/eks/node-role.ts";
-import { type ClusterVpc, ownVpc } from "./internal/eks/vpc.ts";
+import { type ClusterVpc, existingVpc, ownVpc } from "./internal/eks/vpc.ts";
 import type { KubernetesCluster } from "./kubernetes-cluster.ts";
 
 export type { EksAccessEntryArgs, EksClusterArgs, EksPodIdentityArgs } from "./internal/eks/args.ts";
@@ -108,11 +108,13 @@ export class EksCluster extends pulumi.ComponentResource {
 function clusterVpc(
   name: string,
   args: EksClusterArgs,
-  { vpcCidr: cidr, privateSubnetIds, publicSubnetIds }: CheckedEksInputs,
+  { vpcCidr: cidr, privateSubnetIds, publicSubnetIds, clusterName, mode }: CheckedEksInputs,
   parent: pulumi.Resource,
 ): ClusterVpc {
-  if (args.vpcId !== undefined) return { vpcId: args.vpcId, privateSubnetIds, publicSubnetIds, foundations: [] };
-  const { availabilityZones: zones, natGatewayPerZone = false, tags = {}, awsProfile: profile } = args;
+  const { vpcId, availabilityZones: zones, natGatewayPerZone = false, tags = {}, awsProfile: profile } = args;
+  if (vpcId !== undefined) {
+    return existingVpc(name, { vpcId, privateSubnetIds, publicSubnetIds, clusterName, mode, profile }, parent);
+  }
   return ownVpc(name, { cidr, zones, natGatewayPerZone, tags, profile }, parent);
 }
 

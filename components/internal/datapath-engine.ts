@@ -19,6 +19,7 @@ export const commonInputs: readonly string[] = ["cluster", "engine", "helmValues
 
 /** What is known of the cluster; `undefined` is what only the running update will tell. */
 export interface DatapathFacts {
+  readonly name: string;
   readonly platform: string;
   readonly capabilities: KubernetesClusterCapabilities;
   readonly podCidrs: readonly string[] | undefined;

@@ -125,6 +125,11 @@ const rows: readonly Row[] = [
   ["nodePort.addresses", "flows-reset", "a NodePort is no longer served at an address that is left out"],
   ["nodePort.range", "flows-reset", "a NodePort outside of the new range is no longer served"],
   ["ipam", "node-restart", "pods keep addresses that the new allocator does not know: replace the nodes, one by one"],
+  [
+    "eni.gcTags",
+    "none",
+    "interfaces that are made later carry these tags, and those that no machine has any more are collected by them",
+  ],
   ["eni", "node-restart", "only nodes that join later get addresses in the new way: replace the nodes, one by one"],
   ["gke", "node-restart", "devices and routes of pods are made in another way: replace the nodes, one by one"],
   [

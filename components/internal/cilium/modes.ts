@@ -6,6 +6,7 @@ import type { Load } from "./sizing.ts";
 
 /** What is known of the cluster; `undefined` is what only the running update will tell. */
 export interface CiliumCluster {
+  readonly name?: string;
   readonly platform: string;
   readonly capabilities: KubernetesClusterCapabilities;
   readonly podCidrs: readonly string[] | undefined;

@@ -61,12 +61,20 @@ const podCidr = ({ cluster }: CiliumSetting): Values => {
 
 const tunnel: Values = { ...bpfMasquerade, routingMode: "tunnel", tunnelProtocol: "vxlan" };
 
-const eni: Values = {
-  eni: { enabled: true },
+/**
+ * The tags by which the operator, and the end of the cluster, know interfaces as this cluster's own: by the chart's default,
+ * clusters that share a VPC may have one name.
+ */
+const ownTags = (name: string): Values => ({
+  gcTags: { "io.cilium/cilium-managed": "true", "io.cilium/cluster-name": name },
+});
+
+const eni = ({ cluster }: CiliumSetting): Values => ({
+  eni: { enabled: true, ...(cluster.name === undefined ? {} : ownTags(cluster.name)) },
   ipam: { mode: "eni" },
   routingMode: "native",
   cni: { exclusive: true },
-};
+});
 
 const bareMetal: Values = {
   ipam: { mode: "kubernetes" },
@@ -86,8 +94,8 @@ const tuned: Readonly<Record<string, (setting: CiliumSetting) => Values>> = {
     installNoConntrackIptablesRules: true,
     bandwidthManager: { enabled: true },
   }),
-  "eks/eni": (setting) => ({ ...eni, ...noMasquerade, ...podCidr(setting) }),
-  "eks/eni-masquerading": (setting) => ({ ...eni, ...bpfMasquerade, ...podCidr(setting) }),
+  "eks/eni": (setting) => ({ ...eni(setting), ...noMasquerade, ...podCidr(setting) }),
+  "eks/eni-masquerading": (setting) => ({ ...eni(setting), ...bpfMasquerade, ...podCidr(setting) }),
   "eks/chaining": () => ({
     ...noMasquerade,
     cni: { chainingMode: "aws-cni", exclusive: false },

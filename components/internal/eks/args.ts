@@ -53,7 +53,8 @@ export interface EksClusterArgs {
    */
   kubernetesVersion?: string;
   /**
-   * A VPC that exists; `vpcCidr` and `privateSubnetIds` go with it.
+   * A VPC that exists; `vpcCidr` and `privateSubnetIds` go with it. When the cluster goes, network interfaces that its nodes left
+   * there are deleted: those that no machine has and that carry the cluster's name in the tag of Cilium or of AWS' VPC CNI.
    * @default a VPC of the cluster's own
    */
   vpcId?: pulumi.Input<string>;

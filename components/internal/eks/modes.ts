@@ -14,13 +14,18 @@ export interface EksMode {
   readonly overlay: boolean;
   /** Nodes are born with the taint that Cilium removes. */
   readonly notReadyTaint: boolean;
+  /** Tag with the cluster's name that the network interfaces of pods carry. */
+  readonly interfaceTag?: string;
 }
 
+const ciliumTag = "io.cilium/cluster-name";
+const vpcCniTag = "cluster.k8s.amazonaws.com/name";
+
 export const eksModes: Readonly<Record<string, EksMode>> = {
-  eni: { vpcCni: false, eni: true, overlay: false, notReadyTaint: true },
-  chaining: { vpcCni: true, eni: false, overlay: false, notReadyTaint: true },
+  eni: { vpcCni: false, eni: true, overlay: false, notReadyTaint: true, interfaceTag: ciliumTag },
+  chaining: { vpcCni: true, eni: false, overlay: false, notReadyTaint: true, interfaceTag: vpcCniTag },
   overlay: { vpcCni: false, eni: false, overlay: true, notReadyTaint: true },
-  agent: { vpcCni: true, eni: false, overlay: false, notReadyTaint: false },
+  agent: { vpcCni: true, eni: false, overlay: false, notReadyTaint: false, interfaceTag: vpcCniTag },
 };
 
 export function eksModeRule(mode: string): InputProblem[] {

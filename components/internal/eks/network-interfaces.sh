@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Deletes what the nodes of a cluster left in its own VPC (VPC_ID): network interfaces that belong to no machine any more.
+# Deletes what the nodes of a cluster left in a VPC (VPC_ID): network interfaces that belong to no machine any more. Where the VPC is
+# not the cluster's own, OWNER is the filter by a tag that only the cluster's interfaces have.
 set -eu
 if ! command -v aws >/dev/null; then
   echo "The AWS CLI is not installed, and it deletes the network interfaces that nodes left in $VPC_ID; install it and destroy again." >&2
@@ -7,7 +8,7 @@ if ! command -v aws >/dev/null; then
 fi
 free() {
   aws ec2 describe-network-interfaces \
-    --filters "Name=vpc-id,Values=$VPC_ID" "Name=status,Values=available" \
+    --filters "Name=vpc-id,Values=$VPC_ID" "Name=status,Values=available" ${OWNER:+"$OWNER"} \
     --query "NetworkInterfaces[].NetworkInterfaceId" --output text
 }
 attempt=1

@@ -3,20 +3,26 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type * as aws from "@pulumi/aws";
 import { local } from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 import { packageRoot } from "../package-root.ts";
 
 const script = join(packageRoot, "components", "internal", "eks", "network-interfaces.sh");
 
+/** Which interfaces are deleted. */
+export interface Leftovers {
+  readonly vpcId: pulumi.Input<string>;
+  readonly region: pulumi.Input<string>;
+  /** The tag that the interfaces have; without it, all that no machine has are. */
+  readonly tag?: { readonly key: string; readonly value: string };
+  readonly profile: pulumi.Input<string> | undefined;
+}
+
 /** Does nothing until it is deleted: after nodes and cluster, which depend on it, and before the subnets. */
 export function releaseNetworkInterfaces(
   name: string,
-  vpc: aws.ec2.Vpc,
-  profile: pulumi.Input<string> | undefined,
-  subnets: readonly aws.ec2.Subnet[],
-  parent: pulumi.Resource,
+  { vpcId, region, tag, profile }: Leftovers,
+  opts: pulumi.CustomResourceOptions,
 ): local.Command {
   return new local.Command(
     `${name}-network-interfaces`,
@@ -25,13 +31,13 @@ export function releaseNetworkInterfaces(
       update: "true",
       delete: readFileSync(script, "utf8"),
       environment: {
-        VPC_ID: vpc.id,
-        // arn:aws:ec2:REGION:ACCOUNT:vpc/ID
-        AWS_REGION: vpc.arn.apply((arn) => arn.split(":")[3] ?? ""),
+        VPC_ID: vpcId,
+        AWS_REGION: region,
+        ...(tag === undefined ? {} : { OWNER: `Name=tag:${tag.key},Values=${tag.value}` }),
         ...(profile === undefined ? {} : { AWS_PROFILE: profile }),
       },
       addPreviousOutputInEnv: false,
     },
-    { parent, dependsOn: [...subnets] },
+    opts,
   );
 }

@@ -4,6 +4,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { parseCidr } from "../cidr.ts";
+import type { EksMode } from "./modes.ts";
 import { releaseNetworkInterfaces } from "./network-interfaces.ts";
 
 /** A VPC as the cluster uses it. */
@@ -109,11 +110,44 @@ export function ownVpc(
   const privateWays = privateSubnets.map((from, index) =>
     join("private", index, from.id, (tables[index] ?? (tables[0] as aws.ec2.RouteTable)).id),
   );
-  const leftovers = releaseNetworkInterfaces(name, vpc, profile, [...privateSubnets, ...publicSubnets], parent);
+  // arn:aws:ec2:REGION:ACCOUNT:vpc/ID
+  const region = vpc.arn.apply((arn) => arn.split(":")[3] ?? "");
+  const leftovers = releaseNetworkInterfaces(
+    name,
+    { vpcId: vpc.id, region, profile },
+    { parent, dependsOn: [...privateSubnets, ...publicSubnets] },
+  );
   return {
     vpcId: vpc.id,
     privateSubnetIds: privateSubnets.map(({ id }) => id),
     publicSubnetIds: publicSubnets.map(({ id }) => id),
     foundations: [...publicWays, ...privateWays, leftovers],
   };
+}
+
+/** What is known of a VPC that exists. */
+export interface ExistingVpc extends Omit<ClusterVpc, "foundations"> {
+  readonly clusterName: string;
+  readonly mode: EksMode;
+  readonly profile: pulumi.Input<string> | undefined;
+}
+
+/** The VPC as it is; of what the nodes leave in it, only what carries the cluster's name is deleted. */
+export function existingVpc(
+  name: string,
+  { vpcId, privateSubnetIds, publicSubnetIds, clusterName, mode, profile }: ExistingVpc,
+  parent: pulumi.Resource,
+): ClusterVpc {
+  const key = mode.interfaceTag;
+  const leftovers =
+    key === undefined
+      ? []
+      : [
+          releaseNetworkInterfaces(
+            name,
+            { vpcId, region: aws.getRegionOutput({}, { parent }).region, tag: { key, value: clusterName }, profile },
+            { parent },
+          ),
+        ];
+  return { vpcId, privateSubnetIds, publicSubnetIds, foundations: leftovers };
 }

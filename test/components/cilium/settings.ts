@@ -52,6 +52,7 @@ export function settingOf(
 ): CiliumSetting {
   const { capabilities, podCidr, serviceCidr, host, port } = platformOf(platform);
   const cluster = {
+    name: platform,
     platform,
     capabilities,
     podCidrs: [podCidr],

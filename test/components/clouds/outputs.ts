@@ -44,6 +44,7 @@ export const cloudOutputs: Readonly<Record<string, (name: string) => Record<stri
 
 /** Answers of the clouds' functions. */
 export const cloudCalls: Readonly<Record<string, Record<string, unknown>>> = {
+  "aws:index/getRegion:getRegion": { region: "eu-central-1" },
   "aws:index/getAvailabilityZones:getAvailabilityZones": {
     names: ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
   },

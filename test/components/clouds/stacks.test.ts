@@ -38,6 +38,13 @@ const inputs = (resources: ReadonlyMap<string, RecordedResource>, name: string) 
 
 const earlier = ancestors;
 
+/** A VPC that exists. */
+const existing = {
+  vpcId: "vpc-0123456789abcdef0",
+  vpcCidr: "10.50.0.0/16",
+  privateSubnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+};
+
 describe("the EKS stack", () => {
   it.each(["eni", "chaining", "overlay", "agent"])(
     "makes in mode %s control plane, datapath, nodes, DNS and proof in this order",
@@ -129,17 +136,32 @@ describe("the EKS stack", () => {
   });
 
   it("uses a VPC that exists, and makes none", async () => {
-    const cluster = {
-      vpcId: "vpc-0123456789abcdef0",
-      vpcCidr: "10.50.0.0/16",
-      privateSubnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
-    };
-    const { resources } = await buildEks({ cluster });
+    const { resources } = await buildEks({ cluster: existing });
     expect([...resources.values()].filter(({ type }) => type.startsWith("aws:ec2/"))).toEqual([]);
-    expect(inputs(resources, "eks-nodes-default")["subnetIds"]).toEqual(cluster.privateSubnetIds);
+    expect(inputs(resources, "eks-nodes-default")["subnetIds"]).toEqual(existing.privateSubnetIds);
     expect(inputs(resources, "eks-datapath-release")["values"]).toMatchObject({
       ipv4NativeRoutingCIDR: "10.50.0.0/16",
     });
+  });
+
+  it.each([
+    ["eni", "io.cilium/cluster-name"],
+    ["chaining", "cluster.k8s.amazonaws.com/name"],
+    ["overlay", undefined],
+    ["agent", "cluster.k8s.amazonaws.com/name"],
+  ])("cleans up in mode %s in a VPC that exists only what carries the cluster's name in %s", async (mode, tag) => {
+    const cluster = { ...existing, mode, clusterName: "main" };
+    const { resources } = await buildEks({ cluster });
+    const leftovers = resources.get("eks-network-interfaces");
+    if (tag === undefined) return expect(leftovers).toBeUndefined();
+    expect(leftovers?.inputs["environment"]).toEqual({
+      VPC_ID: existing.vpcId,
+      AWS_REGION: "eu-central-1",
+      OWNER: `Name=tag:${tag},Values=main`,
+    });
+    expect(earlier(resources, "eks-cluster")).toContain("eks-network-interfaces");
+    const values = inputs(resources, "eks-datapath-release")["values"];
+    if (mode === "eni") expect(values["eni"]["gcTags"]).toMatchObject({ [tag]: "main" });
   });
 
   it("cuts its own VPC into subnets that share no address", async () => {

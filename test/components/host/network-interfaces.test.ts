@@ -26,7 +26,7 @@ function account(interfaces: readonly string[], deletion = 'rm "$root/free/$4"')
   });
 }
 
-const run = () => host.sh(script, { VPC_ID: "vpc-1", AWS_REGION: "eu-central-1" });
+const run = (owner = {}) => host.sh(script, { VPC_ID: "vpc-1", AWS_REGION: "eu-central-1", ...owner });
 const deletions = (calls: readonly string[]) => calls.filter((call) => call.includes("delete-network-interface"));
 
 describe("network-interfaces.sh", () => {
@@ -43,6 +43,16 @@ describe("network-interfaces.sh", () => {
     expect(calls).toEqual([
       "aws ec2 describe-network-interfaces --filters Name=vpc-id,Values=vpc-1 Name=status,Values=available " +
         "--query NetworkInterfaces[].NetworkInterfaceId --output text",
+    ]);
+  });
+
+  it("asks in a VPC that others use for the cluster's own interfaces alone", async () => {
+    account([]);
+    const { status, calls } = await run({ OWNER: "Name=tag:io.cilium/cluster-name,Values=main" });
+    expect(status).toBe(0);
+    expect(calls).toEqual([
+      "aws ec2 describe-network-interfaces --filters Name=vpc-id,Values=vpc-1 Name=status,Values=available " +
+        "Name=tag:io.cilium/cluster-name,Values=main --query NetworkInterfaces[].NetworkInterfaceId --output text",
     ]);
   });
 
