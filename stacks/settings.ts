@@ -2,6 +2,7 @@
 // Reads the parts of a stack's configuration that are inputs of components: each a tree, checked by its component.
 
 import * as pulumi from "@pulumi/pulumi";
+import { valueAt } from "../components/internal/datapath-rules.ts";
 
 /** Where values come from: Pulumi's configuration. */
 export interface Source {
@@ -38,6 +39,12 @@ export function readDatapath(config: Source): DatapathSettings {
   throw new pulumi.RunError(
     "The configuration sansproxy:datapath.cluster is given, but the stack makes the cluster itself; leave it out (pulumi config rm --path sansproxy:datapath.cluster).",
   );
+}
+
+/** The taint that the nodes have to be born with, where Cilium was told to remove another one than its own. */
+export function chosenTaint(datapath: DatapathSettings): { notReadyTaintKey?: string } {
+  const key = valueAt(datapath, "helmValues.agentNotReadyTaintKey") ?? datapath["agentNotReadyTaintKey"];
+  return typeof key === "string" ? { notReadyTaintKey: key } : {};
 }
 
 /** What a stack says of its own proof: inputs of Verification. */

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { EksCluster, type EksClusterArgs, type EksNodeGroupArgs, EksNodeGroups } from "../../components/eks.ts";
 import { Datapath, type DatapathArgs, LoadBalancerRelease, Verification } from "../../components/index.ts";
 import {
+  chosenTaint,
   type DatapathSettings,
   readDatapath,
   readTree,
@@ -17,6 +18,7 @@ import {
 export interface EksSettings {
   readonly cluster: EksClusterArgs;
   readonly groups: EksNodeGroupArgs[];
+  readonly coreDnsVersion?: string | undefined;
   readonly datapath: DatapathSettings;
   readonly verification?: VerificationSettings;
 }
@@ -26,13 +28,15 @@ export function readEksSettings(config: Source): EksSettings {
   return {
     cluster: readTree<EksClusterArgs>(config, "eks", {}),
     groups: readTree<EksNodeGroupArgs[]>(config, "eksNodeGroups", [{ name: "default" }]),
+    coreDnsVersion: config.get("eksCoreDnsVersion"),
     datapath: readDatapath(config),
     verification: readVerification(config),
   };
 }
 
 /** Declares the stack's resources; gives its outputs. */
-export function eksStack(name: string, { cluster: args, groups, datapath: chosen, verification: proof }: EksSettings) {
+export function eksStack(name: string, settings: EksSettings) {
+  const { cluster: args, groups, coreDnsVersion, datapath: chosen, verification: proof } = settings;
   const control = new EksCluster(name, args);
   const engine = chosen.engine ?? (args.mode === "agent" ? "agent" : "cilium");
   // What lives inside the cluster goes with it.
@@ -48,6 +52,8 @@ export function eksStack(name: string, { cluster: args, groups, datapath: chosen
       subnetIds: control.nodeSubnetIds,
       datapath: datapath.releaseName,
       groups,
+      ...chosenTaint(chosen),
+      ...(coreDnsVersion === undefined ? {} : { coreDnsVersion }),
       ...(args.tags === undefined ? {} : { tags: args.tags }),
     },
     { dependsOn: [datapath] },

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { GkeCluster, type GkeClusterArgs, type GkeNodePoolArgs, GkeNodePools } from "../../components/gke.ts";
 import { Datapath, type DatapathArgs, LoadBalancerRelease, Verification } from "../../components/index.ts";
 import {
+  chosenTaint,
   type DatapathSettings,
   readDatapath,
   readTree,
@@ -17,6 +18,7 @@ import {
 export interface GkeSettings {
   readonly cluster: GkeClusterArgs;
   readonly pools: GkeNodePoolArgs[];
+  readonly serviceAccount?: string | undefined;
   readonly datapath: DatapathSettings;
   readonly verification?: VerificationSettings;
 }
@@ -26,13 +28,15 @@ export function readGkeSettings(config: Source): GkeSettings {
   return {
     cluster: readTree<GkeClusterArgs>(config, "gke", { location: "europe-west3" }),
     pools: readTree<GkeNodePoolArgs[]>(config, "gkeNodePools", [{ name: "default" }]),
+    serviceAccount: config.get("gkeServiceAccount"),
     datapath: readDatapath(config),
     verification: readVerification(config),
   };
 }
 
 /** Declares the stack's resources; gives its outputs. */
-export function gkeStack(name: string, { cluster: args, pools, datapath: chosen, verification: proof }: GkeSettings) {
+export function gkeStack(name: string, settings: GkeSettings) {
+  const { cluster: args, pools, serviceAccount, datapath: chosen, verification: proof } = settings;
   const control = new GkeCluster(name, args);
   const selfManaged = args.mode === "self-managed";
   const engine = selfManaged ? (chosen.engine ?? "cilium") : "dataplane-v2";
@@ -53,8 +57,11 @@ export function gkeStack(name: string, { cluster: args, pools, datapath: chosen,
       pools,
       ...(args.project === undefined ? {} : { project: args.project }),
       ...(args.labels === undefined ? {} : { labels: args.labels }),
+      ...(serviceAccount === undefined ? {} : { serviceAccount }),
       // Only Cilium takes the taint away again.
-      ...(datapath === undefined ? {} : { datapath: datapath.releaseName, notReadyTaint: engine === "cilium" }),
+      ...(datapath === undefined
+        ? {}
+        : { datapath: datapath.releaseName, notReadyTaint: engine === "cilium", ...chosenTaint(chosen) }),
     },
     datapath === undefined ? {} : { dependsOn: [datapath] },
   );

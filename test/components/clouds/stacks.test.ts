@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { bareMetalStack } from "../../../stacks/bare-metal/program.ts";
 import { type EksSettings, eksStack, readEksSettings } from "../../../stacks/eks/program.ts";
-import { type GkeSettings, gkeStack } from "../../../stacks/gke/program.ts";
+import { type GkeSettings, gkeStack, readGkeSettings } from "../../../stacks/gke/program.ts";
 import { multiCloudStack } from "../../../stacks/multi-cloud/program.ts";
 import { args as metalArgs } from "../bare-metal-args.ts";
 import { ancestors, plainTexts, type RecordedResource, recordProgram, settled } from "../recorded-program.ts";
@@ -135,6 +135,22 @@ describe("the EKS stack", () => {
     ]);
   });
 
+  it.each([
+    { agentNotReadyTaintKey: "example.com/not-ready" },
+    { helmValues: { agentNotReadyTaintKey: "example.com/not-ready" } },
+  ])("gives nodes the taint that Cilium is told to take away: %j", async (datapath) => {
+    const { resources } = await buildEks({ datapath });
+    expect(inputs(resources, "eks-nodes-default")["taints"]).toEqual([
+      { key: "example.com/not-ready", value: "true", effect: "NO_EXECUTE" },
+    ]);
+  });
+
+  it("hands the version of cluster DNS of its configuration to the add-on", async () => {
+    const values: Record<string, string> = { eksCoreDnsVersion: "v1.13.2-eksbuild.4" };
+    const { resources } = await recordProgram(() => eksStack("eks", readEksSettings({ get: (key) => values[key] })));
+    expect(inputs(resources, "eks-nodes-coredns")["addonVersion"]).toBe("v1.13.2-eksbuild.4");
+  });
+
   it("uses a VPC that exists, and makes none", async () => {
     const { resources } = await buildEks({ cluster: existing });
     expect([...resources.values()].filter(({ type }) => type.startsWith("aws:ec2/"))).toEqual([]);
@@ -235,6 +251,23 @@ describe("the GKE stack", () => {
     const { resources } = await buildGke({ cluster: selfManaged, datapath: { engine: "agent" } });
     expect(inputs(resources, "gke-nodes-default")["nodeConfig"]).not.toHaveProperty("taints");
     expect(inputs(resources, "gke-datapath-release")).toHaveProperty("values.cni.install", false);
+  });
+
+  it("gives nodes the taint that Cilium is told to take away", async () => {
+    const datapath = { agentNotReadyTaintKey: "example.com/not-ready" };
+    const { resources } = await buildGke({ cluster: selfManaged, datapath });
+    expect(inputs(resources, "gke-nodes-default")).toHaveProperty("nodeConfig.taints", [
+      { key: "example.com/not-ready", value: "true", effect: "NO_EXECUTE" },
+    ]);
+  });
+
+  it("hands the nodes' account of its configuration to the pools", async () => {
+    const values: Record<string, string> = { gkeServiceAccount: "nodes@shop.iam.gserviceaccount.com" };
+    const { resources } = await recordProgram(() => gkeStack("gke", readGkeSettings({ get: (key) => values[key] })));
+    expect(inputs(resources, "gke-nodes-default")).toHaveProperty(
+      "nodeConfig.serviceAccount",
+      "nodes@shop.iam.gserviceaccount.com",
+    );
   });
 
   it("reaches the API server inside the network from private nodes", async () => {
