@@ -2,6 +2,7 @@
 // Reads the parts of a stack's configuration that are inputs of components: each a tree, checked by its component.
 
 import * as pulumi from "@pulumi/pulumi";
+import { mergeValues } from "../components/internal/agent-values.ts";
 import { valueAt } from "../components/internal/datapath-rules.ts";
 
 /** Where values come from: Pulumi's configuration. */
@@ -45,6 +46,12 @@ export function readDatapath(config: Source): DatapathSettings {
 export function chosenTaint(datapath: DatapathSettings): { notReadyTaintKey?: string } {
   const key = valueAt(datapath, "helmValues.agentNotReadyTaintKey") ?? datapath["agentNotReadyTaintKey"];
   return typeof key === "string" ? { notReadyTaintKey: key } : {};
+}
+
+/** The datapath for so many nodes: Cilium's operator has a node for each replica, and its second would wait for ever. */
+export function operatorFor(nodes: number, datapath: DatapathSettings): DatapathSettings {
+  if (datapath.engine !== "cilium" || nodes !== 1) return datapath;
+  return mergeValues({ operator: { replicas: 1 } }, datapath);
 }
 
 /** What a stack says of its own proof: inputs of Verification. */

@@ -6,6 +6,7 @@ import { BareMetalCluster, type BareMetalClusterArgs } from "../../components/ba
 import { Datapath, type DatapathArgs, Verification } from "../../components/index.ts";
 import {
   type DatapathSettings,
+  operatorFor,
   readDatapath,
   readTree,
   readVerification,
@@ -49,10 +50,12 @@ export function bareMetalStack(
 ) {
   const control = new BareMetalCluster(name, args);
   const engine = chosen.engine ?? "agent";
-  // What lives inside the cluster goes with it.
-  const datapath = new Datapath(`${name}-datapath`, { ...chosen, cluster: control.cluster, engine } as DatapathArgs, {
-    deletedWith: control,
-  });
+  const datapath = new Datapath(
+    `${name}-datapath`,
+    { ...operatorFor(args.hosts.length, { ...chosen, engine }), cluster: control.cluster } as DatapathArgs,
+    // What lives inside the cluster goes with it.
+    { deletedWith: control },
+  );
   const verification = new Verification(
     `${name}-verification`,
     { cluster: control.cluster, effectiveValues: datapath.effectiveValues, datapath: engine, ...proof },

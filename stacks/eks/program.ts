@@ -4,9 +4,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { EksCluster, type EksClusterArgs, type EksNodeGroupArgs, EksNodeGroups } from "../../components/eks.ts";
 import { Datapath, type DatapathArgs, LoadBalancerRelease, Verification } from "../../components/index.ts";
+import { openGroups } from "../../components/internal/cloud/taints.ts";
+import { sizesOf } from "../../components/internal/eks/node-group-rules.ts";
 import {
   chosenTaint,
   type DatapathSettings,
+  operatorFor,
   readDatapath,
   readTree,
   readVerification,
@@ -39,10 +42,13 @@ export function eksStack(name: string, settings: EksSettings) {
   const { cluster: args, groups, coreDnsVersion, datapath: chosen, verification: proof } = settings;
   const control = new EksCluster(name, args);
   const engine = chosen.engine ?? (args.mode === "agent" ? "agent" : "cilium");
-  // What lives inside the cluster goes with it.
-  const datapath = new Datapath(`${name}-datapath`, { ...chosen, cluster: control.cluster, engine } as DatapathArgs, {
-    deletedWith: control,
-  });
+  const nodesAtFirst = openGroups(groups).reduce((sum, group) => sum + sizesOf(group).desiredSize, 0);
+  const datapath = new Datapath(
+    `${name}-datapath`,
+    { ...operatorFor(nodesAtFirst, { ...chosen, engine }), cluster: control.cluster } as DatapathArgs,
+    // What lives inside the cluster goes with it.
+    { deletedWith: control },
+  );
   const nodes = new EksNodeGroups(
     `${name}-nodes`,
     {

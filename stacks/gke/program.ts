@@ -4,9 +4,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { GkeCluster, type GkeClusterArgs, type GkeNodePoolArgs, GkeNodePools } from "../../components/gke.ts";
 import { Datapath, type DatapathArgs, LoadBalancerRelease, Verification } from "../../components/index.ts";
+import { openGroups } from "../../components/internal/cloud/taints.ts";
+import { poolSizes } from "../../components/internal/gke/node-pool-rules.ts";
 import {
   chosenTaint,
   type DatapathSettings,
+  operatorFor,
   readDatapath,
   readTree,
   readVerification,
@@ -34,6 +37,12 @@ export function readGkeSettings(config: Source): GkeSettings {
   };
 }
 
+/** A region's pools have their nodes in each of three zones. */
+function nodesAtFirst({ cluster: { location }, pools }: GkeSettings): number {
+  const inZone = openGroups(pools).reduce((sum, pool) => sum + poolSizes(pool).desiredSize, 0);
+  return /-[a-z]$/.test(location) ? inZone : 3 * inZone;
+}
+
 /** Declares the stack's resources; gives its outputs. */
 export function gkeStack(name: string, settings: GkeSettings) {
   const { cluster: args, pools, serviceAccount, datapath: chosen, verification: proof } = settings;
@@ -43,7 +52,7 @@ export function gkeStack(name: string, settings: GkeSettings) {
   const datapath = selfManaged
     ? new Datapath(
         `${name}-datapath`,
-        { ...chosen, cluster: control.cluster, engine } as DatapathArgs,
+        { ...operatorFor(nodesAtFirst(settings), { ...chosen, engine }), cluster: control.cluster } as DatapathArgs,
         // What lives inside the cluster goes with it.
         { deletedWith: control },
       )

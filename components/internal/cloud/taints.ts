@@ -82,15 +82,16 @@ export function taintRule(path: string, taint: NodeTaintArgs, notReadyTaint: str
   return [];
 }
 
-/** Cluster DNS and the datapath's operator tolerate no taint of the user's. */
-export function untaintedGroupRule(
-  property: string,
-  groups: readonly { readonly taints: readonly NodeTaintArgs[] }[],
-): InputProblem[] {
-  if (groups.length === 0) return [];
-  const closed = ({ taints }: { readonly taints: readonly NodeTaintArgs[] }): boolean =>
-    taints.some(({ effect }) => effect !== "PreferNoSchedule");
-  if (!groups.every(closed)) return [];
+type TaintedGroup = { readonly taints?: readonly NodeTaintArgs[] };
+
+/** The groups that cluster DNS and the datapath's operator run on: they tolerate no taint of the user's. */
+export function openGroups<Group extends TaintedGroup>(groups: readonly Group[]): Group[] {
+  return groups.filter(({ taints = [] }) => taints.every(({ effect }) => effect === "PreferNoSchedule"));
+}
+
+/** Refuses groups of which none is open. */
+export function untaintedGroupRule(property: string, groups: readonly TaintedGroup[]): InputProblem[] {
+  if (groups.length === 0 || openGroups(groups).length > 0) return [];
   return problem(
     property,
     "has a taint in every group, so that cluster DNS and the datapath's operator have no node to run on and no node becomes ready; leave one group without taints.",

@@ -133,10 +133,7 @@ export function nodeGroupsProblems(args: EksNodeGroupsArgs, notReady: string | u
     ...groups.flatMap((group, index) =>
       groupProblems(group, `groups[${index}]`, knownNow(cluster.kubernetesVersion), notReady),
     ),
-    ...untaintedGroupRule(
-      "groups",
-      groups.map(({ taints = [] }) => ({ taints })),
-    ),
+    ...untaintedGroupRule("groups", groups),
     ...shared.nodesAtFirstRule(
       "groups",
       groups.map((group) => sizesOf(group).desiredSize),

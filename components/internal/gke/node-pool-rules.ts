@@ -111,10 +111,7 @@ export function nodePoolsProblems(args: GkeNodePoolsArgs, notReady: string | und
       40,
     ),
     ...pools.flatMap((pool, index) => poolProblems(pool, `pools[${index}]`, notReady)),
-    ...untaintedGroupRule(
-      "pools",
-      pools.map(({ taints = [] }) => ({ taints })),
-    ),
+    ...untaintedGroupRule("pools", pools),
     ...shared.nodesAtFirstRule(
       "pools",
       pools.map((pool) => poolSizes(pool).desiredSize),

@@ -27,7 +27,11 @@ test("nodes wait with their taint for the datapath, which says of itself that it
   await cloud.succeed("up", "--yes", "--skip-preview");
   const client = clientOf(folderOf(cloud.account, "eks-eks"));
   const { values } = await recordedBy(client);
-  expect(values).toEqual({ ...goldenValues("eks-eni"), ipv4NativeRoutingCIDR: networks.vpcCidr });
+  expect(values).toEqual({
+    ...goldenValues("eks-eni"),
+    ipv4NativeRoutingCIDR: networks.vpcCidr,
+    operator: { replicas: 1, rollOutPods: true },
+  });
   expect((await provedChecks(cloud)).get("default-1")).toEqual(
     expect.arrayContaining(["kube-proxy replaced", "agent rolled out", "ClusterIP TCP from pod", "DNS from host"]),
   );
