@@ -33,12 +33,12 @@ export interface DatapathSettings {
   readonly [key: string]: unknown;
 }
 
-/** The datapath of all of a program's clusters. */
-export function readDatapath(config: Source): DatapathSettings {
-  const datapath = readTree<DatapathSettings>(config, "datapath", {});
+/** The datapath of all of a program's clusters, or what a key of its own says of one. */
+export function readDatapath(config: Source, key = "datapath"): DatapathSettings {
+  const datapath = readTree<DatapathSettings>(config, key, {});
   if (datapath["cluster"] === undefined) return datapath;
   throw new pulumi.RunError(
-    "The configuration sansproxy:datapath.cluster is given, but the stack makes the cluster itself; leave it out (pulumi config rm --path sansproxy:datapath.cluster).",
+    `The configuration sansproxy:${key}.cluster is given, but the stack makes the cluster itself; leave it out (pulumi config rm --path sansproxy:${key}.cluster).`,
   );
 }
 

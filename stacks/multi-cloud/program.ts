@@ -2,9 +2,11 @@
 // The multi-cloud stack: EKS, GKE and bare metal with one datapath, in one update, and one report of all three.
 
 import * as pulumi from "@pulumi/pulumi";
+import { mergeValues } from "../../components/internal/agent-values.ts";
 import { type BareMetalSettings, bareMetalStack, readBareMetalSettings } from "../bare-metal/program.ts";
 import { type EksSettings, eksStack, readEksSettings } from "../eks/program.ts";
 import { type GkeSettings, gkeStack, readGkeSettings } from "../gke/program.ts";
+import { type DatapathSettings, readDatapath } from "../settings.ts";
 
 /** The configurations of the three. */
 export interface MultiCloudSettings {
@@ -13,12 +15,22 @@ export interface MultiCloudSettings {
   readonly bareMetal: BareMetalSettings;
 }
 
-/** One version and one engine for all that have a datapath of ours: `sansproxy:datapath` is read for each of them. */
-function readMultiCloudSettings(config: Parameters<typeof readBareMetalSettings>[0]): MultiCloudSettings {
+/** One engine, version and set of values for all that have a datapath of ours; what one has of its own lies over them. */
+export function readMultiCloudSettings(config: Parameters<typeof readBareMetalSettings>[0]): MultiCloudSettings {
   const [eks, gke, bareMetal] = [readEksSettings(config), readGkeSettings(config), readBareMetalSettings(config)];
-  const engine = eks.datapath.engine ?? (eks.cluster.mode === "agent" ? "agent" : "cilium");
-  const datapath = { ...eks.datapath, engine };
-  return { eks: { ...eks, datapath }, gke: { ...gke, datapath }, bareMetal: { ...bareMetal, datapath } };
+  if (gke.cluster.mode !== "self-managed" && config.get("gkeDatapath") !== undefined) {
+    throw new pulumi.RunError(
+      "The configuration sansproxy:gkeDatapath is given, but GKE keeps Google's own datapath in mode dataplane-v2; leave it out (pulumi config rm sansproxy:gkeDatapath), or set sansproxy:gke.mode to self-managed.",
+    );
+  }
+  const engine = eks.cluster.mode === "agent" ? "agent" : "cilium";
+  const datapathOf = (key: string): DatapathSettings =>
+    mergeValues({ engine, ...readDatapath(config) }, readDatapath(config, key));
+  return {
+    eks: { ...eks, datapath: datapathOf("eksDatapath") },
+    gke: { ...gke, datapath: datapathOf("gkeDatapath") },
+    bareMetal: { ...bareMetal, datapath: datapathOf("bareMetalDatapath") },
+  };
 }
 
 /** Declares the resources of all three; none waits for another. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { bareMetalStack } from "../../../stacks/bare-metal/program.ts";
 import { type EksSettings, eksStack, readEksSettings } from "../../../stacks/eks/program.ts";
 import { type GkeSettings, gkeStack, readGkeSettings } from "../../../stacks/gke/program.ts";
-import { multiCloudStack } from "../../../stacks/multi-cloud/program.ts";
+import { multiCloudStack, readMultiCloudSettings } from "../../../stacks/multi-cloud/program.ts";
 import { args as metalArgs } from "../bare-metal-args.ts";
 import { ancestors, plainTexts, type RecordedResource, recordProgram, settled } from "../recorded-program.ts";
 
@@ -348,6 +348,39 @@ describe("the multi-cloud stack", () => {
     ] as const) {
       for (const name of earlier(resources, `${own}-verification-run`)) expect(name).not.toMatch(others);
     }
+  });
+
+  it("lays what one cluster's datapath has of its own over what all have", () => {
+    const of = (values: Record<string, unknown>) => {
+      const all: Record<string, unknown> = { bareMetal: { hosts: [] }, gke: selfManaged, ...values };
+      const settings = readMultiCloudSettings({
+        get: (key) => (all[key] === undefined ? undefined : JSON.stringify(all[key])),
+        requireSecret: (key) => pulumi.secret(key),
+      });
+      return [settings.eks, settings.gke, settings.bareMetal].map(({ datapath }) => datapath);
+    };
+    const common = { version: "1.20.1", loadBalancer: { algorithm: "maglev" } };
+    const all = { engine: "cilium", ...common };
+    expect(
+      of({
+        datapath: common,
+        eksDatapath: { mode: "eni-masquerading" },
+        bareMetalDatapath: { version: "1.20.0", loadBalancer: { mode: "dsr" } },
+      }),
+    ).toEqual([
+      { ...all, mode: "eni-masquerading" },
+      all,
+      { engine: "cilium", version: "1.20.0", loadBalancer: { algorithm: "maglev", mode: "dsr" } },
+    ]);
+    expect(of({ eks: { mode: "agent" }, bareMetalDatapath: { engine: "cilium" } })).toEqual([
+      { engine: "agent" },
+      { engine: "agent" },
+      { engine: "cilium" },
+    ]);
+    expect(() => of({ eksDatapath: { cluster: {} } })).toThrow(/sansproxy:eksDatapath\.cluster is given/);
+    expect(() => of({ gke: { location: "europe-west3" }, gkeDatapath: { version: "1.20.0" } })).toThrow(
+      /sansproxy:gkeDatapath is given, .* mode dataplane-v2; leave it out/,
+    );
   });
 
   it("reports on all three together", async () => {
