@@ -40,6 +40,8 @@ interface Template {
 const eksOrder = ["eks-vpc", "datapath-release", "nodes-default", "nodes-coredns", "verification-run"];
 const gkeOrder = ["gke-cluster", "nodes-default", "verification-run"];
 
+const agent = { agentRepository: "registry.example.com/sansproxy/agent" };
+
 const metalOrder = ["metal-cp-1-preflight", "metal-init", "metal-worker-1-member"];
 
 const templates: Readonly<Record<string, Template>> = {
@@ -49,10 +51,10 @@ const templates: Readonly<Record<string, Template>> = {
     config: { sshPrivateKeyFile: "@file" },
     order: ["metal-cp-1-preflight", "metal-init", "datapath-release", "verification-run"],
   },
-  "eks-typescript": { config: { "aws:region": "eu-central-1" }, order: eksOrder },
-  "gke-typescript": { config: { "gcp:project": "shop" }, order: gkeOrder },
+  "eks-typescript": { config: { "aws:region": "eu-central-1", ...agent }, order: eksOrder },
+  "gke-typescript": { config: { "gcp:project": "shop", ...agent }, order: gkeOrder },
   "multi-cloud-typescript": {
-    config: { sshPrivateKeyFile: "@file", "aws:region": "eu-central-1", "gcp:project": "shop" },
+    config: { sshPrivateKeyFile: "@file", "aws:region": "eu-central-1", "gcp:project": "shop", ...agent },
     order: ["metal-init", "metal-datapath-release", "metal-verification-run"],
   },
 };

@@ -7,11 +7,17 @@ import { EksCluster, EksNodeGroups } from "sansproxy/eks";
 const config = new pulumi.Config();
 const mode = config.get("mode") ?? "eni";
 const engine = mode === "agent" ? "agent" : "cilium";
+// Built and pushed by you: the datapath with the engine agent, and the verification's probes with every other.
+const image = { repository: config.require("agentRepository"), tag: config.get("agentTag") ?? "0.1.0" };
 const nodeCount = config.getNumber("nodes") ?? 2;
 
 const control = new EksCluster("eks", { mode, kubernetesVersion: config.get("kubernetesVersion") ?? "1.35" });
 // What lives inside the cluster goes with it.
-const datapath = new Datapath("datapath", { cluster: control.cluster, engine }, { deletedWith: control });
+const datapath = new Datapath(
+  "datapath",
+  { cluster: control.cluster, engine, ...(engine === "agent" && { image }) },
+  { deletedWith: control },
+);
 // Nodes are not ready without a datapath: `datapath` is known when it is installed, so that they come after it.
 const workers = new EksNodeGroups(
   "nodes",
@@ -40,7 +46,7 @@ const verification = new Verification(
     cluster: workers.cluster,
     effectiveValues: datapath.effectiveValues,
     datapath: engine,
-    image: config.get("probeImage"),
+    image: `${image.repository}:${image.tag}`,
   },
   { dependsOn: [workers, release] },
 );

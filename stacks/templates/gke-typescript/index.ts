@@ -8,6 +8,8 @@ const config = new pulumi.Config();
 const mode = config.get("mode") ?? "dataplane-v2";
 const selfManaged = mode === "self-managed";
 const engine = selfManaged ? (config.get("engine") ?? "cilium") : "dataplane-v2";
+// Built and pushed by you: the datapath with the engine agent, and the verification's probes with every other.
+const image = { repository: config.require("agentRepository"), tag: config.get("agentTag") ?? "0.1.0" };
 
 const control = new GkeCluster("gke", {
   location: config.get("location") ?? "europe-west3",
@@ -16,7 +18,11 @@ const control = new GkeCluster("gke", {
 });
 // Dataplane V2 is Google's own. What lives inside the cluster goes with it.
 const datapath = selfManaged
-  ? new Datapath("datapath", { cluster: control.cluster, engine }, { deletedWith: control })
+  ? new Datapath(
+      "datapath",
+      { cluster: control.cluster, engine, ...(engine === "agent" && { image }) },
+      { deletedWith: control },
+    )
   : undefined;
 const workers = new GkeNodePools(
   "nodes",
@@ -44,7 +50,7 @@ const verification = new Verification(
     cluster: workers.cluster,
     effectiveValues: datapath?.effectiveValues ?? {},
     datapath: engine,
-    image: config.get("probeImage"),
+    image: `${image.repository}:${image.tag}`,
   },
   { dependsOn: [workers, release] },
 );

@@ -3,15 +3,20 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Datapath, LoadBalancerRelease, Verification } from "sansproxy";
 import { GkeCluster, GkeNodePools } from "sansproxy/gke";
+import type { Image } from "./image.ts";
 
-export function gke(chosen: string, config: pulumi.Config) {
+export function gke(chosen: string, image: Image, config: pulumi.Config) {
   const mode = config.get("gkeMode") ?? "dataplane-v2";
   const engine = mode === "self-managed" ? chosen : "dataplane-v2";
   const control = new GkeCluster("gke", { location: config.get("gkeLocation") ?? "europe-west3", mode });
   // What lives inside the cluster goes with it.
   const datapath =
     mode === "self-managed"
-      ? new Datapath("gke-datapath", { cluster: control.cluster, engine }, { deletedWith: control })
+      ? new Datapath(
+          "gke-datapath",
+          { cluster: control.cluster, engine, ...(engine === "agent" && { image }) },
+          { deletedWith: control },
+        )
       : undefined;
   const nodes = new GkeNodePools(
     "gke-nodes",
@@ -31,7 +36,7 @@ export function gke(chosen: string, config: pulumi.Config) {
   const effectiveValues = datapath?.effectiveValues ?? pulumi.output({});
   const verification = new Verification(
     "gke-verification",
-    { cluster, effectiveValues, datapath: engine, image: config.get("probeImage") },
+    { cluster, effectiveValues, datapath: engine, image: `${image.repository}:${image.tag}` },
     { dependsOn: [nodes, release] },
   );
   return { kubeconfig: control.kubeconfig, effectiveValues, verified: verification.table };

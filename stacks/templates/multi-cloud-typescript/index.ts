@@ -7,8 +7,14 @@ import { metal } from "./metal.ts";
 
 const config = new pulumi.Config();
 const engine = config.get("engine") ?? "cilium";
+// Built and pushed by you: the datapath with the engine agent, and the verification's probes with every other.
+const image = { repository: config.require("agentRepository"), tag: config.get("agentTag") ?? "0.1.0" };
 
-const clusters = { eks: eks(engine, config), gke: gke(engine, config), metal: metal(engine, config) };
+const clusters = {
+  eks: eks(engine, image),
+  gke: gke(engine, image, config),
+  metal: metal(engine, image, config),
+};
 const all = Object.entries(clusters);
 
 export const kubeconfigs = pulumi.secret(

@@ -5,8 +5,9 @@ import { homedir } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import { BareMetalCluster, Datapath, Verification } from "sansproxy";
 import { hosts } from "./hosts.ts";
+import type { Image } from "./image.ts";
 
-export function metal(engine: string, config: pulumi.Config) {
+export function metal(engine: string, image: Image, config: pulumi.Config) {
   const keyFile = (config.get("sshPrivateKeyFile") ?? "~/.ssh/id_ed25519").replace(/^~(?=\/)/, homedir());
   const control = new BareMetalCluster("metal", {
     hosts: hosts.map((host) => ({ user: config.get("sshUser") ?? "root", ...host })),
@@ -14,11 +15,15 @@ export function metal(engine: string, config: pulumi.Config) {
   });
   const { cluster } = control;
   // What lives inside the cluster goes with it.
-  const datapath = new Datapath("metal-datapath", { cluster, engine }, { deletedWith: control });
+  const datapath = new Datapath(
+    "metal-datapath",
+    { cluster, engine, ...(engine === "agent" && { image }) },
+    { deletedWith: control },
+  );
   const { effectiveValues } = datapath;
   const verification = new Verification(
     "metal-verification",
-    { cluster, effectiveValues, datapath: engine, image: config.get("probeImage") },
+    { cluster, effectiveValues, datapath: engine, image: `${image.repository}:${image.tag}` },
     { dependsOn: [datapath] },
   );
   return { kubeconfig: control.kubeconfig, effectiveValues, verified: verification.table };
