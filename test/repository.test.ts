@@ -4,6 +4,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
+import { tunedVersion } from "../components/internal/cilium/modes.ts";
+import { defaultMinorVersion } from "../components/internal/cloud/minor-version.ts";
+import { defaultKubernetesVersion, supportedMinors } from "../components/internal/kubernetes-version.ts";
 
 const repository = resolve(import.meta.dirname, "..");
 const files = execFileSync("git", ["ls-files", "-z"], { cwd: repository, encoding: "utf8" })
@@ -19,6 +22,22 @@ test("its top level holds the parts of the program and nothing else that shows",
       ...["package-lock.json", "package.json", "tsconfig.build.json", "tsconfig.json"],
     ].sort(),
   );
+});
+
+test("its README tells the versions that the package has", () => {
+  const { dependencies, peerDependencies, engines } = JSON.parse(
+    readFileSync(join(repository, "package.json"), "utf8"),
+  ) as Record<"dependencies" | "peerDependencies" | "engines", Record<string, string>>;
+  const readme = readFileSync(join(repository, "README.md"), "utf8");
+  const [, table = ""] = /### Versions\n([\s\S]*?)\n\n[^|]/.exec(readme) ?? [];
+  const pulumi = Object.entries({ ...dependencies, ...peerDependencies }).filter(([name]) =>
+    name.startsWith("@pulumi/"),
+  );
+  const cilium = `${tunedVersion} by default`;
+  const kubernetes = `1.${supportedMinors[0]} to 1.${supportedMinors.at(-1)}`;
+  const defaults = `${defaultKubernetesVersion} on bare metal, ${defaultMinorVersion} in the clouds`;
+  const node = `${engines["node"]?.slice(2)} or newer`;
+  for (const told of [cilium, kubernetes, defaults, node, ...pulumi.flat()]) expect(table).toContain(told);
 });
 
 test("no source file is longer than 400 lines", () => {
