@@ -48,7 +48,7 @@ const templates: Readonly<Record<string, Template>> = {
   "bare-metal-yaml": { config: { sshKey: "@secret" }, order: metalOrder },
   "bare-metal-python": { config: { sshKey: "@secret" }, order: metalOrder },
   "bare-metal-typescript": {
-    config: { sshPrivateKeyFile: "@file" },
+    config: { sshPrivateKeyFile: "@file", ...agent },
     order: ["metal-cp-1-preflight", "metal-init", "datapath-release", "verification-run"],
   },
   "eks-typescript": { config: { "aws:region": "eu-central-1", ...agent }, order: eksOrder },

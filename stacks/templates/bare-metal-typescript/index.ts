@@ -7,6 +7,9 @@ import { BareMetalCluster, Datapath, Verification } from "sansproxy";
 import { hosts } from "./hosts.ts";
 
 const config = new pulumi.Config();
+const engine = config.get("engine") ?? "agent";
+// Built and pushed by you: the datapath with the engine agent, and the verification's probes with Cilium.
+const image = { repository: config.require("agentRepository"), tag: config.get("agentTag") ?? "0.1.0" };
 const keyFile = (config.get("sshPrivateKeyFile") ?? "~/.ssh/id_ed25519").replace(/^~(?=\/)/, homedir());
 
 const cluster = new BareMetalCluster("metal", {
@@ -19,12 +22,17 @@ const cluster = new BareMetalCluster("metal", {
 // What lives inside the cluster goes with it.
 const datapath = new Datapath(
   "datapath",
-  { cluster: cluster.cluster, engine: config.get("engine") ?? "agent" },
+  { cluster: cluster.cluster, engine, ...(engine === "agent" && { image }) },
   { deletedWith: cluster },
 );
 const verification = new Verification(
   "verification",
-  { cluster: cluster.cluster, effectiveValues: datapath.effectiveValues },
+  {
+    cluster: cluster.cluster,
+    effectiveValues: datapath.effectiveValues,
+    datapath: engine,
+    image: `${image.repository}:${image.tag}`,
+  },
   { dependsOn: [datapath] },
 );
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The templates of the clouds name the agent's image of their configuration wherever it runs, and do nothing without one.
+// The templates in TypeScript name the agent's image of their configuration wherever it runs, and do nothing without one.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,6 +29,7 @@ const record = (template: string, settings: Readonly<Record<string, string>>) =>
 beforeEach(() => vi.resetModules());
 
 describe.each([
+  ["bare-metal-typescript", {}, { engine: "cilium" }],
   ["eks-typescript", { mode: "agent" }, { mode: "eni" }],
   ["gke-typescript", { mode: "self-managed", engine: "agent" }, { mode: "dataplane-v2" }],
   ["multi-cloud-typescript", { engine: "agent", gkeMode: "self-managed" }, { engine: "cilium" }],
@@ -46,7 +47,10 @@ describe.each([
     const { resources } = await record(template, { ...withAnother, agentRepository: repository });
     const proofs = [...resources.values()].filter(({ name }) => name.endsWith("verification-run"));
     expect(proofs).not.toEqual([]);
-    for (const { inputs } of proofs) expect(inputs["interpreter"]).toContain(`--image=${repository}:0.1.0`);
+    for (const { inputs } of proofs) {
+      expect(inputs["interpreter"]).toContainEqual(expect.stringMatching(/^--datapath=(cilium|dataplane-v2)$/));
+      expect(inputs["interpreter"]).toContain(`--image=${repository}:0.1.0`);
+    }
   });
 
   test("asks for the image before anything is made", async () => {
