@@ -4,9 +4,16 @@ import { defineConfig } from "vitest/config";
 
 const root = new URL("..", import.meta.url).pathname;
 
+/** Templates import the package, as their users have it installed; here it is the source. */
+const alias = ["index", "bare-metal", "eks", "gke"].map((entry) => ({
+  find: entry === "index" ? /^sansproxy$/ : `sansproxy/${entry}`,
+  replacement: `${root}components/${entry}.ts`,
+}));
+
 /** A tier that shares the machine (namespaces, bpffs, ports) runs one file after another. */
 const tier = (name: string, include: string[], timeoutMs: number, exclusive = false) => ({
   root,
+  resolve: { alias },
   test: {
     name,
     include,

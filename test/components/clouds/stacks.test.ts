@@ -3,26 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { bareMetalStack } from "../../../stacks/bare-metal/program.ts";
 import { type EksSettings, eksStack, readEksSettings } from "../../../stacks/eks/program.ts";
-import { type GkeSettings, gkeStack, readGkeSettings } from "../../../stacks/gke/program.ts";
+import { gkeStack, readGkeSettings } from "../../../stacks/gke/program.ts";
 import { multiCloudStack, readMultiCloudSettings } from "../../../stacks/multi-cloud/program.ts";
 import { args as metalArgs } from "../bare-metal-args.ts";
 import { ancestors, plainTexts, type RecordedResource, recordProgram, settled } from "../recorded-program.ts";
+import { buildEks, buildGke, eks, gke, selfManaged } from "./small-stacks.ts";
 
-const eks = (changes: Partial<EksSettings> = {}): EksSettings => ({
-  cluster: {},
-  groups: [{ name: "default" }],
-  datapath: {},
-  ...changes,
-});
-const gke = (changes: Partial<GkeSettings> = {}): GkeSettings => ({
-  cluster: { location: "europe-west3" },
-  pools: [{ name: "default" }],
-  datapath: {},
-  ...changes,
-});
-const selfManaged = { location: "europe-west3", mode: "self-managed" };
-const buildEks = (changes: Partial<EksSettings> = {}) => recordProgram(() => eksStack("eks", eks(changes)));
-const buildGke = (changes: Partial<GkeSettings> = {}) => recordProgram(() => gkeStack("gke", gke(changes)));
 const multiCloud = (datapath: EksSettings["datapath"] = { engine: "cilium" }, mode = "eni") =>
   multiCloudStack({
     eks: eks({ cluster: { mode }, datapath }),
@@ -218,38 +204,6 @@ describe("the EKS stack", () => {
     );
     expect(() => of({ eksNodeGroups: "{}" })).toThrow(/has to be a list/);
     expect(() => of({ datapath: '{"cluster":{}}' })).toThrow(/the stack makes the cluster itself; leave it out/);
-  });
-});
-
-describe("Cilium's operator", () => {
-  const one = [{ name: "default", desiredSize: 1 }];
-  const batch = { name: "batch", desiredSize: 3, taints: [{ key: "batch", effect: "NoSchedule" }] };
-  const zonal = { ...selfManaged, location: "europe-west3-a" };
-  const metal = (hosts: number, datapath: EksSettings["datapath"] = { engine: "cilium" }) =>
-    recordProgram(() => {
-      const cluster = metalArgs();
-      return bareMetalStack("metal", { cluster: { ...cluster, hosts: cluster.hosts.slice(0, hosts) }, datapath });
-    });
-
-  it.each([
-    ["a group of one node", 1, () => buildEks({ groups: one })],
-    ["one node beside nodes that it does not tolerate", 1, () => buildEks({ groups: [...one, batch] })],
-    ["two groups of one node", 2, () => buildEks({ groups: [...one, { name: "more", desiredSize: 1 }] })],
-    ["groups of the default size", 2, () => buildEks()],
-    ["a pool of one node in one zone", 1, () => buildGke({ cluster: zonal, pools: one })],
-    ["a pool of one node in each zone", 2, () => buildGke({ cluster: selfManaged, pools: one })],
-    ["one server", 1, () => metal(1)],
-    ["two servers", 2, () => metal(2)],
-    ["one server, and a number of the user's", 3, () => metal(1, { engine: "cilium", operator: { replicas: 3 } })],
-  ])("has with %s %i replicas", async (_, replicas, build) => {
-    const { resources } = await build();
-    const release = [...resources.values()].find(({ type }) => type === "kubernetes:helm.sh/v3:Release");
-    expect(release?.inputs).toHaveProperty("values.operator.replicas", replicas);
-  });
-
-  it("is no matter of the agent's", async () => {
-    const { resources } = await metal(1, { engine: "agent" });
-    expect(inputs(resources, "metal-datapath-release")["values"]).not.toHaveProperty("operator");
   });
 });
 

@@ -8,10 +8,6 @@ import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { privateKey } from "../../components/bare-metal-args.ts";
 import { recordProgram } from "../../components/recorded-program.ts";
 
-vi.mock("sansproxy", () => import("../../../components/index.ts"));
-vi.mock("sansproxy/eks", () => import("../../../components/eks.ts"));
-vi.mock("sansproxy/gke", () => import("../../../components/gke.ts"));
-
 const folder = mkdtempSync(join(tmpdir(), "sansproxy-templates-"));
 const sshPrivateKeyFile = join(folder, "id_ed25519");
 writeFileSync(sshPrivateKeyFile, privateKey);
