@@ -126,10 +126,12 @@ class ProgramBench {
   #case({ what, program, drive, begins, counter, warms = true, road = "tc", prelude }: Case): void {
     this.#options.note(`${this.#services} Services, ${what}`);
     const fd = this.#program(program);
-    // Twice, as a flow's second packet enters the second half of its state.
-    const warmUp = { ...drive, order: "ascending", begins: true } as const;
+    // A flow's second packet enters the second half of its state, and one in mid-stream what a CPU keeps of it.
     if (!begins && warms)
-      for (let time = 0; time < 2; time++) uninterrupted(() => this.#driver.packets(fd, warmUp, drive.flows, road));
+      for (const first of [true, true, false]) {
+        const warmUp = { ...drive, order: "ascending", begins: first } as const;
+        uninterrupted(() => this.#driver.packets(fd, warmUp, drive.flows, road));
+      }
     // So many new flows that the state has room for all of every round.
     const repeat = begins || prelude !== undefined ? Math.min(4_000, this.#repeat) : this.#repeat;
     let from = 0;
