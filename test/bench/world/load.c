@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,6 +19,8 @@
 #define MOST_SAMPLES 100000
 #define PATIENT_US 1000000
 #define IMPATIENT_US 20000
+/* Between tries of `until`: the proxy that is waited for needs the CPU too. */
+#define PAUSE_US 100
 /* So many connections in a row are led anew. One alone may follow an entry of connection tracking whose port it has again. */
 #define IN_A_ROW 20
 /* A sweep that misses so many has seen enough. */
@@ -195,6 +198,7 @@ static void do_until(const struct sockaddr_in *to, const struct expected *expect
 		} else if (!row++) {
 			at = now_ns();
 		}
+		usleep(PAUSE_US);
 	}
 	if (row < IN_A_ROW)
 		at = 0;
@@ -228,6 +232,8 @@ static int ask(void)
 	int port;
 
 	pin(true);
+	/* A pause is as long as it says, and not half as long again. */
+	prctl(PR_SET_TIMERSLACK, 1);
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	while (scanf("%15s %31s %d %31s %u %ld", command, address, &port, first, &expected.count, &amount) == 6) {
 		to = endpoint(address, port);

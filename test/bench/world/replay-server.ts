@@ -28,7 +28,7 @@ export type ReplayCommand =
   | { readonly op: "churn"; readonly perSecond: number; readonly seconds: number };
 
 export interface ReplayReply {
-  /** Of CLOCK_MONOTONIC, in nanoseconds, before the bytes were handed over. */
+  /** Of CLOCK_MONOTONIC, in nanoseconds, right before the bytes were handed over. */
   readonly atNs?: string;
   readonly sent?: number;
   /** The longest time by which an event went out late. */
@@ -72,10 +72,10 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   else found.watch(query, name, version, response);
 }
 
-function changeSlice(service: number, addresses: readonly string[]): void {
+function changeSlice(service: number, addresses: readonly string[]): bigint {
   version += 1;
   const slice = JSON.stringify(sliceObject(service, addresses, version, 0, new Date().toISOString()));
-  endpointSlices.change(firstSlices[service] ?? 0, slice, version);
+  return endpointSlices.change(firstSlices[service] ?? 0, slice, version);
 }
 
 /** The first slice of a Service with its first endpoint at an address of the moving kind, or as it was. */
@@ -102,9 +102,7 @@ async function churn(perSecond: number, seconds: number): Promise<ReplayReply> {
 
 async function obey(command: ReplayCommand): Promise<ReplayReply> {
   if (command.op === "churn") return await churn(command.perSecond, command.seconds);
-  const atNs = String(process.hrtime.bigint());
-  changeSlice(movingService(shape), [movingBackend(command.place)]);
-  return { atNs };
+  return { atNs: String(changeSlice(movingService(shape), [movingBackend(command.place)])) };
 }
 
 const server = createServer(

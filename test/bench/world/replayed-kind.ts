@@ -44,15 +44,17 @@ export class ReplayedKind {
     this.#items = [...items];
   }
 
-  /** The object at this place has changed; returns when the event was given to the sockets. */
-  change(place: number, object: string, version: number): void {
+  /** The object at this place has changed; says when (of CLOCK_MONOTONIC) the bytes of that began to go to the sockets. */
+  change(place: number, object: string, version: number): bigint {
     this.#items[place] = object;
     const event = { version, line: line("MODIFIED", object) };
-    for (const response of this.#watches) response.write(event.line);
+    const bytes = Buffer.from(event.line);
+    const at = process.hrtime.bigint();
+    for (const response of this.#watches) response.write(bytes);
     this.#history.push(event);
     // In large steps, as each moves all that stays.
-    if (this.#history.length < 2 * HISTORY) return;
-    this.#forgotten = this.#history.splice(0, HISTORY).at(-1)?.version ?? 0;
+    if (this.#history.length >= 2 * HISTORY) this.#forgotten = this.#history.splice(0, HISTORY).at(-1)?.version ?? 0;
+    return at;
   }
 
   one(name: string, response: ServerResponse): void {

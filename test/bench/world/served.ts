@@ -38,7 +38,7 @@ export async function steered(
 ): Promise<{ readonly ms: number; readonly failed: number }> {
   const { setup } = side;
   const seen = clientOf(side).until(world.moving(place), STEER_TIMEOUT_MS);
-  // The client asks without a break while the change comes.
+  // The client asks again and again while the change comes.
   await new Promise((resume) => setTimeout(resume, 20));
   const { atNs } = await world.api({ op: "move", place });
   const { atNs: steeredNs, failed } = await seen;
