@@ -49,8 +49,13 @@ function imageFlags(): string[] {
 
 let compiledAgent: Promise<string> | undefined;
 
-/** As the image runs it, compiled, with a monitor of its event loop loaded before. */
-export async function startAgent(world: BenchWorld, side: Side, objectsDir: string): Promise<ServiceProxy> {
+/** As the image runs it, compiled; with `stalls`, a monitor of its event loop is loaded before, which takes CPU time itself. */
+export async function startAgent(
+  world: BenchWorld,
+  side: Side,
+  objectsDir: string,
+  { stalls = false } = {},
+): Promise<ServiceProxy> {
   compiledAgent ??= compileAgent();
   const program = join(await compiledAgent, "main.js");
   const config = {
@@ -66,7 +71,7 @@ export async function startAgent(world: BenchWorld, side: Side, objectsDir: stri
   };
   const path = join(world.directory, `${side.setup}.json`);
   writeFileSync(path, JSON.stringify(config));
-  const monitor = ["--import", join(import.meta.dirname, "stall-monitor.mjs")];
+  const monitor = stalls ? ["--import", join(import.meta.dirname, "stall-monitor.mjs")] : [];
   const paths = ["--config", path, "--service-account", world.directory, "--objects", objectsDir];
   const environment = ["env", `NODE_NAME=${side.nodeName}`, `BENCH_STALLS=${stallFile(world)}`];
   return new ServiceProxy(world, side, [
@@ -81,7 +86,7 @@ export async function startAgent(world: BenchWorld, side: Side, objectsDir: stri
 
 const stallFile = (world: BenchWorld): string => join(world.directory, "stalls.json");
 
-/** The longest time that the agent's event loop stood still since it was last asked, in milliseconds. */
+/** The longest time that the event loop of an agent with a monitor stood still since it was last asked, in milliseconds. */
 export async function longestStallMs(world: BenchWorld, agent: ServiceProxy): Promise<number> {
   const file = stallFile(world);
   rmSync(file, { force: true });
