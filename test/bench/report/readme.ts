@@ -19,13 +19,17 @@ const MARKS = { met: "✓", missed: "✗", "not measured": "–" };
 /** Of what was met so many are enough. */
 const MOST_MET = 3;
 
-/** All losses, and the first of what was met. */
+/** All losses and what is missing, and the first of what was met. */
 function figures({ findings }: Pick<Verdict, "findings">): string {
-  const [met, missed] = [true, false].map((good) => findings.filter((finding) => finding.met === good));
-  const lost = (missed ?? []).map(({ says }) => `**missed:** ${says}`);
-  const kept = (met ?? []).slice(0, MOST_MET).map(({ says }) => says);
-  const more = (met ?? []).length - kept.length;
-  return [...lost, ...kept, ...(more > 0 ? [`and ${more} more met`] : [])].join("<br>").replaceAll("|", "\\|");
+  const saying = (met: boolean | undefined) =>
+    findings.filter((finding) => finding.met === met).map(({ says }) => says);
+  const lost = saying(false).map((says) => `**missed:** ${says}`);
+  const missing = saying(undefined).map((says) => `**not measured:** ${says}`);
+  const kept = saying(true);
+  const more = kept.length - MOST_MET;
+  return [...lost, ...missing, ...kept.slice(0, MOST_MET), ...(more > 0 ? [`and ${more} more met`] : [])]
+    .join("<br>")
+    .replaceAll("|", "\\|");
 }
 
 /** The text between the marks. */

@@ -65,18 +65,52 @@ test("a connect() that grows with the Services misses its target and says so", (
   expect(verdictOn("P1", slow)).toMatchObject({ status: "missed", measured: expect.stringContaining(": missed") });
 });
 
+const rate = (what: string, setup: string, services: number, value: number) =>
+  measured(subject({ what, setup, services, unit: "per second", better: "more" }), [[value], [value]]);
+const rates = ["short connections", "keep-alive"].flatMap((what) =>
+  [1, 10, 100].flatMap((services) =>
+    Object.entries({ "ours (socket)": 110, iptables: 100, nftables: 90 }).map(([setup, value]) =>
+      rate(what, setup, services, value),
+    ),
+  ),
+);
+
 test("one loss among the small clusters misses the target that wants none", () => {
-  const rate = (setup: string, services: number, value: number) => {
-    const what = "short connections";
-    const changes = { what, setup, services, unit: "per second", better: "more" } as const;
-    return measured(subject(changes), [[value], [value]]);
-  };
-  const good = [rate("ours (socket)", 1, 110), rate("iptables", 1, 100)];
-  expect(verdictOn("P7", results(good))?.status).toBe("met");
-  const bad = [...good, rate("ours (socket)", 10, 90), rate("iptables", 10, 100)];
+  expect(verdictOn("P7", results(rates))?.status).toBe("met");
+  const bad = [...rates.slice(1), rate("short connections", "ours (socket)", 1, 90)];
   expect(verdictOn("P7", results(bad))).toMatchObject({ status: "missed", measured: expect.stringContaining("0.90") });
-  const large = [...good, rate("ours (socket)", 1_000, 90), rate("iptables", 1_000, 100)];
-  expect(verdictOn("P7", results(large))?.status).toBe("met");
+  const large = [
+    rate("short connections", "ours (socket)", 1_000, 90),
+    rate("short connections", "iptables", 1_000, 100),
+  ];
+  expect(verdictOn("P7", results([...rates, ...large]))?.status).toBe("met");
+});
+
+test("a target of which a part was not measured is not met, and that part is named", () => {
+  for (const [index, { what, services }] of rates.entries()) {
+    const verdict = verdictOn("P7", results(rates.filter((_, at) => at !== index)));
+    expect(verdict?.status).toBe("not measured");
+    expect(verdict?.measured).toMatch(new RegExp(`${what}, ${services} Services, \\w+: not measured`));
+  }
+  const start = measured(subject({ suite: "control", what: "cold start", setup: "ours", services: 10_000 }), [[1]]);
+  expect(verdictOn("P9", results([{ ...start, unit: "s" }]))).toMatchObject({
+    ...{ status: "not measured", measured: expect.stringContaining("kernel part at 10000 Services: not measured") },
+  });
+});
+
+test("one part that was missed misses its target, whatever was not measured", () => {
+  const bad = [rate("keep-alive", "ours (socket)", 10, 90), rate("keep-alive", "iptables", 10, 100)];
+  expect(verdictOn("P7", results(bad))?.status).toBe("missed");
+});
+
+test("churn leaves no backlog when the last change sent is in the kernel", () => {
+  const churned = (what: string, value: number) =>
+    measured(subject({ suite: "control", what, setup: "ours", services: 10_000, unit: "count" }), [[value], [0]]);
+  const share = churned("CPU at 1,000 changes a second", 0.1);
+  const next = churned("next change after churn", 3);
+  expect(verdictOn("P12", results([share, next]))?.status).toBe("not measured");
+  expect(verdictOn("P12", results([share, next, churned("backlog of churn", 0)]))?.status).toBe("met");
+  expect(verdictOn("P12", results([share, next, churned("backlog of churn", 1)]))?.status).toBe("missed");
 });
 
 test("the report needs no other file and escapes what it is given", async () => {
@@ -107,12 +141,19 @@ test("a comparison warns when the runs had another kernel", () => {
 });
 
 test("XDP is judged gross, and net of what the generator takes by itself", () => {
-  const four = [forwarded("ours (xdp)", 10_000, 2.5), forwarded("iptables", 10_000, 0.5)];
-  expect(verdictOn("P5", results(four))).toMatchObject({ status: "met", measured: expect.not.stringContaining("net") });
+  const pairs = (
+    [
+      [10_000, "iptables"],
+      [1_000, "nftables"],
+    ] as const
+  ).flatMap(([services, rival]) => [forwarded("ours (xdp)", services, 2.5), forwarded(rival, services, 0.5)]);
+  const generated = (mpps: number) => [10_000, 1_000].map((services) => forwarded("generator", services, mpps));
+  const gross = verdictOn("P5", results(pairs));
+  expect(gross).toMatchObject({ status: "not measured", measured: expect.stringContaining("iptables: 5.00") });
   // 400 ns and 2,000 ns, of which the generator takes 250: 150 ns and 1,750.
-  const net = verdictOn("P5", results([...four, forwarded("generator", 10_000, 4)]));
+  const net = verdictOn("P5", results([...pairs, ...generated(4)]));
   expect(net).toMatchObject({ status: "met", measured: expect.stringContaining("net of the generator: 11.67") });
-  const slower = verdictOn("P5", results([...four, forwarded("generator", 10_000, 5)]));
+  const slower = verdictOn("P5", results([...pairs, ...generated(5)]));
   expect(slower).toMatchObject({ status: "missed", measured: expect.stringContaining("net of the generator: 9.00") });
 });
 

@@ -4,6 +4,7 @@ import { mapMemoryMb } from "../kernel/map-memory.ts";
 import { type Measurement, measured, type Subject } from "../results.ts";
 import { rotated } from "../statistics.ts";
 import { MOST_SERVICES_OF_NFTABLES, type Suite, type SuiteOptions } from "../suite.ts";
+import { AgentAnswers } from "../world/agent-answers.ts";
 import { BenchWorld } from "../world/bench-world.ts";
 import { longestStallMs, type ServiceProxy, startAgent, startKubeProxy } from "../world/proxies.ts";
 import { allServed, steered } from "../world/served.ts";
@@ -57,8 +58,10 @@ class ControlBench {
     const servedNs = await allServed(world, side, proxy);
     this.#sample("cold start", setup, "s", "less", [(servedNs - Number(proxy.startedNs)) / 1e9]);
     this.#sample("CPU of cold start", setup, "s", "less", [proxy.usage().cpuSeconds]);
+    const answers = setup === "ours" ? new AgentAnswers(world, side) : undefined;
+    if (answers) this.#sample("writes of cold start", setup, "ms", "less", [(await answers.writeSeconds()) * 1000]);
     await this.#changes(world, setup, proxy);
-    await this.#churn(world, setup, proxy);
+    await this.#churn(world, setup, proxy, answers);
     const { rssMb, peakRssMb } = proxy.usage();
     this.#sample("RSS", setup, "MB", "less", [rssMb]);
     this.#sample("peak RSS", setup, "MB", "less", [peakRssMb]);
@@ -102,18 +105,20 @@ class ControlBench {
     return ms;
   }
 
-  async #churn(world: BenchWorld, setup: Setup, proxy: ServiceProxy): Promise<void> {
+  async #churn(world: BenchWorld, setup: Setup, proxy: ServiceProxy, answers?: AgentAnswers): Promise<void> {
     const { perSecond, seconds } = this.#options.quick ? CHURN.quick : CHURN.full;
     this.#options.note(`${this.#services} Services × ${ENDPOINTS}, ${setup}, ${perSecond} changes a second`);
     const before = proxy.usage().cpuSeconds;
     const began = performance.now();
-    const { lateMs = 0 } = await world.api({ op: "churn", perSecond, seconds });
+    const { lateMs = 0, version = Number.NaN } = await world.api({ op: "churn", perSecond, seconds });
     const elapsed = (performance.now() - began) / 1000;
+    if (answers) this.#sample("backlog of churn", setup, "count", "less", [version - (await answers.version())]);
     const share = (proxy.usage().cpuSeconds - before) / elapsed;
     const what = `${perSecond.toLocaleString("en")} changes a second`;
     this.#sample(`CPU at ${what}`, setup, "share", "less", [share]);
     this.#sample(`sender late at ${what}`, setup, "ms", "less", [lateMs]);
-    this.#sample("backlog after churn", setup, "ms", "less", [await this.#steerMs(world, setup, this.#otherPlace())]);
+    const next = await this.#steerMs(world, setup, this.#otherPlace());
+    this.#sample("next change after churn", setup, "ms", "less", [next]);
   }
 
   /** Where the moving endpoint is not now. */

@@ -31,6 +31,8 @@ export interface ReplayReply {
   /** Of CLOCK_MONOTONIC, in nanoseconds, right before the bytes were handed over. */
   readonly atNs?: string;
   readonly sent?: number;
+  /** The resourceVersion of the last change. */
+  readonly version?: number;
   /** The longest time by which an event went out late. */
   readonly lateMs?: number;
 }
@@ -97,7 +99,7 @@ async function churn(perSecond: number, seconds: number): Promise<ReplayReply> {
     for (; sent < due; sent++) churnOnce(sent);
     await new Promise((resume) => setTimeout(resume, 1));
   }
-  return { sent, lateMs };
+  return { sent, lateMs, version };
 }
 
 async function obey(command: ReplayCommand): Promise<ReplayReply> {
