@@ -12,6 +12,7 @@ import {
 } from "../suite.ts";
 import { BenchWorld, type Setup } from "../world/bench-world.ts";
 import { type ClusterShape, type Position, positions, serviceAt } from "../world/cluster-objects.ts";
+import { iptablesOrder } from "../world/iptables-order.ts";
 import type { LoadClient, Tally, Target } from "../world/load.ts";
 import { type ServiceProxy, startAgent, startKubeProxy } from "../world/proxies.ts";
 import { allServed } from "../world/served.ts";
@@ -62,11 +63,17 @@ class ConnectBench {
     }
   }
 
+  /** As they are now: kube-proxy's iptables mode may have put its Services into another order. */
   #roads(): Road[] {
     const world = this.#world;
     const roads: Road[] = [];
-    for (const { setup, inside, outside } of world.sides.values()) {
-      const service = (position: Position) => world.service(serviceAt(this.#shape, position));
+    for (const side of world.sides.values()) {
+      const { setup, inside, outside } = side;
+      const order = setup === "iptables" ? iptablesOrder(world, side) : undefined;
+      const service = (position: Position) => {
+        const place = serviceAt(this.#shape, position);
+        return world.service(order?.[place] ?? place);
+      };
       if (setup === "none" || setup === "none-again") {
         roads.push({ setup, client: outside, target: (position) => world.direct(serviceAt(this.#shape, position)) });
       } else if (setup === "ours") {
@@ -82,15 +89,15 @@ class ConnectBench {
   async measure(): Promise<void> {
     const { quick, rounds, note } = this.#options;
     const [connects, ms] = quick ? [40, 20] : [400, 250];
-    const roads = this.#roads();
-    for (const { client, target } of roads) await client.connects(target("last"), WARM_UP);
+    for (const { client, target } of this.#roads()) await client.connects(target("last"), WARM_UP);
     for (let round = 0; round < rounds; round++) {
       note(`${this.#shape.services} Services, round ${round + 1} of ${rounds}`);
+      const roads = this.#roads();
       for (const position of positions)
         for (const road of rotated(roads, round)) await this.#connects(road, position, connects);
       for (const road of rotated(roads, round)) await this.#rates(road, ms);
     }
-    for (const road of roads.filter(({ setup }) => setup.startsWith("ours"))) await this.#programs(road, connects);
+    for (const road of this.#roads()) if (road.setup.startsWith("ours")) await this.#programs(road, connects);
   }
 
   /** What the kernel says our programs took for the packets and calls of one road, apart from everything timed above. */

@@ -15,6 +15,7 @@ import {
   type SuiteOptions,
 } from "../suite.ts";
 import { BenchWorld, type Setup, type Side } from "../world/bench-world.ts";
+import { iptablesOrder } from "../world/iptables-order.ts";
 import { startAgent, startKubeProxy } from "../world/proxies.ts";
 import { allServed } from "../world/served.ts";
 
@@ -104,7 +105,9 @@ class ForwardingBench {
     );
   }
 
-  #begun({ name, generator, destination: { address, port } }: Road, packets: number): Sent {
+  #begun(road: Road, packets: number): Sent {
+    const { name, generator } = road;
+    const { address, port } = this.#worstPlaced(road);
     const flow = { destination: address, port, flags: "S", client: NEW_CLIENT, flows: 0xffff_ffff, packets } as const;
     const once = (): Sent => {
       const from = this.#nextFlow;
@@ -112,6 +115,12 @@ class ForwardingBench {
       return generator.send({ ...flow, from });
     };
     return refuseNonsense(`new flows through ${name}`, packets, uninterrupted(once));
+  }
+
+  /** Of what has an order; the others are asked as ever. */
+  #worstPlaced({ side, destination }: Road): Road["destination"] {
+    if (side.setup !== "iptables") return destination;
+    return this.#world.service(iptablesOrder(this.#world, side).at(-1) ?? 0);
   }
 
   #sample({ name }: Road, what: string, { meanNs }: Sent): void {

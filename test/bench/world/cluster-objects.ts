@@ -44,6 +44,7 @@ export const addressNumber = (address: string): number =>
   address.split(".").reduce((number, part) => number * 256 + Number(part), 0);
 
 export const serviceAddress = (service: number): string => dotted(FIRST_SERVICE + service);
+export const serviceNumber = (address: string): number => addressNumber(address) - FIRST_SERVICE;
 export const backendAddress = (shape: ClusterShape, service: number, endpoint = 0): string =>
   dotted(FIRST_BACKEND + service * shape.endpoints + endpoint);
 /** The Service whose endpoint moves comes after the last one. */

@@ -6,17 +6,17 @@ import { join } from "node:path";
 
 export const LEGACY_IPTABLES = "iptables-legacy";
 /** One program for all, which goes by the name it is called by. */
-const MULTI_CALL = "/usr/sbin/xtables-legacy-multi";
+export const LEGACY_PROGRAM = "/usr/sbin/xtables-legacy-multi";
 const NAMES = ["", "-save", "-restore"].flatMap((end) => [`iptables${end}`, `ip6tables${end}`]);
 
 /** What a program's PATH must be for `iptables` and its kin to be the legacy variant; the links are made in `directory`. */
 export function legacyIptablesPath(directory: string): string {
-  if (!existsSync(MULTI_CALL)) throw new Error(`${MULTI_CALL} is missing: install Debian's package iptables`);
+  if (!existsSync(LEGACY_PROGRAM)) throw new Error(`${LEGACY_PROGRAM} is missing: install Debian's package iptables`);
   const folder = join(directory, LEGACY_IPTABLES);
   mkdirSync(folder, { recursive: true });
   for (const name of NAMES) {
     const link = join(folder, name);
-    if (!existsSync(link)) symlinkSync(MULTI_CALL, link);
+    if (!existsSync(link)) symlinkSync(LEGACY_PROGRAM, link);
   }
   return `${folder}:${process.env["PATH"] ?? ""}`;
 }
