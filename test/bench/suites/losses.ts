@@ -40,7 +40,7 @@ const QUICK: Amount = {
 interface Road {
   readonly name: string;
   readonly side: Side;
-  /** In the cgroup of socket load balancing. */
+  /** In the Pod, and in the cgroup of socket load balancing. */
   readonly inside: boolean;
 }
 
@@ -139,13 +139,9 @@ class LossesBench {
     this.#options.note(`${this.#world.shape.services} Services, ${this.#setup}: ${what}`);
     const { cleanup } = this.#world;
     const traffic = roads.map((road) => {
-      const { client: netns, cgroup } = road.side;
-      return new Traffic(
-        this.#traffic,
-        { netns, cleanup, ...(road.inside ? { cgroup } : {}) },
-        targets(road),
-        this.#amount,
-      );
+      const { client, pod, cgroup } = road.side;
+      const where = road.inside ? { netns: pod, cgroup } : { netns: client };
+      return new Traffic(this.#traffic, { ...where, cleanup }, targets(road), this.#amount);
     });
     for (const { begun } of traffic) await begun;
     await happen(traffic);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Namespaces for a comparison: one with all backends and the API server, and for each setup a node with a client before it.
+// Namespaces for a comparison: one with all backends and the API server, and for each setup a node with a client before it and a Pod.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +38,8 @@ export interface Side {
   readonly setup: Setup;
   readonly node: Netns;
   readonly client: Netns;
+  /** A Pod of the node, behind a device that is none of its outward ones. */
+  readonly pod: Netns;
   readonly nodeName: string;
   readonly nodeAddress: string;
   /** Where the node reaches the API server. */
@@ -47,11 +49,16 @@ export interface Side {
   /** For ours alone: one of its own. */
   readonly bpfRoot: string;
   readonly cgroup: string;
-  /** In the cgroup that socket load balancing is attached to. */
+  /** In the Pod, and in the cgroup that socket load balancing is attached to. */
   readonly inside: LoadClient;
-  /** In none: its packets are served at the node's device. */
+  /** In no cgroup of ours: its packets are served at the node's device. */
   readonly outside: LoadClient;
 }
+
+const POD_DEVICE = "pod0";
+/** Of the nodes' network for Pods (`nodeObject`), one for each node. */
+const podAddress = (index: number): string => `10.244.1.${index}`;
+const POD_GATEWAY = podAddress(254);
 
 export class BenchWorld {
   readonly cleanup = new Cleanup();
@@ -96,13 +103,27 @@ export class BenchWorld {
     // A Service that nobody serves is no route out of this box.
     node.ip("route", "add", "blackhole", SERVICE_NETWORK);
     this.#cluster.ip("route", "add", `10.77.${index}.0/24`, "via", nodeAddress);
+    const pod = this.#makePod(setup, node, podAddress(index));
+    this.#cluster.ip("route", "add", podAddress(index), "via", nodeAddress);
     node.sysctl("net.ipv4.ip_forward", "1");
     return {
-      ...{ setup, node, client, nodeAddress, apiAddress, nodeName: `node-${setup}`, sinkDevice: `port${index}` },
+      ...{ setup, node, client, pod, nodeAddress, apiAddress, nodeName: `node-${setup}`, sinkDevice: `port${index}` },
       ...{ bpfRoot, cgroup },
-      inside: new LoadClient(this.#program, client, this.cleanup, cgroup),
+      inside: new LoadClient(this.#program, pod, this.cleanup, cgroup),
       outside: new LoadClient(this.#program, client, this.cleanup),
     };
+  }
+
+  /** As the CNI plugin ptp does. */
+  #makePod(setup: Setup, node: Netns, address: string): Netns {
+    const pod = new Netns(`pod-${setup}`, this.cleanup);
+    connect(pod, "eth0", node, POD_DEVICE);
+    node.ip("address", "add", POD_GATEWAY, "dev", POD_DEVICE);
+    node.ip("route", "add", address, "dev", POD_DEVICE);
+    pod.ip("address", "add", address, "dev", "eth0");
+    pod.ip("route", "add", POD_GATEWAY, "dev", "eth0");
+    pod.ip("route", "add", "default", "via", POD_GATEWAY);
+    return pod;
   }
 
   /** Where all backends are. */
@@ -172,10 +193,10 @@ export class BenchWorld {
     return { ...this.service(serviceAt(this.shape, position)), address: balancerAddress(position) };
   }
 
-  /** What a Service's client reaches without any Service. */
+  /** What a Service's client reaches without any Service: its backends in turn. */
   direct(number: number): Target {
     const address = backendAddress(this.shape, number);
-    return { address, port: BACKEND_PORT, firstBackend: address, backends: 1 };
+    return { address, port: BACKEND_PORT, firstBackend: address, backends: this.shape.endpoints };
   }
 
   /** The moving Service, as answered from one place, or from one of some in a row. */

@@ -38,6 +38,16 @@ function lead(...places: readonly string[]): void {
   netns.run("nft", "-f", file);
 }
 
+test("without a Service all backends are asked in turn", async () => {
+  await Backends.start(compile("backends", directory), netns, cleanup, PORT);
+  const client = new LoadClient(compile("load", directory), netns, cleanup);
+  const direct = { address: OLD, port: PORT, firstBackend: OLD, backends: 2 };
+  // Everyone who asks the second one is told of another backend.
+  netns.run("nft", `add table ip lead { chain output { type nat hook output priority -100; }; }`);
+  netns.run("nft", `add rule ip lead output ip daddr ${NEW} tcp dport ${PORT} dnat to 127.0.0.9`);
+  expect(await client.connects(direct, 40)).toMatchObject({ done: 20, wrong: 20 });
+});
+
 test("a Service has moved when all its connections are led anew, and not when one of some is", async () => {
   await Backends.start(compile("backends", directory), netns, cleanup, PORT);
   const client = new LoadClient(compile("load", directory), netns, cleanup);
