@@ -25,6 +25,11 @@ test("lists are separated by commas", () => {
   });
 });
 
+test("suites have names by what they show, too", () => {
+  const all = [...suites, { name: "forwarding" }];
+  expect(parseOptions(["--only", "latency,xdp"], all)).toMatchObject({ only: ["connect", "forwarding"] });
+});
+
 test.each([
   [["--only", "conect"], "choose from connect, programs"],
   [["--services", "0"], "whole number from 1"],

@@ -31,10 +31,12 @@ export class UsageError extends Error {
 
 const MOST_SERVICES = 100_000;
 const ROUNDS = { full: 7, quick: 2 };
+/** What suites are called by what they show, too. */
+const ALIASES: Readonly<Record<string, string>> = { latency: "connect", xdp: "forwarding" };
 
 export function parseOptions(argv: readonly string[], suites: readonly Pick<Suite, "name">[]): BenchOptions {
   const values = parse(argv);
-  const only = listOf(values.only);
+  const only = listOf(values.only).map((name) => ALIASES[name] ?? name);
   const names = suites.map(({ name }) => name);
   const unknown = only.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new UsageError(`--only ${unknown.join(",")}: choose from ${names.join(", ")}`);
@@ -99,7 +101,9 @@ Measures this datapath beside the real kube-proxy (iptables and nftables mode) a
 network namespaces of this box, interleaved. Needs root. Writes results.json, report.html and plots as SVG and PNG.
 
   --quick              small sizes and few samples, two to three minutes: shows that all works, says nothing about speed
-  --only SUITE,...     only these suites
+  --only SUITE,...     only these suites; ${Object.entries(ALIASES)
+    .map(([alias, name]) => `${alias} is ${name}`)
+    .join(", ")}
   --services N,...     these numbers of Services instead of each suite's own
   --rounds N           rounds of each measurement (${ROUNDS.full}; with --quick ${ROUNDS.quick})
   --alone              the control suite without kube-proxy, for work on the agent

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The points of a panel: one line for each setup, the noise of nobody measured twice, the losses, and where labels find room.
 import { type Measurement, type Results, ratioOf, select } from "../results.ts";
-import { beyondNoise } from "../statistics.ts";
+import { beyondNoise, pairedRatio, type Ratio } from "../statistics.ts";
 import type { Panel } from "./plot-plans.ts";
 
 export interface Point {
@@ -48,7 +48,7 @@ export function rowsOf(results: Results, panel: Panel): Rows {
   return {
     points: points.sort((a, b) => a.services - b.services),
     noise: noiseOf(found, panel),
-    losses: panel.statistic === "median" ? shown.flatMap((one) => lossesOf(one, found)) : [],
+    losses: shown.flatMap((one) => lossesOf(one, found, panel)),
   };
 }
 
@@ -70,19 +70,24 @@ function noiseOf(found: readonly Measurement[], panel: Panel): Point[] {
     });
 }
 
-/** Against the better of the two kube-proxies, where the difference is more than noise. */
-function lossesOf(one: Measurement, found: readonly Measurement[]): Loss[] {
+/**
+ * Against the better of the two kube-proxies, where the difference is more than noise. Of a percentile there is one for all
+ * rounds together, and so one ratio.
+ */
+function lossesOf(one: Measurement, found: readonly Measurement[], { statistic }: Panel): Loss[] {
+  const ratio = (a: Measurement, b: Measurement): Ratio =>
+    statistic === "median" ? ratioOf(a, b) : pairedRatio([a.summary[statistic]], [b.summary[statistic]]);
   if (!one.setup.startsWith("ours")) return [];
   const beside = found.filter(({ what, services }) => what === one.what && services === one.services);
   const [none, again] = ["none", "none-again"].map((name) => beside.find(({ setup }) => setup === name));
-  const noise = none && again && ratioOf(again, none);
+  const noise = none && again && ratio(again, none);
   const lost = beside
     .filter((other) => RIVALS.includes(other.setup) && other.rounds.length === one.rounds.length)
-    .map((other) => (one.better === "more" ? ratioOf(one, other) : ratioOf(other, one)))
-    .filter((ratio) => ratio.median < 1 && !(noise && !beyondNoise(ratio, noise)))
+    .map((other) => (one.better === "more" ? ratio(one, other) : ratio(other, one)))
+    .filter((share) => share.median < 1 && !(noise && !beyondNoise(share, noise)))
     .map(({ median }) => median);
   const { services, summary } = one;
-  return lost.length === 0 ? [] : [{ services, value: summary.median, text: `${Math.min(...lost).toFixed(2)}×` }];
+  return lost.length === 0 ? [] : [{ services, value: summary[statistic], text: `${Math.min(...lost).toFixed(2)}×` }];
 }
 
 export interface Extent {

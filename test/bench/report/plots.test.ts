@@ -57,6 +57,19 @@ test("a point where a kube-proxy was better is marked, by the better one and wit
   expect(rowsOf(run, panel).losses).toEqual([{ services: 10, value: 81, text: "0.89×" }]);
 });
 
+test("a worse 99th percentile is marked in its own panel", () => {
+  const times = (setup: string, rounds: number[][]): Measurement =>
+    measured(
+      { suite: "connect", what: "connect", setup, services: 10, position: "last", unit: "µs", better: "less" },
+      rounds,
+    );
+  const slow = [Array.from({ length: 99 }, () => 10).concat(60, 60), [10]];
+  const tails = results([times("ours (socket)", slow), times("iptables", [[11, 20], [11]])]);
+  const query = { suite: "connect", what: "connect" };
+  expect(rowsOf(tails, { ...panel, query }).losses).toEqual([]);
+  expect(rowsOf(tails, { ...panel, query, statistic: "p99" }).losses).toMatchObject([{ services: 10, text: "0.33×" }]);
+});
+
 test("a difference within the noise is no loss", () => {
   const near = results([
     rates("none", 10, [100]),

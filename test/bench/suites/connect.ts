@@ -102,7 +102,7 @@ class ConnectBench {
 
   /** What the kernel says our programs took for the packets and calls of one road, apart from everything timed above. */
   async #programs({ setup, client, target }: Road, connects: number): Promise<void> {
-    const names = ["connect4", "node_ingress", "node_egress"];
+    const names = ["connect4", "socket_egress", "node_ingress", "node_egress"];
     const means = await meanRunNs(this.#world.side("ours").bpfRoot, names, async () => {
       await client.connects(target("middle"), connects);
     });
