@@ -11,6 +11,9 @@
 #include "lib/refuse.h"
 #include "lib/service.h"
 
+/* Of a VLAN's tag; the rest is the frame's priority. */
+#define VLAN_NUMBER 0x0fff
+
 /*
  * A node sent back what it was handed, as one does that knows no direct server return, or not yet: the flow goes on with our
  * own source. An error about it has no way then.
@@ -217,14 +220,23 @@ static __always_inline int parse(struct __sk_buff *skb, struct packet *packet)
 	return packet_parse(skb, packet);
 }
 
+/* Of a VLAN, whose own device is above this one and serves it; number 0 is none. */
+static __always_inline bool is_of_vlan(struct __sk_buff *skb)
+{
+	return skb->vlan_tci & VLAN_NUMBER;
+}
+
 /* One packet of a device, from parsing to its verdict. */
 static __always_inline int serve(struct __sk_buff *skb, enum side side)
 {
 	struct packet packet = {};
 	struct flow way = {};
 	int found = FOUND_NOTHING;
-	int parsed = parse(skb, &packet);
+	int parsed;
 
+	if (is_of_vlan(skb))
+		return VERDICT_NEXT;
+	parsed = parse(skb, &packet);
 	packet.leaves = side == SIDE_STACK;
 	switch (parsed) {
 	case PARSED:

@@ -224,6 +224,14 @@ describe.each(["tc", "xdp"] as const)("by %s", (road: Road) => {
     expect(ingress({ ...packet, flags: "S" }).counted).toMatchObject({ new_service_flow: 1 });
   });
 
+  test("a frame with a VLAN's tag in it passes as it came", () => {
+    const frame = build({ ...plain, sourcePort: 5004, protocol: "udp" });
+    const tagged = Buffer.concat([frame.subarray(0, 12), Buffer.from("810000c8", "hex"), frame.subarray(12)]);
+    const { verdict, counted, packet } = table.run("node_ingress", tagged);
+    expect({ verdict, counted }).toEqual({ verdict: NEXT, counted: {} });
+    expect(packet).toEqual(tagged);
+  });
+
   if (road === "xdp")
     test("a frame for another station, or by a device that is not listed, is passed on", () => {
       const frame = build({ ...plain, sourcePort: 5003, protocol: "tcp", flags: "S" });
