@@ -73,24 +73,32 @@ __noinline int find_error(struct __sk_buff *skb, const struct packet *packet, __
 	return FOUND_NOTHING;
 }
 
-/* A datagram from outside straight to a pod: its answer must not be masqueraded. TCP tells by its SYN. */
+/*
+ * A datagram from outside straight to a pod: its answer must not be masqueraded, however long after the first one it comes. TCP
+ * tells by its SYN.
+ */
 static __noinline int note_direct_datagram(const struct packet *packet)
 {
 	const struct node_config *config = node();
 	struct flow_key answer = {
 		.tuple = tuple_reverse(&packet->tuple),
-		.protocol = packet->protocol,
+		.protocol = IPPROTO_UDP,
 		.hook = FLOW_AT_EGRESS,
 	};
-	struct flow flow = {.action = FLOW_UNTOUCHED, .seen = clock_seconds()};
+	struct flow flow = {.action = FLOW_UNTOUCHED};
+	struct flow *known;
 	long error;
 
-	if (packet->protocol != IPPROTO_UDP || !config || !node_masquerades(config, !packet->v6))
+	if (!config || !node_masquerades(config, !packet->v6))
 		return 0;
 	if (!(network_flags(&packet->tuple.destination) & NETWORK_LOCAL_PODS))
 		return 0;
+	known = bpf_map_lookup_elem(&flows, &answer);
+	if (known)
+		return known->action == FLOW_UNTOUCHED ? flow_refresh(&answer, known, packet) : 0;
 	if (network_flags(&packet->tuple.source) & NETWORK_NO_MASQUERADE)
 		return 0;
+	flow_seen_now(&flow);
 	error = flow_enter(&answer, &flow, BPF_NOEXIST);
 	if (error && error != -KERNEL_EEXIST)
 		count(COUNT_STATE_FULL);
@@ -264,7 +272,7 @@ static __always_inline int serve(struct __sk_buff *skb, enum side side)
 	case FOUND_DROP:
 		return VERDICT_DROP;
 	}
-	if (side == SIDE_OUTSIDE)
+	if (side == SIDE_OUTSIDE && packet.protocol == IPPROTO_UDP)
 		note_direct_datagram(&packet);
 	return VERDICT_NEXT;
 }

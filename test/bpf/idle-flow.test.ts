@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Idle flows: they give way when the map is full, and when their tuple is wanted; what is in use does not.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { answers, asks, roads, SmallFlowMap } from "./fixtures/small-flow-map.ts";
+import { answers, asks, ELSEWHERE, roads, SmallFlowMap } from "./fixtures/small-flow-map.ts";
 import { NEXT, REDIRECT } from "./packet-table.ts";
-import { CLIENT, NODE } from "./world.ts";
+import { CLIENT, NODE, POD } from "./world.ts";
 
 const ENTRIES = 1024;
 const OTHER_CLIENT = "10.77.0.9";
@@ -11,6 +11,7 @@ const OTHER_CLIENT = "10.77.0.9";
 const PORT_AT = 34;
 /** In its value: when it was seen last. */
 const SEEN_AT = 44;
+const GRANULE_AT = 50;
 /** For these a port of ours is drawn: a flow that is lost and begins anew shows by another one. */
 const PRIVILEGED = { used: 98, idle: 99 };
 
@@ -29,6 +30,15 @@ describe.each(roads)("by %s", (road) => {
     for (let port = 1; port <= ENTRIES; port++) {
       key.writeUInt16BE(port, PORT_AT);
       node.table.flows.set(key, flow);
+    }
+  }
+
+  /** As if all packets had come so many seconds earlier. */
+  function age(seconds: number): void {
+    for (const [key, value] of [...node.table.flows.walk()]) {
+      value.writeUInt32LE((value.readUInt32LE(SEEN_AT) - seconds) >>> 0, SEEN_AT);
+      value.writeUInt16LE((value.readUInt16LE(GRANULE_AT) - 1) & 0xffff, GRANULE_AT);
+      node.table.flows.set(key, value);
     }
   }
 
@@ -65,10 +75,7 @@ describe.each(roads)("by %s", (road) => {
     const idleFor = (duration: number): void => {
       table.forget();
       for (const flag of flags) table.ingress(asks(protocol, { flags: flag }));
-      for (const [key, value] of [...table.flows.walk()]) {
-        value.writeUInt32LE((value.readUInt32LE(SEEN_AT) - duration) >>> 0, SEEN_AT);
-        table.flows.set(key, value);
-      }
+      age(duration);
     };
     const next = asks(protocol, { source: OTHER_CLIENT });
     const began = { verdict: REDIRECT, counted: { new_service_flow: 1 } };
@@ -78,5 +85,23 @@ describe.each(roads)("by %s", (road) => {
     expect(aside.from).not.toBe(`${NODE}:5000`);
     idleFor(seconds + 5);
     expect(table.ingress(next)).toMatchObject({ ...began, from: `${NODE}:5000` });
+  });
+
+  test("a pod answers datagrams that came straight to it with its own address, seldom as it may, while they come", () => {
+    const { table } = node;
+    table.forget();
+    const asked = {
+      ...({ protocol: "udp", source: ELSEWHERE, sourcePort: 5000, destination: POD, destinationPort: 5353 } as const),
+    };
+    const answered = {
+      ...({ protocol: "udp", source: POD, sourcePort: 5353, destination: ELSEWHERE, destinationPort: 5000 } as const),
+    };
+    for (let datagram = 0; datagram < 3; datagram++) {
+      expect(table.ingress(asked)).toMatchObject({ verdict: NEXT, counted: {} });
+      age(100);
+    }
+    expect(table.egress(answered)).toMatchObject({ from: `${POD}:5353`, counted: {} });
+    age(125);
+    expect(table.egress(answered)).toMatchObject({ from: `${NODE}:5353`, counted: { new_masquerade_flow: 1 } });
   });
 });
