@@ -85,6 +85,21 @@ static __always_inline const struct frontend *frontend_handed_over(const struct 
 }
 
 /*
+ * Whether a client may use a frontend. A pod says its source itself: one with ranges takes it for what it is only from a pod's
+ * network. Not of this node's alone, as not every Node says which those are.
+ */
+static __always_inline bool is_admitted(const struct frontend *frontend,
+					const struct address *source, enum side side)
+{
+	if (side == SIDE_STACK || !(frontend->flags & FRONTEND_SOURCE_RANGES))
+		return true;
+	if (side == SIDE_POD &&
+	    !(network_flags(source) & (NETWORK_LOCAL_PODS | NETWORK_CLUSTER_PODS)))
+		return false;
+	return frontend_admits(frontend, source);
+}
+
+/*
  * Chooses the backend for a packet to a frontend, if it is to one that serves its side. The action is FLOW_HAND_OVER where
  * the backend's node may answer by itself.
  */
@@ -111,7 +126,7 @@ __noinline int choose_service(const struct packet *packet, enum side side, struc
 		return FOUND_NOTHING;
 	if (side != SIDE_OUTSIDE && frontend_is_elsewhere(frontend, &packet->tuple.destination))
 		return FOUND_NOTHING;
-	if (side != SIDE_STACK && !frontend_admits(frontend, &packet->tuple.source))
+	if (!is_admitted(frontend, &packet->tuple.source, side))
 		return drop_finding(COUNT_DROP_SOURCE_RANGE);
 	inside = side != SIDE_OUTSIDE ||
 		 (frontend->selection != frontend->external_selection &&

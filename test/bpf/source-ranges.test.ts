@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { DESTINATION_OPTIONS, HOP_BY_HOP_OPTIONS, ROUTING_HEADER, withExtensions } from "./extensions.ts";
 import { fragmentsOf } from "./fragments.ts";
-import { build, type PacketSpec } from "./packet.ts";
+import { build, type PacketSpec, type TransportName } from "./packet.ts";
 import { DROP, NEXT, type Outcome, PacketTable, REDIRECT, type Road } from "./packet-table.ts";
-import { CLIENT6, dualNetwork, NODE6, OTHER_POD6, POD6, serve, TCP, testSizes, UDP, World } from "./world.ts";
+import { CLIENT6, dualNetwork, NODE6, OTHER_POD6, POD6, SCTP, serve, TCP, testSizes, UDP, World } from "./world.ts";
 
 const VIP = "fd00::40";
 const ADMITTED = "fd99::7";
@@ -33,17 +33,40 @@ describe.each(["tc", "xdp"] as const)("by %s", (road: Road) => {
     const datapath = world.datapath(testSizes, { acceleration: road === "xdp" ? "native" : "disabled" });
     datapath.configure(dualNetwork);
     world.attach(datapath);
-    for (const protocol of [TCP, UDP]) {
+    for (const protocol of [TCP, UDP, SCTP]) {
       serve(datapath, { address: VIP, port: 80, protocol, ranges: RANGES }, [{ address: OTHER_POD6, port: 8080 }]);
       serve(datapath, { address: VIP, port: 81, protocol, ranges: RANGES }, [{ address: POD6, port: 8080 }]);
+      const both = [...RANGES, `${POD6}/128`];
+      serve(datapath, { address: VIP, port: 83, protocol, ranges: both }, [{ address: OTHER_POD6, port: 8080 }]);
+      serve(datapath, { address: VIP, port: 84, protocol }, [{ address: OTHER_POD6, port: 8080 }]);
     }
     table = new PacketTable(world, datapath, "eth0", testSizes, road);
   });
   beforeEach(() => table.forget());
   afterAll(() => world.cleanup.run());
 
-  const packet = (protocol: "tcp" | "udp", destinationPort: number, source: string): PacketSpec => ({
+  const packet = (protocol: TransportName, destinationPort: number, source: string): PacketSpec => ({
     ...{ protocol, source, sourcePort: 5000, destination: VIP, destinationPort, flags: "S", payload: "p".repeat(300) },
+    chunk: "init",
+  });
+
+  test.each([
+    ["tcp", "pod"],
+    ["udp", "pod"],
+    ["sctp", "pod"],
+    ["sctp", "sctpFromPod"],
+  ] as const)("%s of a pod (%s) does not pass them with the address of a client outside", (protocol, from) => {
+    for (const source of [ADMITTED, POD6])
+      expect(table[from](packet(protocol, 80, source))).toMatchObject({
+        ...{ verdict: DROP, counted: { drop_source_range: 1 } },
+      });
+    expect(table[from](packet(protocol, 83, ADMITTED))).toMatchObject({ verdict: DROP });
+    for (const [port, source] of [
+      [83, POD6],
+      [84, POD6],
+      [84, ADMITTED],
+    ] as const)
+      expect(table[from](packet(protocol, port, source))).toMatchObject({ verdict: NEXT, to: `${OTHER_POD6}:8080` });
   });
 
   describe.each(["tcp", "udp"] as const)("%s", (protocol) => {
