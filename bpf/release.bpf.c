@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Lets go of connected UDP sockets whose backend has gone: no hook sees their datagrams, so that they would send into
- * the void for ever. The application gets an error, and connects to a backend that exists. Walks the sockets of the
- * network namespace that reads it, and writes one byte for each socket that it let go.
+ * Lets go of connected UDP sockets whose backend has gone: no hook can choose another for their datagrams, and those that
+ * only listen would wait for ever. The application gets an error, and connects to a backend that exists. Walks the sockets
+ * of the network namespace that reads it, and writes one byte for each socket that it let go.
  */
 #include <linux/in.h>
 #include "lib/counters.h"

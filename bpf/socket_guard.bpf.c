@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What sockets of this cgroup tree may not do: reach a Service from outside its source ranges, or take a NodePort's port. */
+/*
+ * What sockets of this cgroup tree may not do: reach a Service from outside its source ranges, send to a backend that has gone, or
+ * take a NodePort's port.
+ */
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -76,6 +79,21 @@ static __noinline int admitted(const struct socket_peer *peer, __u8 protocol,
 }
 
 /*
+ * Whether a socket sends its datagrams to a backend that has gone: no hook sees another choice to make while it is connected. Such
+ * a socket may still say with each datagram where that goes.
+ */
+static __noinline bool sends_to_absent(struct __sk_buff *skb, const struct bpf_sock *socket,
+				       const struct socket_peer *peer)
+{
+	struct sent sent = {};
+
+	if (socket->protocol != IPPROTO_UDP || socket->state != BPF_TCP_ESTABLISHED ||
+	    backend_is(peer->backend_id, &peer->backend, peer->backend_port, IPPROTO_UDP))
+		return false;
+	return sent_read(skb, &sent) && address_equal(&sent.destination, &peer->backend);
+}
+
+/*
  * A socket connects before it has a source, which only its packets show. A pod that no range admits is not answered, as
  * where its packets would be dropped on their way. What a packet begins is known from its socket: its headers may be any. One
  * that is sent by way of others counts as sent to the backend.
@@ -93,7 +111,14 @@ int socket_egress(struct __sk_buff *skb)
 	if (!socket)
 		return GUARD_PROCEED;
 	peer = bpf_sk_storage_get(&socket_peers, socket, NULL, 0);
-	if (!peer || !(peer->flags & SOCKET_PEER_RANGES))
+	if (!peer)
+		return GUARD_PROCEED;
+	if (sends_to_absent(skb, socket, peer)) {
+		/* The application hears EPERM, and may connect to a backend that is there. */
+		count(COUNT_DROP_BACKEND_GONE);
+		return GUARD_REFUSE;
+	}
+	if (!(peer->flags & SOCKET_PEER_RANGES))
 		return GUARD_PROCEED;
 	/* An established connection was admitted. */
 	if (socket->protocol == IPPROTO_TCP && socket->state != BPF_TCP_SYN_SENT)

@@ -28,6 +28,7 @@ export const counterNames = [
   "fragment_followed",
   "handed_over",
   "xdp_forwarded",
+  "drop_backend_gone",
 ] as const;
 
 export type CounterName = (typeof counterNames)[number];

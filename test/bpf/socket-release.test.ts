@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// UDP clients whose backend goes: sockets that are connected are let go at once, others move on by themselves.
+// UDP clients whose backend goes: sockets that are connected are let go at once, and may not send to it until they are; others
+// move on by themselves.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import type { Talker } from "./talker.ts";
@@ -57,8 +58,9 @@ test.each([
     const selection = serve(datapath, frontend, [{ address: backend, port: 8080 }]);
     expect(await pod.udp(address, port, { connected: true, key })).toMatchObject({ name: "one" });
     replace(selection, id, { address: backend, port: 8081 });
-    // Nothing else tells it: it goes on talking to the backend that it had.
-    expect(await pod.udp(address, port, { connected: true, key })).toMatchObject({ name: "one" });
+    const before = datapath.counters()["drop_backend_gone"] ?? 0n;
+    expect(await pod.udp(address, port, { connected: true, key })).toEqual({ error: "EPERM" });
+    expect(datapath.counters()["drop_backend_gone"]).toBe(before + 1n);
     expect(release()).toEqual({ sockets: 1, skipped: [] });
     const { error } = await pod.udp(address, port, { connected: true, key });
     expect(error).toMatch(/^(ECONNABORTED|EDESTADDRREQ|ENOTCONN|ERR_SOCKET_DGRAM_NOT_CONNECTED)$/);
@@ -84,6 +86,28 @@ test("a host's socket is let go; sockets whose backends are there, other sockets
   expect(release()).toEqual({ sockets: 1, skipped: [] });
   expect(datapath.counters()["socket_released"]).toBe(before + 1n);
   for (const speak of kept) expect(await speak()).toMatchObject({ name: "one" });
+});
+
+test("a pod whose socket nobody lets go of may not send to a backend that has gone, and does what else it did", async () => {
+  const leaves = serve(datapath, { address: VIP, port: 64, protocol: UDP }, [{ address: POD, port: 8080 }]);
+  const tcp = serve(datapath, { address: VIP, port: 64, protocol: TCP }, [{ address: POD, port: 8080 }]);
+  const kept = [
+    () => pod.udp(VIP, 61, { connected: true, key: "pod-stays" }),
+    () => pod.udp(POD, 8080, { connected: true, key: "pod-direct" }),
+    () => pod.tcp(VIP, 64, { key: "pod-tcp" }),
+  ];
+  for (const speak of kept) expect(await speak()).toMatchObject({ name: "one" });
+  const speak = (key: string) => pod.udp(VIP, 64, { connected: true, key });
+  expect(await speak("pod-leaves")).toMatchObject({ name: "one" });
+  for (const [selection, id] of [
+    [leaves, 213],
+    [tcp, 214],
+  ] as const)
+    replace(selection, id, { address: POD, port: 8081 });
+  for (let datagram = 0; datagram < 2; datagram++) expect(await speak("pod-leaves")).toEqual({ error: "EPERM" });
+  for (const speak of kept) expect(await speak()).toMatchObject({ name: "one" });
+  expect(await speak("pod-connects-again")).toMatchObject({ name: "two" });
+  expect(release()).toEqual({ sockets: 1, skipped: [] });
 });
 
 test("a connected socket is let go, however many other sockets there were meanwhile", async () => {
