@@ -34,7 +34,9 @@ export function hostPortServices(
         problems.push(unsupported(pod, hostPort));
         continue;
       }
-      for (const address of addressesOf(hostPort, nodeAddresses)) {
+      const addresses = addressesOf(hostPort, nodeAddresses);
+      if (addresses.length === 0) problems.push(foreign(pod, hostPort));
+      for (const address of addresses) {
         const podIp = pod.podIps.flatMap((ip) => parseIp(ip) ?? []).find(({ family }) => family === address.family);
         if (!podIp) continue;
         const key: FrontendKey = { address: address.text, port: hostPort.hostPort, protocol };
@@ -75,10 +77,12 @@ function byClaim(a: Pod, b: Pod): number {
   return objectKey(a) < objectKey(b) ? -1 : 1;
 }
 
-/** The scheduler has taken care that an address it names is this node's. */
+/** None where it names another machine's: nobody has asked before whose it is, and this node would be in the middle. */
 function addressesOf({ hostIp }: HostPort, nodeAddresses: readonly string[]): IpAddress[] {
   const asked = UNSPECIFIED.includes(hostIp) ? nodeAddresses : [hostIp];
-  return asked.flatMap((address) => parseIp(address) ?? []);
+  return asked
+    .flatMap((address) => parseIp(address) ?? [])
+    .filter((address) => isLoopback(address) || nodeAddresses.includes(address.text));
 }
 
 function ownerOf(
@@ -110,6 +114,14 @@ const unsupported = (pod: Pod, { hostPort, protocol }: HostPort): Problem => ({
   service: podName(pod),
   reason: "UnsupportedProtocol",
   message: `Pod ${objectKey(pod)} host port ${hostPort}: protocol ${protocol} is not served; use TCP, UDP or SCTP.`,
+});
+
+const foreign = (pod: Pod, { hostIp, hostPort, protocol }: HostPort): Problem => ({
+  service: podName(pod),
+  reason: "AddressNotAllowed",
+  message:
+    `Pod ${objectKey(pod)}: host port ${protocol} ${hostPort} is not served, because its hostIP "${hostIp}" is no address ` +
+    "of its node's devices; leave hostIP out, or name one that is.",
 });
 
 const conflict = (pod: Pod, { protocol }: HostPort, key: FrontendKey, owner: string): Problem => ({

@@ -137,11 +137,11 @@ describe("source ranges are not passed by who lies about its address", () => {
 });
 
 describe("a host port is kept", () => {
-  const pod = (name: string, second: number, address: string, hostIP: string, hostPort: number) => ({
+  const pod = (name: string, second: number, address: string, hostIP: string, hostPort: number, protocol = "TCP") => ({
     metadata: { namespace: name, name: "pod", uid: name, creationTimestamp: `2026-01-01T00:00:0${second}Z` },
     spec: {
       nodeName: HERE.name,
-      containers: [{ ports: [{ hostIP, hostPort, containerPort: 8080, protocol: "TCP" }] }],
+      containers: [{ ports: [{ hostIP, hostPort, containerPort: 8080, protocol }] }],
     },
     status: { phase: "Running", podIPs: [{ ip: address }] },
   });
@@ -166,5 +166,17 @@ describe("a host port is kept", () => {
       expect(cluster.ask(from, NODE, 30_080, OUTSIDER)).toEqual([victim]);
       expect(cluster.ask(from, "203.0.113.5", 80, OUTSIDER)).toEqual([victim]);
     }
+  });
+
+  test.each([
+    ["another node's, where the API server listens", OTHER_NODE, 6443, "tcp"],
+    ["a name server's, far away", "8.8.8.8", 53, "udp"],
+    ["another Service's, on a port that it does not use", VICTIM_IP, 443, "tcp"],
+  ] as const)("to the machine of its Pod: a host IP that is %s takes nothing", async (_, address, port, protocol) => {
+    await cluster.load([victimService()], {}, [
+      pod("attacker", 0, ATTACKER_POD, address, port, protocol.toUpperCase()),
+    ]);
+    expect(cluster.problems).toContain("pod/attacker/pod AddressNotAllowed");
+    for (const from of everywhere) expect(cluster.ask(from, address, port, OUTSIDER, protocol)).toEqual(["untouched"]);
   });
 });

@@ -67,6 +67,16 @@ test("a host IP is the only address, and the loopback is for this machine alone"
   expect(Object.keys(served([{ port: { hostIP: "127.0.0.1" } }]).frontends)).toEqual(["6/127.0.0.1/8080 cluster"]);
 });
 
+test.each([
+  ["another machine's", "8.8.8.8"],
+  ["a Service's", "10.96.0.1"],
+  ["this Pod's own", "10.244.0.5"],
+  ["this node's, written as IPv6", "::ffff:192.0.2.1"],
+  ["none", "everywhere"],
+])("a host IP that is %s is refused, and the Pod is told", (_, hostIP) => {
+  expect(served([{ port: { hostIP } }])).toEqual({ frontends: {}, problems: ["pod/ns/p AddressNotAllowed"] });
+});
+
 test("the same port for another host IP or another protocol is no conflict", () => {
   const pods: TestPod[] = [
     { name: "a", port: { hostIP: "127.0.0.1" } },
