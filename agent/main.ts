@@ -12,6 +12,7 @@ import { type ClusterChange, ClusterView } from "./shell/cluster-view.ts";
 import { EventRecorder } from "./shell/event-recorder.ts";
 import { GrowingDatapath } from "./shell/growing-datapath.ts";
 import { HealthCheckPorts } from "./shell/health-check-ports.ts";
+import { hostAddresses } from "./shell/host-addresses.ts";
 import { type HttpAnswers, serveHttp } from "./shell/http-server.ts";
 import { findCgroup2 } from "./shell/kernel/cgroup.ts";
 import { checkPreconditions } from "./shell/kernel/preconditions.ts";
@@ -100,6 +101,10 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
     onRestart: (kind, reason) => metrics.watchRestarts.inc({ kind, reason }),
   });
   cluster.start();
+  // Asked for as the client asks, so a name's are mostly known with the first lists.
+  const ending = new AbortController();
+  let apiAddresses: readonly string[] = [config.apiServer.host];
+  const finding = hostAddresses(config.apiServer.host, ending);
   const kernel = await opening;
   const events = new EventRecorder({ client, nodeName, snapshot: () => cluster.snapshot(), log });
   const healthPorts: HealthCheckPorts = new HealthCheckPorts(
@@ -113,7 +118,7 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
     balancing: config.balancing,
     snapshot: () => cluster.snapshot(),
     resourceVersions: () => cluster.resourceVersions(),
-    network: (snapshot) => networkOf(config, snapshot),
+    network: (snapshot) => networkOf(config, snapshot, apiAddresses),
     room: {
       forServices: (needs) => kernel.makeRoom(needs),
       forNode: (needs) => kernel.makeRoomForNode(needs),
@@ -158,7 +163,7 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
   const sources = {
     ...{ nodeName, kernel, reconciler, devices, balancing: config.balancing },
     snapshot: () => cluster.snapshot(),
-    network: (snapshot: Snapshot) => networkOf(config, snapshot),
+    network: (snapshot: Snapshot) => networkOf(config, snapshot, apiAddresses),
   };
   const answers: HttpAnswers = {
     health: () => ({
@@ -186,6 +191,11 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
     if (change.kind === "nodes") nodeSetup.trigger();
   };
   reconciler.trigger();
+  void finding.then((addresses) => {
+    if (ending.signal.aborted) return;
+    apiAddresses = addresses;
+    reconciler.trigger();
+  });
   if (cluster.nodes.synced) nodeSetup.trigger();
   log.info("started", { apiServer: `${config.apiServer.host}:${config.apiServer.port}`, httpPort: port });
 
@@ -195,6 +205,7 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
   log.info("stopping; programs, maps, routes and CNI configuration stay, so traffic flows on", { signal });
   for (const listener of [http, loopback, kubeProxyServer]) listener?.stop();
   healthPorts.close();
+  ending.abort();
   await Promise.all([cluster.stop(), events.stop(), reconciler.stop(), nodeSetup.stop()]);
   client.close();
   kernel.close();
@@ -205,10 +216,11 @@ function devicesOf(config: Config, { nodes }: Snapshot): string[] {
   return chooseDevices(interfaces(), config.devices, own?.internalIps ?? [], defaultRouteDevice());
 }
 
-function networkOf(config: Config, snapshot: Snapshot) {
+function networkOf(config: Config, snapshot: Snapshot, apiAddresses: readonly string[]) {
   const devices = devicesOf(config, snapshot);
   return nodeNetwork([...snapshot.nodes.objects.values()], {
     ...config,
+    apiEndpoints: apiAddresses.map((address) => ({ address, port: config.apiServer.port })),
     dsr: config.balancing.mode !== "snat",
     deviceAddresses: interfaces()
       .filter(({ name }) => devices.includes(name))

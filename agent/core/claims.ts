@@ -129,6 +129,11 @@ function typedClaims(service: Service, rules: AddressRules, problems: Problem[])
     for (const port of service.ports) {
       const protocol = PROTOCOL_NUMBERS[port.protocol];
       if (protocol === undefined) continue;
+      if (rules.isApiServer(address.text, port.port)) {
+        const message = `Service ${name}: ${kind} ${address.text} port ${port.port} is not served, because the API server is reached there; use another port.`;
+        problems.push({ service: name, reason: "AddressNotAllowed", message });
+        continue;
+      }
       claims.push({
         key: { address: address.text, port: port.port, protocol },
         scope: "external",

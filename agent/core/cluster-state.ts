@@ -14,7 +14,7 @@ import type { EndpointChange } from "./endpoint-planner.ts";
 import { type HealthCheck, healthCheckOf, healthChecks, isHealthChecked } from "./health-checks.ts";
 import { type EndpointSlice, objectKey, type Service, type Snapshot } from "./kubernetes-objects.ts";
 import { DEFAULT_LOAD_BALANCING, type LoadBalancing } from "./load-balancing.ts";
-import { type Backend, frontendId, sameBackend } from "./operation.ts";
+import { type Backend, frontendId, type ServingFacts, sameBackend } from "./operation.ts";
 import { askedAddresses, type ObjectChange } from "./relevance.ts";
 import type { Steps } from "./steps.ts";
 
@@ -43,12 +43,12 @@ export class ClusterState {
   }
 
   /** Makes all of it anew. */
-  *rebuild(snapshot: Snapshot, deviceAddresses: readonly string[]): Steps<DesiredState> {
+  *rebuild(snapshot: Snapshot, facts: ServingFacts): Steps<DesiredState> {
     // At once, so that what changes of Pods from here on is judged by it.
     this.#askedAddresses = askedAddresses(snapshot.services.objects.values());
     const earlier = this.#resolution;
     const resolution = yield* resolveAll(snapshot, {
-      ...{ nodeName: this.#nodeName, balancing: this.#balancing, deviceAddresses },
+      ...{ nodeName: this.#nodeName, balancing: this.#balancing, facts },
       reuse: (inputs) => earlier && this.#reuse(earlier, inputs),
     });
     this.#resolution = resolution;

@@ -7,6 +7,7 @@ import { addressRules } from "./external-address.ts";
 import { hostPortServices } from "./host-ports.ts";
 import { parseIp } from "./ip-address.ts";
 import {
+  API_SERVER_SERVICE,
   type EndpointSlice,
   type Node,
   objectKey,
@@ -23,7 +24,7 @@ import {
   type LoadBalancing,
   returnsDirectly,
 } from "./load-balancing.ts";
-import type { Backend, FrontendKey, FrontendScope, NoEndpointVerdict } from "./operation.ts";
+import type { ApiEndpoint, Backend, FrontendKey, FrontendScope, NoEndpointVerdict, ServingFacts } from "./operation.ts";
 import type { Problem } from "./problem.ts";
 import { sourceRangesOf } from "./source-ranges.ts";
 import { finish, type Steps } from "./steps.ts";
@@ -74,14 +75,14 @@ export interface DesiredState {
   readonly problems: readonly Problem[];
 }
 
-/** `nodeName` is this node, `deviceAddresses` what it carries beside what its Node says. */
+/** `nodeName` is this node, `facts` what it knows beside the objects: its addresses need not hold what its Node says. */
 export function desiredState(
   snapshot: Snapshot,
   nodeName: string,
-  deviceAddresses: readonly string[] = [],
+  facts: ServingFacts = {},
   balancing: LoadBalancing = DEFAULT_LOAD_BALANCING,
 ): DesiredState {
-  return finish(resolveAll(snapshot, { nodeName, deviceAddresses, balancing })).desired;
+  return finish(resolveAll(snapshot, { nodeName, facts, balancing })).desired;
 }
 
 export interface Location {
@@ -104,7 +105,7 @@ export interface Resolution {
 
 export interface ResolveOptions {
   readonly nodeName: string;
-  readonly deviceAddresses: readonly string[];
+  readonly facts: ServingFacts;
   readonly balancing: LoadBalancing;
   /** What an earlier resolution has made of the very same objects and claims, or undefined. */
   readonly reuse?: (inputs: ServiceInputs) => DesiredService | undefined;
@@ -122,17 +123,19 @@ export interface ServiceInputs {
 /** The snapshot may go on changing meanwhile: an object may be seen as it was or as it is. */
 export function* resolveAll(
   snapshot: Snapshot,
-  { nodeName, deviceAddresses, balancing, reuse }: ResolveOptions,
+  { nodeName, facts, balancing, reuse }: ResolveOptions,
 ): Steps<Resolution> {
   const problems: Problem[] = [];
   const services = [...snapshot.services.objects.values()].filter(isServed).sort(byAge);
   yield;
   const slicesOf = yield* indexSlices(snapshot.endpointSlices.objects.values());
   const own = [...snapshot.nodes.objects.values()].find((node) => node.name === nodeName);
-  const nodeAddresses = addressesOfNode(own, deviceAddresses);
+  const nodeAddresses = addressesOfNode(own, facts.nodeAddresses ?? []);
   const isComplete = snapshotIsComplete(snapshot);
   yield;
-  const claims = yield* settleClaims(services, addressRules(snapshot, services, nodeAddresses), problems);
+  const apiEndpoints = [...(facts.apiEndpoints ?? []), ...endpointsOf(slicesOf.get(API_SERVER_SERVICE) ?? [])];
+  const rules = addressRules(snapshot, services, nodeAddresses, apiEndpoints);
+  const claims = yield* settleClaims(services, rules, problems);
   const location = { nodeName, zone: own?.zone ?? "" };
   const spreads = services.map((each) => ({ ...balancing, algorithm: algorithmOf(each, balancing, problems) }));
   const served: DesiredService[] = [];
@@ -143,7 +146,7 @@ export function* resolveAll(
     if (index % SERVICES_OF_A_STEP === 0) yield;
   }
   const pods = [...(snapshot.pods?.objects.values() ?? [])];
-  const all = [...served, ...hostPortServices(pods, nodeAddresses, served, problems)];
+  const all = [...served, ...hostPortServices(pods, nodeAddresses, rules, served, problems)];
   const desired = { complete: isComplete, services: all, problems };
   return { desired, services, claims, spreads, slicesOf, location };
 }
@@ -158,6 +161,11 @@ function addressesOfNode(own: Node | undefined, deviceAddresses: readonly string
   const all = [...(own?.internalIps ?? []), ...(own?.externalIps ?? []), ...deviceAddresses];
   return [...new Set(all.flatMap((address) => parseIp(address)?.text ?? []))].sort();
 }
+
+const endpointsOf = (slices: readonly EndpointSlice[]): ApiEndpoint[] =>
+  slices.flatMap(({ endpoints, ports }) =>
+    [...endpoints].flatMap(({ address }) => ports.map(({ port }) => ({ address, port }))),
+  );
 
 function byAge(a: Service, b: Service): number {
   if (a.creationTimestamp !== b.creationTimestamp) return a.creationTimestamp < b.creationTimestamp ? -1 : 1;

@@ -8,7 +8,7 @@ import type { KernelMirror } from "./kernel-mirror.ts";
 import { objectKey, type Snapshot } from "./kubernetes-objects.ts";
 import type { LoadBalancing } from "./load-balancing.ts";
 import { nodePortAddresses } from "./node-port-addresses.ts";
-import { backendId, type FrontendKey, frontendId, type Protocol } from "./operation.ts";
+import { backendId, type FrontendKey, frontendId, type Protocol, type ServingFacts } from "./operation.ts";
 import { finish } from "./steps.ts";
 
 export interface Explanation extends Omit<DesiredFrontend, "selection" | "externalSelection" | "sourceRanges"> {
@@ -26,8 +26,8 @@ export interface Explanation extends Omit<DesiredFrontend, "selection" | "extern
 export interface Asked {
   readonly address: string;
   readonly port: number;
-  /** Of this node, beside what its Node says. */
-  readonly deviceAddresses: readonly string[];
+  /** What this node knows beside the objects. */
+  readonly facts: ServingFacts;
   /** Where NodePorts are served; empty: at all addresses of nodes. */
   readonly nodePortCidrs: readonly string[];
   readonly nodeName: string;
@@ -38,7 +38,7 @@ export interface Asked {
 export function explain(snapshot: Snapshot, mirror: KernelMirror | undefined, asked: Asked): Explanation[] {
   const address = parseIp(asked.address);
   if (!address) return [];
-  const { services } = desiredState(snapshot, asked.nodeName, asked.deviceAddresses, asked.balancing);
+  const { services } = desiredState(snapshot, asked.nodeName, asked.facts, asked.balancing);
   const index = new Map(
     services.flatMap((service) =>
       service.frontends.map((frontend) => [frontendId(frontend.key), { service, frontend }]),
@@ -53,7 +53,7 @@ export function explain(snapshot: Snapshot, mirror: KernelMirror | undefined, as
 /** As the programs look it up: the exact address first, then the NodePort of any node. */
 function keysFor({ nodes }: Snapshot, { text, family }: IpAddress, protocol: Protocol, asked: Asked): FrontendKey[] {
   const ofNodes = [...nodes.objects.values()].flatMap((node) => [...node.internalIps, ...node.externalIps]);
-  const ofAll = nodePortAddresses([...ofNodes, ...asked.deviceAddresses], asked.nodePortCidrs);
+  const ofAll = nodePortAddresses([...ofNodes, ...(asked.facts.nodeAddresses ?? [])], asked.nodePortCidrs);
   const hasNodePorts = ofAll.some((address) => parseIp(address)?.text === text);
   const addresses = hasNodePorts ? [text, `*${family}`] : [text];
   return addresses.map((address) => ({ address, port: asked.port, protocol }));

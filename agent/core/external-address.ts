@@ -3,15 +3,18 @@
 
 import { type Cidr, contains, type IpAddress, parseCidr, parseIp } from "./ip-address.ts";
 import { objectKey, type Service, type Snapshot } from "./kubernetes-objects.ts";
+import type { ApiEndpoint } from "./operation.ts";
 
 /**
  * Anybody who may create a Service may type in external IPs, so they are served only where no one else can be: not on an
  * address of a node, of a Pod, of another Service (its ClusterIPs and load balancer addresses, on any port), nor on one
- * that never leaves a machine or a link. Among external IPs the older Service keeps an address and port. A load balancer's
- * addresses are written by a controller: those may be a node's own, but no less than that is asked of them either.
+ * that never leaves a machine or a link, nor where the API server is reached. Among external IPs the older Service keeps an
+ * address and port. A load balancer's addresses are written by a controller: those may be a node's own, on any port but the
+ * API server's, but no less than that is asked of them either.
  */
 export interface AddressRules {
   isNodeAddress(address: string): boolean;
+  isApiServer(address: string, port: number): boolean;
   /** Why this Service may not be served on it, or undefined. */
   refusal(address: IpAddress, kind: "external IP" | "load balancer address", service: Service): string | undefined;
 }
@@ -22,17 +25,20 @@ const NEVER_ROUTED = cidrs(
   ...["::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"],
 );
 
-/** `nodeAddresses`: what this node's devices carry, beside what the Nodes say. */
+/** `nodeAddresses`: what this node's devices carry, beside what the Nodes say. `apiEndpoints`: all that are known. */
 export function addressRules(
   { nodes, pods }: Snapshot,
   services: readonly Service[],
   nodeAddresses: readonly string[],
+  apiEndpoints: readonly ApiEndpoint[],
 ): AddressRules {
   const allNodes = [...nodes.objects.values()];
   const canonical = (texts: readonly string[]) => texts.flatMap((text) => parseIp(text)?.text ?? []);
-  const ofNodes = new Set(
-    canonical([...nodeAddresses, ...allNodes.flatMap((node) => [...node.internalIps, ...node.externalIps])]),
-  );
+  // A device may carry an address that moves from node to node, as the API server's does in some clusters.
+  const ofNodeObjects = new Set(canonical(allNodes.flatMap((node) => [...node.internalIps, ...node.externalIps])));
+  const ofNodes = new Set([...canonical(nodeAddresses), ...ofNodeObjects]);
+  const apiServers = new Set(canonical(apiEndpoints.map(({ address }) => address)));
+  const apiPorts = new Set(apiEndpoints.map(({ address, port }) => `${parseIp(address)?.text} ${port}`));
   const podNetworks = cidrs(...allNodes.flatMap((node) => node.podCidrs));
   const own = [...(pods?.objects.values() ?? [])].filter((pod) => pod.hasOwnNetwork);
   const podAddresses = new Set(canonical(own.flatMap((pod) => pod.podIps)));
@@ -42,12 +48,14 @@ export function addressRules(
   );
   return {
     isNodeAddress: (address) => ofNodes.has(address),
+    isApiServer: (address, port) => apiPorts.has(`${address} ${port}`),
     refusal(address, kind, service) {
       if (NEVER_ROUTED.some((cidr) => contains(cidr, address))) return "it is no address that others can reach";
       const clusterIp = clusterIps.get(address.text);
       if (clusterIp !== undefined) return `it is the ClusterIP of Service ${clusterIp}`;
       if (podAddresses.has(address.text) || podNetworks.some((cidr) => contains(cidr, address)))
         return "it belongs to the Pods";
+      if (apiServers.has(address.text) && !ofNodeObjects.has(address.text)) return "the API server is reached there";
       if (kind === "load balancer address") return undefined;
       if (ofNodes.has(address.text)) return "it is an address of a node";
       const balancer = balancers.get(address.text);

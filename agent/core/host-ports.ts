@@ -3,6 +3,7 @@
 
 import type { DesiredFrontend, DesiredSelection, DesiredService } from "./desired-state.ts";
 import { PROTOCOL_NUMBERS } from "./endpoint-selection.ts";
+import type { AddressRules } from "./external-address.ts";
 import { contains, type IpAddress, parseCidr, parseIp } from "./ip-address.ts";
 import { type HostPort, objectKey, type Pod } from "./kubernetes-objects.ts";
 import { backendId, type FrontendKey, frontendId, type Protocol } from "./operation.ts";
@@ -18,6 +19,7 @@ const podName = (pod: Pod): string => `pod/${objectKey(pod)}`;
 export function hostPortServices(
   pods: readonly Pod[],
   nodeAddresses: readonly string[],
+  rules: Pick<AddressRules, "isApiServer">,
   others: readonly DesiredService[],
   problems: Problem[],
 ): DesiredService[] {
@@ -39,6 +41,10 @@ export function hostPortServices(
       for (const address of addresses) {
         const podIp = pod.podIps.flatMap((ip) => parseIp(ip) ?? []).find(({ family }) => family === address.family);
         if (!podIp) continue;
+        if (rules.isApiServer(address.text, hostPort.hostPort)) {
+          problems.push(ofApiServer(pod, hostPort, address));
+          continue;
+        }
         const key: FrontendKey = { address: address.text, port: hostPort.hostPort, protocol };
         const owner = ownerOf(owners, key, address, nodeAddresses);
         if (owner !== undefined) {
@@ -122,6 +128,14 @@ const foreign = (pod: Pod, { hostIp, hostPort, protocol }: HostPort): Problem =>
   message:
     `Pod ${objectKey(pod)}: host port ${protocol} ${hostPort} is not served, because its hostIP "${hostIp}" is no address ` +
     "of its node's devices; leave hostIP out, or name one that is.",
+});
+
+const ofApiServer = (pod: Pod, { hostPort, protocol }: HostPort, { text }: IpAddress): Problem => ({
+  service: podName(pod),
+  reason: "AddressNotAllowed",
+  message:
+    `Pod ${objectKey(pod)}: host port ${protocol} ${text}:${hostPort} is not served, because the API server is reached ` +
+    "there; use another port.",
 });
 
 const conflict = (pod: Pod, { protocol }: HostPort, key: FrontendKey, owner: string): Problem => ({

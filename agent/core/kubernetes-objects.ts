@@ -109,6 +109,8 @@ export interface Snapshot {
 
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 export const SERVICE_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
+/** Its endpoints are the API servers. */
+export const API_SERVER_SERVICE = "default/kubernetes";
 export const HEADLESS_LABEL = "service.kubernetes.io/headless";
 export const ALGORITHM_ANNOTATION = "sansproxy.io/load-balancer-algorithm";
 export const SOCKET_LB_ANNOTATION = "sansproxy.io/socket-lb";

@@ -3,7 +3,7 @@
 
 import { familyOf, type IpFamily, parseIp } from "./ip-address.ts";
 import type { Node } from "./kubernetes-objects.ts";
-import type { NodeNetwork } from "./operation.ts";
+import type { ApiEndpoint, NodeNetwork } from "./operation.ts";
 
 export interface NodeSettings {
   readonly nodeName: string;
@@ -24,6 +24,8 @@ export interface NodeSettings {
   readonly bindProtection: boolean;
   /** @default false */
   readonly dsr?: boolean;
+  /** @default [] */
+  readonly apiEndpoints?: readonly ApiEndpoint[];
 }
 
 /** Route to the pods of one other node. */
@@ -60,6 +62,7 @@ export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): Nod
     socketLb: settings.socketLb,
     bindProtection: settings.bindProtection,
     dsr: settings.dsr ?? false,
+    apiEndpoints: settings.apiEndpoints ?? [],
   };
 }
 

@@ -119,7 +119,7 @@ export interface Capacity {
   readonly sourceRanges: number;
 }
 
-/** Node-wide facts that the programs need besides Services. */
+/** Node-wide facts that the programs, and the rules of what is served, need besides Services. */
 export interface NodeNetwork {
   /** Addresses of this node: NodePort may answer on them and translated traffic leaves from `masqueradeAddress`. */
   readonly nodeAddresses: readonly string[];
@@ -151,7 +151,20 @@ export interface NodeNetwork {
    * @default false
    */
   readonly dsr?: boolean;
+  /**
+   * Where this node reaches the API server: no Service and no Pod is served there.
+   * @default []
+   */
+  readonly apiEndpoints?: readonly ApiEndpoint[];
 }
+
+export interface ApiEndpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What of these decides which addresses and ports Services are served on. */
+export type ServingFacts = Partial<Pick<NodeNetwork, "nodeAddresses" | "apiEndpoints">>;
 
 /** The kernel as the shell drives it. Every method throws `KernelError` with the map, the key and errno. */
 export interface Kernel {

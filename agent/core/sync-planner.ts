@@ -7,15 +7,15 @@ import type { HealthCheck } from "./health-checks.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
 import type { EndpointSlice, Snapshot } from "./kubernetes-objects.ts";
 import type { LoadBalancing } from "./load-balancing.ts";
-import type { Capacity } from "./operation.ts";
+import type { Capacity, ServingFacts } from "./operation.ts";
 import { type Plan, planInSteps } from "./plan.ts";
 import type { ObjectChange } from "./relevance.ts";
 import type { Steps } from "./steps.ts";
 
 export interface SyncInput {
   readonly snapshot: Snapshot;
-  /** What this node carries beside what its Node says. */
-  readonly deviceAddresses: readonly string[];
+  /** What this node knows beside the objects. */
+  readonly facts: ServingFacts;
   readonly capacity: Capacity;
   /** Something else than EndpointSlices may have changed since the last sync. */
   readonly everything: boolean;
@@ -48,7 +48,7 @@ export class SyncPlanner {
     const follower = input.everything ? undefined : this.#follower;
     const small = follower?.plan(mirror, this.#state.changeSlices(input.slices), now);
     if (small) return { ...small, whole: false };
-    const desired = yield* this.#state.rebuild(input.snapshot, input.deviceAddresses);
+    const desired = yield* this.#state.rebuild(input.snapshot, input.facts);
     const full = yield* planInSteps(mirror, desired, input.capacity, now);
     this.#follower = new EndpointPlanner(full, input.capacity);
     return { ...full, whole: true };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collects what the watches have seen since the last sync, as far as it can make a difference, for the sync to work on that alone.
 
-import { type EndpointSlice, objectKey } from "../core/kubernetes-objects.ts";
+import { API_SERVER_SERVICE, type EndpointSlice, objectKey } from "../core/kubernetes-objects.ts";
 import { isChanged, type ObjectChange, podMatters } from "../core/relevance.ts";
 import type { ClusterChange } from "./cluster-view.ts";
 
@@ -101,6 +101,8 @@ export class ChangeLog {
     const slice = change.after ?? change.before;
     if (!slice) return false;
     const key = objectKey(slice);
+    // Where the API server is reached decides what all others may have.
+    this.#everything ||= slice.service === API_SERVER_SERVICE;
     const known = this.#slices.get(key);
     this.#slices.set(key, { before: known ? known.before : change.before, after: change.after });
     this.#sliceChanges++;

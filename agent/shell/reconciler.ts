@@ -226,7 +226,7 @@ export class Reconciler {
   #plan(mirror: KernelMirror, snapshot: Snapshot, { everything, slices }: Changes, isWhole: boolean) {
     const input = {
       ...{ snapshot, capacity: this.#options.kernel.capacity, slices: slices.values() },
-      deviceAddresses: this.#account.network?.nodeAddresses ?? [],
+      facts: this.#account.network ?? {},
       everything: everything || isWhole,
     };
     return inSlices(this.#planner.plan(mirror, input, now()));

@@ -29,10 +29,11 @@ export function stateReport(sources: StateSources, path: string, query: URLSearc
   if (path === "/state/explain") {
     const { mirror } = sources.reconciler.account();
     const snapshot = sources.snapshot();
-    const { nodeAddresses: deviceAddresses = [], nodePortCidrs = [] } = sources.network(snapshot) ?? {};
+    const facts = sources.network(snapshot);
+    const nodePortCidrs = facts?.nodePortCidrs ?? [];
     const asked = { address: query.get("address") ?? "", port: Number(query.get("port")) };
     const { nodeName, balancing } = sources;
-    const of = { ...asked, deviceAddresses, nodePortCidrs, nodeName, balancing };
+    const of = { ...asked, facts: facts ?? {}, nodePortCidrs, nodeName, balancing };
     return { frontends: explain(snapshot, mirror, of), nodePortCidrs };
   }
   return undefined;
@@ -61,7 +62,7 @@ function overview({ nodeName, kernel, reconciler, snapshot, network, devices }: 
 
 function serviceList({ nodeName, snapshot, network }: StateSources): object[] {
   const now = snapshot();
-  return desiredState(now, nodeName, network(now)?.nodeAddresses ?? []).services.map((service) => ({
+  return desiredState(now, nodeName, network(now)).services.map((service) => ({
     name: service.name,
     frontends: service.frontends.map(({ key, scope, selection, externalSelection }) => {
       const count = (name: string) => service.selections.find((each) => each.key === name)?.backends.length ?? 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exploits of Service proxies, each tried against ours as its attacker would, beside what must go on working.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PLACES, podAddress } from "../oracle/topology.ts";
+import { API_ENDPOINTS, PLACES, podAddress } from "../oracle/topology.ts";
 import {
   ATTACKER_POD,
   attacker,
@@ -18,6 +18,7 @@ import {
 const [HERE, THERE] = PLACES;
 const NODE = HERE.addresses[0];
 const OTHER_NODE = THERE.addresses[0];
+const [API_SERVER, API_ON_NODE] = API_ENDPOINTS;
 const OUTSIDER = "192.0.2.7";
 const BALANCER = "198.18.0.9";
 const everywhere = ["pod", "sandbox", "host", "outside"] as const;
@@ -37,6 +38,7 @@ describe("an external IP cannot put its Service in the middle (CVE-2020-8554):",
     ["of a node, the address of another", OTHER_NODE, ["untouched"]],
     ["of a Pod", podAddress(THERE, 9, 4), ["untouched"]],
     ["of nobody but the machine itself, on its loopback", "127.0.0.1", ["untouched"]],
+    ["of the API server", API_SERVER.address, ["untouched"]],
     ["of the cloud's metadata server", "169.254.169.254", ["untouched"]],
   ])("one %s is refused, and traffic goes where it went", async (_, address, wanted) => {
     await cluster.load([
@@ -62,6 +64,30 @@ describe("an external IP cannot put its Service in the middle (CVE-2020-8554):",
     await cluster.load([victimService(), attackerService({ externalIPs: ["203.0.113.5"] })]);
     expect(cluster.problems).toEqual([]);
     for (const from of everywhere) expect(cluster.ask(from, "203.0.113.5", VICTIM_PORT, OUTSIDER)).toEqual([attacker]);
+  });
+});
+
+/** Without an endpoint the answer would be a refusal: to every kubelet and agent, none of which could take it back. */
+describe("nobody takes the API server's place:", () => {
+  const ports = [{ name: "web", protocol: "TCP", port: API_SERVER.port, targetPort: 8080 }] as const;
+  test.each([
+    ["at its own address, an external IP", API_SERVER, { externalIPs: [API_SERVER.address] }, []],
+    ["at its own address, a load balancer's status", API_SERVER, { type: "LoadBalancer" }, [API_SERVER.address]],
+    ["at its node's, an external IP", API_ON_NODE, { externalIPs: [API_ON_NODE.address] }, []],
+    ["at its node's, a load balancer's status", API_ON_NODE, { type: "LoadBalancer" }, [API_ON_NODE.address]],
+  ] as const)("%s", async (_, { address, port }, spec, ingress) => {
+    for (const endpointSlices of [[], slices]) {
+      await cluster.load([attackerService({ ...spec, ports }, [...ingress])], { endpointSlices });
+      expect(cluster.problems).toContain("attacker/web AddressNotAllowed");
+      for (const from of everywhere) expect(cluster.ask(from, address, port, OUTSIDER)).toEqual(["untouched"]);
+    }
+  });
+
+  test("while a load balancer's status may name that node for other ports", async () => {
+    await cluster.load([attackerService({ type: "LoadBalancer" }, [API_ON_NODE.address])]);
+    expect(cluster.problems).toEqual([]);
+    for (const from of ["pod", "sandbox", "host"] as const)
+      expect(cluster.ask(from, API_ON_NODE.address, VICTIM_PORT)).toEqual([attacker]);
   });
 });
 

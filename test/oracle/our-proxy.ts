@@ -26,7 +26,7 @@ import { cgroup2Mount, makeCgroup, mountBpffs } from "../support/netns.ts";
 import { onOneCpu } from "../support/one-cpu.ts";
 import type { Cluster } from "./objects.ts";
 import type { ServiceProxy } from "./proxy.ts";
-import { ASIDE, CLUSTER_CIDRS, HERE, NODE_PORTS, nodeObjects } from "./topology.ts";
+import { API_ENDPOINTS, ASIDE, CLUSTER_CIDRS, HERE, NODE_PORTS, nodeObjects } from "./topology.ts";
 import { NodeWorld } from "./wire/node-world.ts";
 import { Prober } from "./wire/prober.ts";
 
@@ -97,10 +97,11 @@ export class OurProxy implements ServiceProxy {
       masquerade: [4, 6],
       socketLb: true,
       bindProtection: true,
+      apiEndpoints: API_ENDPOINTS,
     });
     if (network === undefined) throw new Error("the node has no network of its own");
     this.#datapath.configure(network);
-    const desired = desiredState(snapshot, HERE.name, network.nodeAddresses);
+    const desired = desiredState(snapshot, HERE.name, network);
     this.#problems = desired.problems.map(({ service, reason }) => `${service} ${reason}`);
     this.#carryOut(desired);
     this.#world.node.inside(() => this.#datapath.attach(["eth0"], ["sandbox0"], ["pod0"], ["lo"]));

@@ -28,6 +28,12 @@ export const CLUSTER_CIDRS = ["10.244.0.0/16", "fd00:244::/48"] as const;
 export const SERVICE_CIDRS = ["10.96.0.0/16", "fd00:96::/112"] as const;
 export const NODE_PORTS = { first: 30_000, last: 32_767 } as const;
 
+/** The API server: at an address of its own, and on a node. */
+export const API_ENDPOINTS = [
+  { address: "10.79.0.1", port: 6443 },
+  { address: PLACES[2].addresses[0], port: 6443 },
+] as const;
+
 /** The `host`th pod of a node. */
 export const podAddress = (at: Place, host: number, family: 4 | 6): string => {
   const index = PLACES.indexOf(at as (typeof PLACES)[number]) + 1;

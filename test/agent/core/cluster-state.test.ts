@@ -34,7 +34,7 @@ test.each([
   const state = new ClusterState(NODE);
   const before = slice(...BEFORE);
   const snapshot = { services: collection([service]), endpointSlices: collection([before]), nodes };
-  finish(state.rebuild(snapshot, []));
+  finish(state.rebuild(snapshot, {}));
   const [change] = state.changeSlices([{ before, after: slice(...hosts) }]);
   const backendsOf = (which: "before" | "after") => change?.[which].selections[0]?.backends ?? [];
   expect(backendsOf("after").map(({ address }) => address)).toEqual(hosts.map((host) => `10.244.0.${host}`));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Says which addresses and ports of a Service are served, to whom, and who wins a conflict.
+
 import { describe, expect, test } from "vitest";
-import { b, ready, served, type TestService, type TestSlice, WEB } from "./served-services.ts";
+import { collection } from "./arbitrary-objects.ts";
+import { b, ready, served, slice, type TestService, type TestSlice, WEB } from "./served-services.ts";
 
 describe("frontends of a Service", () => {
   const endpoints: TestSlice[] = [{ endpoints: [["10.0.0.1", ready]] }];
@@ -173,6 +175,37 @@ describe("frontends of a Service", () => {
       const { problems } = served([thief, { spec: { clusterIP: "10.96.0.2" } }], []);
       expect(problems).toEqual(["ns/thief AddressNotAllowed"]);
     }
+  });
+
+  const apiServer = slice({ service: "kubernetes", ports: [{ port: 6443 }], endpoints: [["203.0.113.8", ready]] });
+  const apiSlices = { endpointSlices: collection([{ ...apiServer, service: "default/kubernetes" }]) };
+  const apiEndpoints = [
+    { address: "203.0.113.9", port: 6443 },
+    { address: "192.0.2.1", port: 6443 },
+  ];
+  test.each([
+    ["where this node reaches the API server", "203.0.113.9"],
+    ["of an API server by its own Service", "203.0.113.8"],
+  ])("are not given %s, on any port", (_, address) => {
+    for (const asking of [
+      { spec: { ports: [{ port: 80 }], externalIPs: [address] } },
+      { spec: { ports: [{ port: 6443 }], type: "LoadBalancer" }, ingress: [{ ip: address }] },
+    ]) {
+      const { frontends, problems } = served([asking], [], apiSlices, { apiEndpoints });
+      expect(problems).toEqual(["ns/web AddressNotAllowed"]);
+      expect(Object.keys(frontends).filter((id) => id.includes(address))).toEqual([]);
+    }
+  });
+
+  test("of a load balancer on the address of a node with an API server leave that its port", () => {
+    const ports = [
+      { name: "web", port: 80 },
+      { name: "api", port: 6443 },
+    ];
+    const lb: TestService = { spec: { type: "LoadBalancer", ports }, ingress: [{ ip: "192.0.2.1" }] };
+    const { frontends, problems } = served([lb], [], apiSlices, { apiEndpoints });
+    expect(problems).toEqual(["ns/web AddressNotAllowed"]);
+    expect(Object.keys(frontends).filter((id) => id.includes("192.0.2.1"))).toEqual(["6/192.0.2.1/80 external"]);
   });
 
   test("of a load balancer on a node's own address leave other Services' NodePorts alone", () => {

@@ -23,7 +23,7 @@ import { collection, NODE, service, slice, snapshot } from "./arbitrary-objects.
 import { ModelKernel } from "./model-kernel.ts";
 
 const ROOMY: Capacity = { frontends: 500, selections: 500, arena: 4096, backends: 500, sourceRanges: 500 };
-const NODE_ADDRESSES = ["192.0.2.1"];
+const FACTS = { nodeAddresses: ["192.0.2.1"] };
 
 /** The agent's loop: it follows slices while it can, and begins anew when it cannot. */
 class Follower {
@@ -45,7 +45,7 @@ class Follower {
   rebuild(next: Snapshot): void {
     this.#snapshot = next;
     this.mirror.releaseExtents(this.now);
-    const full = plan(this.mirror, finish(this.state.rebuild(next, NODE_ADDRESSES)), this.kernel.capacity, this.now);
+    const full = plan(this.mirror, finish(this.state.rebuild(next, FACTS)), this.kernel.capacity, this.now);
     this.#planner = this.#execute(full) ? new EndpointPlanner(full as FullPlan, this.kernel.capacity) : undefined;
   }
 
@@ -55,8 +55,8 @@ class Follower {
     for (const each of services) objects.set(objectKey(each), each);
     this.rebuild({ ...this.#snapshot, services: { synced: true, objects } });
     // Resolved anew, and from what was known of the others: both are one.
-    const { services: known } = finish(this.state.rebuild(this.#snapshot, NODE_ADDRESSES));
-    expect(known).toEqual(desiredState(this.#snapshot, NODE, NODE_ADDRESSES).services);
+    const { services: known } = finish(this.state.rebuild(this.#snapshot, FACTS));
+    expect(known).toEqual(desiredState(this.#snapshot, NODE, FACTS).services);
   }
 
   change(slices: Map<string, EndpointSlice | undefined>): void {
@@ -81,11 +81,11 @@ class Follower {
 
   /** Everything that a full rebuild sees of the same objects. */
   check(): void {
-    const desired = desiredState(this.#snapshot, NODE, NODE_ADDRESSES);
+    const desired = desiredState(this.#snapshot, NODE, FACTS);
     const rest = plan(this.mirror, desired, this.kernel.capacity, this.now);
     expect(rest.operations.filter(({ kind }) => !kind.startsWith("clear-"))).toEqual([]);
     const anew = new ClusterState(NODE);
-    finish(anew.rebuild(this.#snapshot, NODE_ADDRESSES));
+    finish(anew.rebuild(this.#snapshot, FACTS));
     expect(this.state.healthChecks).toEqual(anew.healthChecks);
   }
 

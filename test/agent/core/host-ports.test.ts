@@ -27,6 +27,8 @@ const nodePort = readService({
   spec: { type: "NodePort", clusterIP: "10.96.0.1", ports: [{ port: 80, nodePort: 30_080 }] },
 });
 
+const API_SERVER = [{ address: "192.0.2.1", port: 6443 }];
+
 function served(pods: TestPod[], services = [nodePort]) {
   const snapshot = {
     services: collection(services),
@@ -34,7 +36,7 @@ function served(pods: TestPod[], services = [nodePort]) {
     nodes,
     pods: collection(pods.map(pod)),
   };
-  const desired = desiredState(snapshot, NODE, ["198.51.100.9"]);
+  const desired = desiredState(snapshot, NODE, { nodeAddresses: ["198.51.100.9"], apiEndpoints: API_SERVER });
   const ofPods = desired.services.filter(({ name }) => name.startsWith("pod/"));
   return {
     frontends: Object.fromEntries(
@@ -113,6 +115,13 @@ test("a NodePort keeps its port, and the Pod is told", () => {
     problems: ["pod/ns/p HostPortConflict", "pod/ns/p HostPortConflict"],
   });
   expect(served([{ port: { hostPort: 30_080, protocol: "UDP" } }]).problems).toEqual([]);
+});
+
+test("an API server on this node keeps its port", () => {
+  expect(served([{ port: { hostPort: 6443 } }])).toEqual({
+    frontends: { "6/198.51.100.9/6443 external": "6/10.244.0.5/80" },
+    problems: ["pod/ns/p AddressNotAllowed"],
+  });
 });
 
 test("a Pod on its way out gives its port to the next one", () => {

@@ -45,7 +45,7 @@ class Run {
 
   sync(snapshot: Snapshot, balancing: LoadBalancing) {
     this.mirror.releaseExtents(this.now);
-    const next = plan(this.mirror, desiredState(snapshot, NODE, [], balancing), CAPACITY, this.now);
+    const next = plan(this.mirror, desiredState(snapshot, NODE, {}, balancing), CAPACITY, this.now);
     for (const operation of next.operations) {
       expect(this.mirror.objection(operation)).toBeUndefined();
       this.kernel.apply(operation);

@@ -2,7 +2,7 @@
 // Small Services and EndpointSlices, and what the desired state makes of them, in words that a table can hold.
 import { desiredState } from "../../../agent/core/desired-state.ts";
 import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
-import { backendId, frontendId } from "../../../agent/core/operation.ts";
+import { backendId, frontendId, type ServingFacts } from "../../../agent/core/operation.ts";
 import { collection, NODE, nodes } from "./arbitrary-objects.ts";
 
 export interface TestService {
@@ -56,14 +56,19 @@ export const slice = ({
   });
 
 /** Frontends with the endpoints they lead to, and the reasons of all problems. */
-export function served(services: TestService[], slices: TestSlice[], more: Partial<Snapshot> = {}) {
+export function served(
+  services: TestService[],
+  slices: TestSlice[],
+  more: Partial<Snapshot> = {},
+  facts?: ServingFacts,
+) {
   const snapshot: Snapshot = {
     services: collection(services.map(service)),
     endpointSlices: collection(slices.map(slice)),
     nodes,
     ...more,
   };
-  const desired = desiredState(snapshot, NODE);
+  const desired = desiredState(snapshot, NODE, facts);
   const frontends: Record<string, string> = {};
   for (const { frontends: all, selections } of desired.services) {
     for (const frontend of all) {

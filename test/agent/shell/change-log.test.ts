@@ -41,6 +41,14 @@ const cases: [what: string, change: ClusterChange, looksAt: "nothing" | "pods" |
     { kind: "endpointSlices", change: { before: slice("10.0.0.1"), after: undefined } },
     "slices",
   ],
+  [
+    "an API server that comes",
+    {
+      kind: "endpointSlices",
+      change: { before: undefined, after: { ...slice("203.0.113.9"), service: "default/kubernetes" } },
+    },
+    "everything",
+  ],
   ["a status of a Service", { kind: "services", change: { before: service("1"), after: service("2") } }, "nothing"],
   [
     "a port of a Service",
