@@ -5,6 +5,8 @@ import { familyOf, type IpFamily, parseIp } from "./ip-address.ts";
 import type { Node } from "./kubernetes-objects.ts";
 import type { ApiEndpoint, NodeNetwork } from "./operation.ts";
 
+const FAMILIES: readonly IpFamily[] = [4, 6];
+
 export interface NodeSettings {
   readonly nodeName: string;
   /** Addresses that this node's devices carry. */
@@ -40,16 +42,15 @@ export function ownNode(nodes: Iterable<Node>, nodeName: string): Node | undefin
   return undefined;
 }
 
-/** Undefined while this node has no Node object with an IPv4 InternalIP. */
+/** Undefined while this node has no Node object with an InternalIP. */
 export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): NodeNetwork | undefined {
   const own = ownNode(nodes, settings.nodeName);
-  const masqueradeAddress = own && firstOf(own.internalIps, 4);
-  if (!own || masqueradeAddress === undefined) return undefined;
+  if (!own || canonical(own.internalIps).length === 0) return undefined;
   const clusterNodeAddresses = canonical(nodes.flatMap((node) => [...node.internalIps, ...node.externalIps]));
   return {
     nodeAddresses: canonical([...own.internalIps, ...own.externalIps, ...settings.deviceAddresses]),
     clusterNodeAddresses,
-    masqueradeAddress,
+    masqueradeAddresses: FAMILIES.flatMap((family) => masqueradeAddress(own, settings, family) ?? []),
     podCidrs: [...own.podCidrs].sort(),
     clusterPodCidrs: distinct([...settings.nativeRoutingCidrs, ...nodes.flatMap((node) => node.podCidrs)]),
     nonMasqueradeCidrs: distinct([
@@ -65,6 +66,10 @@ export function nodeNetwork(nodes: readonly Node[], settings: NodeSettings): Nod
     apiEndpoints: settings.apiEndpoints ?? [],
   };
 }
+
+/** The address by which the other nodes know this one; a device's, when its Node says none of the family. */
+const masqueradeAddress = (own: Node, { deviceAddresses }: NodeSettings, family: IpFamily): string | undefined =>
+  firstOf(own.internalIps, family) ?? firstOf(canonical(deviceAddresses), family);
 
 /** Sorted by network; nodes that lack a pod network or an InternalIP of its family are left out until they have it. */
 export function podRoutes(nodes: Iterable<Node>, nodeName: string): PodRoute[] {

@@ -121,11 +121,12 @@ export interface Capacity {
 
 /** Node-wide facts that the programs, and the rules of what is served, need besides Services. */
 export interface NodeNetwork {
-  /** Addresses of this node: NodePort may answer on them and translated traffic leaves from `masqueradeAddress`. */
+  /** Addresses of this node: NodePort may answer on them and translated traffic leaves from `masqueradeAddresses`. */
   readonly nodeAddresses: readonly string[];
   /** Addresses of all nodes: socket LB may serve NodePort on them. */
   readonly clusterNodeAddresses: readonly string[];
-  readonly masqueradeAddress: string;
+  /** One of each family that the node has. */
+  readonly masqueradeAddresses: readonly string[];
   /** This node's pod CIDRs: sources that are masqueraded. */
   readonly podCidrs: readonly string[];
   /** Pods of all nodes: clients inside the cluster, to which other pods go with their own addresses. */

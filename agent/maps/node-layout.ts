@@ -32,17 +32,11 @@ const flagsValue = (flags: number): Buffer => {
   return bytes;
 };
 
-const isLinkLocal = (bytes: Buffer): boolean => (bytes.readUInt16BE(0) & 0xffc0) === 0xfe80;
-
-/**
- * The masquerade address, and for the other family the first address of the node that has it; zeros for none.
- * `namespace` is the cookie of the node's network namespace.
- */
+/** Zeros where a family has no masquerade address. `namespace` is the cookie of the node's network namespace. */
 export function encodeNodeConfig(network: NodeNetwork, namespace: bigint): Buffer {
   const bytes = Buffer.alloc(NODE_CONFIG_BYTES);
-  const candidates = [network.masqueradeAddress, ...network.nodeAddresses].map(parseAddress);
-  candidates.find(isMappedV4)?.copy(bytes, 0);
-  candidates.find((address) => !isMappedV4(address) && !isLinkLocal(address))?.copy(bytes, ADDRESS_BYTES);
+  for (const address of network.masqueradeAddresses.map(parseAddress))
+    address.copy(bytes, isMappedV4(address) ? 0 : ADDRESS_BYTES);
   bytes.writeUInt16LE(network.nodePortRange.first, 32);
   bytes.writeUInt16LE(network.nodePortRange.last, 34);
   const flags =

@@ -20,7 +20,7 @@ export interface AgentState {
     readonly socketLb: boolean;
     /** Families. */
     readonly masquerade: readonly number[];
-    readonly masqueradeAddress: string;
+    readonly masqueradeAddresses: readonly string[];
     readonly nodeAddresses: readonly string[];
     readonly nodePortRange: { readonly first: number; readonly last: number };
     /** Those of this node's addresses at which NodePorts are served: all, or what the networks hold. */

@@ -64,7 +64,7 @@ function nodePortsText(network: AgentState["network"]): string {
 function masqueradeText(network: AgentState["network"]): string {
   if (network === undefined) return "not known yet";
   const families = network.masquerade.map((family) => `IPv${family}`);
-  return families.length === 0 ? "off" : `${families.join(" and ")}, from ${network.masqueradeAddress}`;
+  return families.length === 0 ? "off" : `${families.join(" and ")}, from ${network.masqueradeAddresses.join(" and ")}`;
 }
 
 function accelerationText({ mode, devices, refused }: AgentState["acceleration"]): string {

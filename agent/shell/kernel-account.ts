@@ -66,8 +66,8 @@ export class KernelAccount {
     this.#network = network;
     if (writes === 0) return;
     this.#metrics.writes.inc({ operation: "configure" }, writes);
-    const { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses } = network;
-    const facts = { masqueradeAddress, nodeAddresses, podCidrs, clusterNodeAddresses: clusterNodeAddresses.length };
+    const { masqueradeAddresses, nodeAddresses, podCidrs, clusterNodeAddresses } = network;
+    const facts = { masqueradeAddresses, nodeAddresses, podCidrs, clusterNodeAddresses: clusterNodeAddresses.length };
     this.#log.info("configured the node's network facts", { writes, ...facts });
   }
 }

@@ -250,7 +250,7 @@ export class Reconciler {
   async #configure(snapshot: Snapshot): Promise<void> {
     const { network, nodeName, room } = this.#options;
     const facts = network(snapshot);
-    if (!facts) throw new Error(`Node ${nodeName} is not known with an IPv4 InternalIP yet`);
+    if (!facts) throw new Error(`Node ${nodeName} is not known with an InternalIP yet`);
     this.#nodeCapacity = await this.#grow(() => room.forNode(nodeNeeds(facts)), this.#nodeCapacity);
     const fitted = fitNetwork(facts, this.#nodeCapacity, nodeName);
     this.#ofNode = fitted.problems;

@@ -51,7 +51,7 @@ function overview({ nodeName, kernel, reconciler, snapshot, network, devices }: 
   return {
     ...{ node: nodeName, kubeProxyReplacement: true, ...reconciler.status() },
     network: facts && {
-      ...{ socketLb: facts.socketLb, masquerade: facts.masquerade, masqueradeAddress: facts.masqueradeAddress },
+      ...{ socketLb: facts.socketLb, masquerade: facts.masquerade, masqueradeAddresses: facts.masqueradeAddresses },
       ...{ nodeAddresses: facts.nodeAddresses, nodePortRange: facts.nodePortRange, devices: devices() },
       ...{ nodePortAddresses: nodePortAddresses(facts.nodeAddresses, cidrs), nodePortCidrs: cidrs },
     },

@@ -59,7 +59,7 @@ const farNetwork: NodeNetwork = {
   ...dualNetwork,
   dsr: true,
   nodeAddresses: [OTHER_NODE, OTHER_NODE6],
-  masqueradeAddress: OTHER_NODE,
+  masqueradeAddresses: [OTHER_NODE, OTHER_NODE6],
   podCidrs: ["10.244.2.0/24", "fd44:2::/64"],
 };
 

@@ -252,7 +252,15 @@ test("a node's pod network inside a network that is not masqueraded carries both
   const key = (hex: string) => entries.get(hex)?.readUInt32LE(0);
   expect(key("7800000000000000000000000000ffff0af40100".padStart(40, "0"))).toBe(7);
   expect(key("7000000000000000000000000000ffff0af40000".padStart(40, "0"))).toBe(6);
-  expect(encodeNodeConfig(network, 7n).subarray(0, 16)).toEqual(parseAddress(network.masqueradeAddress));
+});
+
+test.each([
+  [["192.0.2.1", "fd00::5"], "00000000000000000000ffffc0000201fd000000000000000000000000000005"],
+  [["192.0.2.1"], "00000000000000000000ffffc000020100000000000000000000000000000000"],
+  [["fd00::5"], "00000000000000000000000000000000fd000000000000000000000000000005"],
+])("a node that masquerades as %s has zeros for a family without", (masqueradeAddresses, hex) => {
+  const given = { ...network, nodeAddresses: ["192.0.2.9", "2001:db8::dead"], masqueradeAddresses };
+  expect(encodeNodeConfig(given, 7n).subarray(0, 32).toString("hex")).toBe(hex);
 });
 
 test.each([

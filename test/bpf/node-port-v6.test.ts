@@ -96,6 +96,14 @@ test("each family has its own masquerade", async () => {
   datapath.configure(dualNetwork);
 });
 
+test("a node that has IPv6 alone serves and masquerades", async () => {
+  const own = [NODE6];
+  datapath.configure({ ...dualNetwork, nodeAddresses: own, clusterNodeAddresses: own, masqueradeAddresses: own });
+  expect(await client.tcp(NODE6, 30_002, { localPort: 20_013 })).toMatchObject({ sees: `${NODE6}:20013` });
+  expect(await pod.tcp(CLIENT6, 8080, { localPort: 20_014 })).toMatchObject({ sees: `${NODE6}:20014` });
+  datapath.configure(dualNetwork);
+});
+
 test.each(each)("a pod that opted out reaches Services by %s, itself among them", async (protocol) => {
   expect(await pod[protocol](VIP, 80, { localPort: 20_020 })).toMatchObject({
     name: "remote",

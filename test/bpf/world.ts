@@ -26,7 +26,7 @@ export const OTHER_POD6 = "fd44:2::5";
 export const network: NodeNetwork = {
   nodeAddresses: [NODE],
   clusterNodeAddresses: [NODE, OTHER_NODE],
-  masqueradeAddress: NODE,
+  masqueradeAddresses: [NODE],
   podCidrs: ["10.244.1.0/24"],
   clusterPodCidrs: ["10.244.0.0/16"],
   nonMasqueradeCidrs: [NODE, OTHER_NODE],
@@ -39,6 +39,7 @@ export const network: NodeNetwork = {
 export const dualNetwork: NodeNetwork = {
   ...network,
   nodeAddresses: [NODE, NODE6],
+  masqueradeAddresses: [NODE, NODE6],
   clusterNodeAddresses: [NODE, NODE6, OTHER_NODE, OTHER_NODE6],
   podCidrs: ["10.244.1.0/24", "fd44:1::/64"],
   clusterPodCidrs: ["10.244.0.0/16", "fd44::/16"],

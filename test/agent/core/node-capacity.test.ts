@@ -11,7 +11,7 @@ const cidrs = (count: number) => Array.from({ length: count }, (_, index) => `10
 const networkOf = (nodes: number): NodeNetwork => ({
   nodeAddresses: addresses(1),
   clusterNodeAddresses: addresses(nodes),
-  masqueradeAddress: "192.168.0.1",
+  masqueradeAddresses: ["192.168.0.1"],
   podCidrs: cidrs(1),
   clusterPodCidrs: cidrs(nodes),
   nonMasqueradeCidrs: [],

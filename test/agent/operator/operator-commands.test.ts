@@ -21,7 +21,7 @@ import { FaultyKernel } from "../shell/faulty-kernel.ts";
 const NETWORK: NodeNetwork = {
   nodeAddresses: ["192.0.2.1"],
   clusterNodeAddresses: ["192.0.2.1"],
-  masqueradeAddress: "192.0.2.1",
+  masqueradeAddresses: ["192.0.2.1"],
   podCidrs: [],
   clusterPodCidrs: [],
   nonMasqueradeCidrs: [],

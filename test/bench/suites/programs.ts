@@ -65,7 +65,7 @@ class ProgramBench {
     this.#datapath.configure({
       nodeAddresses: [NODE],
       clusterNodeAddresses: [NODE, OTHER_NODE],
-      masqueradeAddress: NODE,
+      masqueradeAddresses: [NODE],
       podCidrs: place === "here" ? ["10.128.0.0/9"] : ["10.244.1.0/24"],
       clusterPodCidrs: ["10.0.0.0/8"],
       nonMasqueradeCidrs: [],
