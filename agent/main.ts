@@ -21,19 +21,19 @@ import { countHealthAnswers } from "./shell/kube-proxy-metrics.ts";
 import { startKubeProxyServer } from "./shell/kube-proxy-server.ts";
 import { createLog, errorText, type Log } from "./shell/log.ts";
 import { Metrics } from "./shell/metrics.ts";
+import { NodeDevices } from "./shell/node-devices.ts";
 import {
   checkForwarding,
-  chooseDevices,
-  defaultRouteDevice,
-  interfaces,
+  type Interface,
   missingPlugins,
+  presentDevices,
   smallestMtu,
   strictReversePathDevices,
 } from "./shell/node-facts.ts";
 import { nodePortAdvice } from "./shell/node-port-range.ts";
 import { NodeSetup } from "./shell/node-setup.ts";
 import { CNI_PLUGINS } from "./shell/pod-network.ts";
-import { findDevices, findSandbox, presentDevices } from "./shell/pod-sandboxes.ts";
+import { findDevices, findSandbox } from "./shell/pod-sandboxes.ts";
 import { ProgramAttachment } from "./shell/program-attachment.ts";
 import { Reconciler } from "./shell/reconciler.ts";
 import { preferSmallHeap } from "./shell/small-heap.ts";
@@ -111,14 +111,17 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
     () => !reconciler.status().stuck,
     () => reconciler.trigger(),
   );
-  const devices = () => devicesOf(config, cluster.snapshot());
+  const nodeDevices = new NodeDevices({ nodeName, asked: config.devices });
+  const chosenDevices = () => nodeDevices.choose(ownNode(cluster.nodes.objects.values(), nodeName)?.internalIps ?? []);
+  const devices = () => chosenDevices().map(({ name }) => name);
+  const network = (snapshot: Snapshot) => networkOf(config, snapshot, chosenDevices(), apiAddresses);
   const reconciler: Reconciler = new Reconciler({
     kernel,
     nodeName,
     balancing: config.balancing,
     snapshot: () => cluster.snapshot(),
     resourceVersions: () => cluster.resourceVersions(),
-    network: (snapshot) => networkOf(config, snapshot, apiAddresses),
+    network,
     room: {
       forServices: (needs) => kernel.makeRoom(needs),
       forNode: (needs) => kernel.makeRoomForNode(needs),
@@ -127,6 +130,7 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
     attachment: new ProgramAttachment({
       kernel,
       devices,
+      deviceProblems: () => nodeDevices.problems(),
       presentDevices,
       bypassRuntimeClasses: config.bypassRuntimeClasses,
       makeRoom: (cgroups) => kernel.makeRoomForBypass(cgroups),
@@ -163,7 +167,7 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
   const sources = {
     ...{ nodeName, kernel, reconciler, devices, balancing: config.balancing },
     snapshot: () => cluster.snapshot(),
-    network: (snapshot: Snapshot) => networkOf(config, snapshot, apiAddresses),
+    network,
   };
   const answers: HttpAnswers = {
     health: () => ({
@@ -211,20 +215,12 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
   kernel.close();
 }
 
-function devicesOf(config: Config, { nodes }: Snapshot): string[] {
-  const own = ownNode(nodes.objects.values(), config.nodeName);
-  return chooseDevices(interfaces(), config.devices, own?.internalIps ?? [], defaultRouteDevice());
-}
-
-function networkOf(config: Config, snapshot: Snapshot, apiAddresses: readonly string[]) {
-  const devices = devicesOf(config, snapshot);
+function networkOf(config: Config, snapshot: Snapshot, devices: readonly Interface[], apiAddresses: readonly string[]) {
   return nodeNetwork([...snapshot.nodes.objects.values()], {
     ...config,
     apiEndpoints: apiAddresses.map((address) => ({ address, port: config.apiServer.port })),
     dsr: config.balancing.mode !== "snat",
-    deviceAddresses: interfaces()
-      .filter(({ name }) => devices.includes(name))
-      .flatMap(({ addresses }) => addresses),
+    deviceAddresses: devices.flatMap(({ addresses }) => addresses),
   });
 }
 

@@ -7,6 +7,7 @@ export const problemReasons = [
   "AffinitiesFull",
   "ArenaFull",
   "BackendsFull",
+  "DeviceMissing",
   "FlowsFull",
   "FragmentsFull",
   "FrontendConflict",

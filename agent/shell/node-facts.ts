@@ -9,7 +9,7 @@ import { errorText } from "./log.ts";
 import { type RunIp, runIp } from "./run-ip.ts";
 
 /** This machine is not set up as the agent needs it; trying again alone does not help. */
-class PreconditionError extends Error {
+export class PreconditionError extends Error {
   override readonly name = "PreconditionError";
 }
 
@@ -18,48 +18,24 @@ export interface Interface {
   readonly addresses: readonly string[];
 }
 
-/** Interfaces that are up, without link-local addresses. */
+/** Network devices as this process's network namespace has them; /sys may show another's. */
+export function presentDevices(procNet = "/proc/net"): Set<string> {
+  const lines = readFileSync(`${procNet}/dev`, "utf8").trim().split("\n").slice(2);
+  return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(":")).trim()));
+}
+
+/** All there are, without link-local addresses; one that is down or has no carrier shows no address. */
 export function interfaces(): Interface[] {
-  return Object.entries(networkInterfaces()).map(([name, addresses]) => ({
+  const shown = Object.entries(networkInterfaces());
+  return [...presentDevices()].map((name) => ({
     name,
-    addresses: (addresses ?? [])
+    // An address with a label goes by `eth0:label`.
+    addresses: shown
+      .flatMap(([label, addresses = []]) => (label.split(":", 1)[0] === name ? addresses : []))
       .map(({ address }) => address)
       .filter((address) => !/^fe[89ab]/i.test(address))
       .flatMap((address) => parseIp(address)?.text ?? []),
   }));
-}
-
-/**
- * The devices whose packets the programs see: those asked for (a trailing `+` matches any rest), otherwise the one that
- * holds the node's address and the one of the default route.
- */
-export function chooseDevices(
-  present: readonly Interface[],
-  asked: readonly string[],
-  nodeAddresses: readonly string[],
-  defaultRouteDevice: string | undefined,
-): string[] {
-  const names = present.map(({ name }) => name);
-  if (asked.length > 0) {
-    const matches = (pattern: string) =>
-      names.filter((name) => (pattern.endsWith("+") ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
-    const missing = asked.filter((pattern) => matches(pattern).length === 0);
-    if (missing.length > 0)
-      throw new PreconditionError(
-        `devices: no interface of this node matches ${missing.join(", ")} (it has ${names.join(", ")}); correct the value or leave it out`,
-      );
-    return [...new Set(asked.flatMap(matches))].sort();
-  }
-  const chosen = new Set<string>();
-  for (const { name, addresses } of present)
-    if (addresses.some((address) => nodeAddresses.includes(address))) chosen.add(name);
-  if (defaultRouteDevice !== undefined) chosen.add(defaultRouteDevice);
-  chosen.delete("lo");
-  if (chosen.size === 0)
-    throw new PreconditionError(
-      `no interface holds a node address (${nodeAddresses.join(", ")}) and there is no default route; set the value devices`,
-    );
-  return [...chosen].sort();
 }
 
 /** The device of the IPv4 default route with the lowest metric. */
@@ -77,7 +53,8 @@ export async function smallestMtu(devices: readonly string[], run: RunIp = runIp
   // Not from /sys, which may show another network namespace's devices.
   const links = JSON.parse(await run(["-j", "link", "show"])) as { readonly ifname: string; readonly mtu: number }[];
   const sizes = links.filter(({ ifname }) => devices.includes(ifname)).map(({ mtu }) => mtu);
-  if (sizes.length !== devices.length) throw new Error(`the devices ${devices.join(", ")} are not all there any more`);
+  if (sizes.length === 0 || sizes.length !== devices.length)
+    throw new Error(`the devices ${devices.join(", ") || "of the node"} are not all there any more`);
   return Math.min(...sizes);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds what this machine has made for a Pod: the host's end of its network device, and its cgroup below the kubelet's.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseIp } from "../core/ip-address.ts";
 import type { PodWithDevice } from "../core/socket-bypass.ts";
@@ -109,10 +109,4 @@ export async function findSandbox(
   const cgroup = findPodCgroup(cgroup2, pod.uid);
   if (cgroup === undefined) throw new Error(`there is no cgroup2 for it below ${cgroup2}`);
   return { device: deviceOf(pod, await routesTo(pod.ips, run ?? runIp), nodeDevices), cgroup };
-}
-
-/** Network devices as this process's network namespace has them; /sys may show another's. */
-export function presentDevices(procNet = "/proc/net"): Set<string> {
-  const lines = readFileSync(`${procNet}/dev`, "utf8").trim().split("\n").slice(2);
-  return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(":")).trim()));
 }

@@ -16,6 +16,8 @@ export interface AttachmentOptions {
   readonly kernel: Pick<Datapath, "attach" | "bypassSockets">;
   /** Outward devices of the node. */
   readonly devices: () => readonly string[];
+  /** What keeps others from being among them; asked after them. */
+  readonly deviceProblems: () => readonly Problem[];
   /** All devices there are. */
   readonly presentDevices: () => ReadonlySet<string>;
   /** RuntimeClasses whose Pods have their sockets left alone. */
@@ -71,7 +73,8 @@ export class ProgramAttachment implements Attachment {
     if (!servesSctp) this.#sctpDevices.clear();
     else problems.push(...(await this.#locateForSctp(translatedPods(pods, wanted))));
     const served = await this.#withRoom(wanted, problems);
-    return { attached: this.#apply(served, again, servesSctp), problems };
+    const attached = this.#apply(served, again, servesSctp);
+    return { attached, problems: [...problems, ...this.#options.deviceProblems()] };
   }
 
   #forgetGone(pods: readonly Pod[]): void {
@@ -131,7 +134,8 @@ export class ProgramAttachment implements Attachment {
 
   /** Its packets are served before its sockets are left alone, and the other way round: no Pod is ever without both. */
   #apply(wanted: readonly PodWithDevice[], again: boolean, servesSctp: boolean): readonly string[] {
-    const { kernel, devices, advise, log } = this.#options;
+    const { kernel, advise, log } = this.#options;
+    const devices = this.#options.devices();
     const cgroups = new Set(wanted.flatMap(({ uid }) => this.#sandboxes.get(uid)?.cgroup ?? []));
     const podDevices = [...new Set([...this.#sandboxes.values()].map(({ device }) => device))].sort();
     // A Pod that left its sockets alone once keeps the programs that serve all of its packets.
@@ -139,17 +143,17 @@ export class ProgramAttachment implements Attachment {
       .filter((device) => !podDevices.includes(device))
       .sort();
     const loopback = servesSctp ? [LOOPBACK] : [];
-    const text = JSON.stringify([[...cgroups], podDevices, sctpDevices, loopback]);
+    const text = JSON.stringify([devices, [...cgroups], podDevices, sctpDevices, loopback]);
     if (!again && text === this.#appliedAs) return [];
     const staying = [...this.#bypassed].filter((cgroup) => cgroups.has(cgroup));
     if (this.#appliedAs !== undefined) kernel.bypassSockets(staying);
-    const { attached, kept } = kernel.attach(devices(), podDevices, sctpDevices, loopback);
+    const { attached, kept } = kernel.attach(devices, podDevices, sctpDevices, loopback);
     kernel.bypassSockets([...cgroups]);
     this.#bypassed = cgroups;
     this.#appliedAs = text;
     if (attached.length > 0) {
       log.info("attached the programs", { attached, kept });
-      advise(devices());
+      advise(devices);
     }
     return attached;
   }

@@ -7,18 +7,12 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   checkForwarding,
-  chooseDevices,
   defaultRouteDevice,
+  interfaces,
+  presentDevices,
   smallestMtu,
   strictReversePathDevices,
 } from "../../../agent/shell/node-facts.ts";
-
-const present = [
-  { name: "lo", addresses: ["127.0.0.1"] },
-  { name: "eth0", addresses: ["192.0.2.1"] },
-  { name: "eth1", addresses: ["198.51.100.1"] },
-  { name: "vethabc", addresses: [] },
-];
 
 let root: string;
 beforeEach(() => {
@@ -30,25 +24,6 @@ function file(path: string, text: string): void {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   writeFileSync(join(root, path), text);
 }
-
-test.each([
-  ["that holds the node's address", [], ["192.0.2.1"], undefined, ["eth0"]],
-  ["of the default route, too", [], ["192.0.2.1"], "eth1", ["eth0", "eth1"]],
-  ["that was asked for, alone", ["eth1"], ["192.0.2.1"], "eth0", ["eth1"]],
-  ["that match a pattern", ["eth+"], ["192.0.2.1"], undefined, ["eth0", "eth1"]],
-])("chooses the devices %s", (_, asked, addresses, route, expected) => {
-  expect(chooseDevices(present, asked, addresses, route)).toEqual(expected);
-});
-
-test("refuses a device that is not there, naming those that are", () => {
-  expect(() => chooseDevices(present, ["bond0"], [], undefined)).toThrow(
-    "devices: no interface of this node matches bond0 (it has lo, eth0, eth1, vethabc); correct the value or leave it out",
-  );
-});
-
-test("asks for devices when none can be found out", () => {
-  expect(() => chooseDevices(present, [], ["203.0.113.9"], undefined)).toThrow("set the value devices");
-});
 
 test("finds the default route of the lowest metric", () => {
   const header = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
@@ -71,6 +46,7 @@ test("takes the smallest MTU of the devices, and none when one of them has gone"
   ];
   const ip = async () => JSON.stringify(links);
   expect(await smallestMtu(["eth0", "eth1"], ip)).toBe(1400);
+  await expect(smallestMtu([], ip)).rejects.toThrow("not all there");
   await expect(smallestMtu(["eth0", "eth2"], ip)).rejects.toThrow("eth0, eth2 are not all there");
 });
 
@@ -86,4 +62,15 @@ test("finds devices with a strict reverse path filter: the larger of all and the
   file("net/ipv4/conf/eth0/rp_filter", "0\n");
   file("net/ipv4/conf/eth1/rp_filter", "2\n");
   expect(strictReversePathDevices(["eth0", "eth1"], root)).toEqual(["eth0"]);
+});
+
+test("devices are read from the process's own network namespace", () => {
+  file("dev", "Inter-|   Receive\n face |bytes\n    lo: 1 2\nveth0a1b: 3 4\n eth0.5:0 0\n");
+  expect(presentDevices(root)).toEqual(new Set(["lo", "veth0a1b", "eth0.5"]));
+});
+
+test("a device without an address is one of the interfaces all the same", () => {
+  const names = interfaces().map(({ name }) => name);
+  expect(names).toEqual([...presentDevices()]);
+  expect(interfaces().find(({ name }) => name === "lo")?.addresses).toContain("127.0.0.1");
 });

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks that a Pod's cgroup is found under either driver of the kubelet, and its device only where a route leads to it alone.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { findDevices, findPodCgroup, findSandbox, presentDevices } from "../../../agent/shell/pod-sandboxes.ts";
+import { findDevices, findPodCgroup, findSandbox } from "../../../agent/shell/pod-sandboxes.ts";
 
 const UID = "0b8f7c1e-1111-4222-8333-444455556666";
 const UNDERSCORED = UID.replaceAll("-", "_");
@@ -101,9 +101,4 @@ describe("the devices of Pods", () => {
     await expect(findSandbox(pod(UID, "10.244.0.5", "fd00::5"), options)).rejects.toThrow("behind 2 devices");
     await expect(findSandbox(pod("none", "10.244.0.5"), options)).rejects.toThrow("no cgroup2 for it");
   });
-});
-
-test("devices are read from the process's own network namespace", () => {
-  writeFileSync(join(root, "dev"), "Inter-|   Receive\n face |bytes\n    lo: 1 2\nveth0a1b: 3 4\n eth0.5:0 0\n");
-  expect(presentDevices(root)).toEqual(new Set(["lo", "veth0a1b", "eth0.5"]));
 });

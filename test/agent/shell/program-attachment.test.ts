@@ -43,7 +43,9 @@ function restart(): void {
         return 0;
       },
     },
-    devices: () => ["eth0"],
+    devices: () => [...present].filter((name) => name.startsWith("eth")),
+    deviceProblems: () =>
+      present.has("eth0") ? [] : [{ service: "node/n", reason: "DeviceMissing", message: "no eth0" }],
     presentDevices: () => present,
     bypassRuntimeClasses: ["kata"],
     find: async ({ name, uid }) => {
@@ -84,6 +86,16 @@ async function sync(pods: ReturnType<typeof pod>[], again = false, servesSctp = 
 test("a Pod's packets are served before its sockets are left alone", async () => {
   await sync([], true);
   expect(await sync([pod("a")])).toEqual(["bypass", "attach eth0 veth-a", "bypass a"]);
+});
+
+test("a device of the node that goes is told, and attached to when it is back", async () => {
+  present.add("eth1");
+  await sync([], true);
+  present.delete("eth0");
+  expect(await sync([])).toEqual(["bypass", "attach eth1", "bypass", "no eth0"]);
+  expect(await sync([])).toEqual(["no eth0"]);
+  present.add("eth0");
+  expect(await sync([])).toEqual(["bypass", "attach eth1 eth0", "bypass"]);
 });
 
 test("nothing is done while nothing has changed", async () => {
