@@ -59,7 +59,7 @@ function hiddenNodePort({ key, family }: Claim, rules: AddressRules): string | u
   return rules.isNodeAddress(key.address) ? frontendId({ ...key, address: `*${family}` }) : undefined;
 }
 
-function allocatedClaims(service: Service, _rules: AddressRules, problems: Problem[]): Claim[] {
+function allocatedClaims(service: Service, rules: AddressRules, problems: Problem[]): Claim[] {
   const claims: Claim[] = [];
   const internal = policyOf(service.internalTrafficPolicy);
   for (const port of service.ports) {
@@ -72,6 +72,8 @@ function allocatedClaims(service: Service, _rules: AddressRules, problems: Probl
       });
       continue;
     }
+    const hasNodePort = port.nodePort !== 0 && rules.isNodePort(port.nodePort);
+    if (port.nodePort !== 0 && !hasNodePort) problems.push(outOfRange(service, port));
     for (const address of service.clusterIPs.flatMap((ip) => parseIp(ip) ?? [])) {
       const { family } = address;
       // Not by a spread, whose fields would lie in a second object: there is a claim for each frontend.
@@ -84,7 +86,7 @@ function allocatedClaims(service: Service, _rules: AddressRules, problems: Probl
         port,
         sourceRanges: false,
       });
-      if (port.nodePort === 0) continue;
+      if (!hasNodePort) continue;
       claims.push({
         key: { address: `*${family}`, port: port.nodePort, protocol },
         scope: "external",
@@ -97,6 +99,14 @@ function allocatedClaims(service: Service, _rules: AddressRules, problems: Probl
   }
   return claims;
 }
+
+const outOfRange = (service: Service, { nodePort, protocol }: ServicePort): Problem => ({
+  service: objectKey(service),
+  reason: "NodePortOutOfRange",
+  message:
+    `Service ${objectKey(service)}: NodePort ${protocol} ${nodePort} is not served, because it lies outside nodePort.range; ` +
+    "set the value nodePort.range to the API server's --service-node-port-range.",
+});
 
 /** External IPs and the load balancer's addresses. */
 function typedClaims(service: Service, rules: AddressRules, problems: Problem[]): Claim[] {

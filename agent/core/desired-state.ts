@@ -134,7 +134,7 @@ export function* resolveAll(
   const isComplete = snapshotIsComplete(snapshot);
   yield;
   const apiEndpoints = [...(facts.apiEndpoints ?? []), ...endpointsOf(slicesOf.get(API_SERVER_SERVICE) ?? [])];
-  const rules = addressRules(snapshot, services, nodeAddresses, apiEndpoints);
+  const rules = addressRules(snapshot, services, { ...facts, nodeAddresses, apiEndpoints });
   const claims = yield* settleClaims(services, rules, problems);
   const location = { nodeName, zone: own?.zone ?? "" };
   const spreads = services.map((each) => ({ ...balancing, algorithm: algorithmOf(each, balancing, problems) }));

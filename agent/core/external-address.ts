@@ -3,7 +3,7 @@
 
 import { type Cidr, contains, type IpAddress, parseCidr, parseIp } from "./ip-address.ts";
 import { objectKey, type Service, type Snapshot } from "./kubernetes-objects.ts";
-import type { ApiEndpoint } from "./operation.ts";
+import type { ServingFacts } from "./operation.ts";
 
 /**
  * Anybody who may create a Service may type in external IPs, so they are served only where no one else can be: not on an
@@ -15,6 +15,8 @@ import type { ApiEndpoint } from "./operation.ts";
 export interface AddressRules {
   isNodeAddress(address: string): boolean;
   isApiServer(address: string, port: number): boolean;
+  /** Whether the programs look for a NodePort of this number. */
+  isNodePort(port: number): boolean;
   /** Why this Service may not be served on it, or undefined. */
   refusal(address: IpAddress, kind: "external IP" | "load balancer address", service: Service): string | undefined;
 }
@@ -29,8 +31,7 @@ const NEVER_ROUTED = cidrs(
 export function addressRules(
   { nodes, pods }: Snapshot,
   services: readonly Service[],
-  nodeAddresses: readonly string[],
-  apiEndpoints: readonly ApiEndpoint[],
+  { nodeAddresses = [], apiEndpoints = [], nodePortRange }: ServingFacts,
 ): AddressRules {
   const allNodes = [...nodes.objects.values()];
   const canonical = (texts: readonly string[]) => texts.flatMap((text) => parseIp(text)?.text ?? []);
@@ -48,6 +49,7 @@ export function addressRules(
   );
   return {
     isNodeAddress: (address) => ofNodes.has(address),
+    isNodePort: (port) => nodePortRange === undefined || (nodePortRange.first <= port && port <= nodePortRange.last),
     isApiServer: (address, port) => apiPorts.has(`${address} ${port}`),
     refusal(address, kind, service) {
       if (NEVER_ROUTED.some((cidr) => contains(cidr, address))) return "it is no address that others can reach";

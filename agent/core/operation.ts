@@ -165,7 +165,7 @@ export interface ApiEndpoint {
 }
 
 /** What of these decides which addresses and ports Services are served on. */
-export type ServingFacts = Partial<Pick<NodeNetwork, "nodeAddresses" | "apiEndpoints">>;
+export type ServingFacts = Partial<Pick<NodeNetwork, "nodeAddresses" | "nodePortRange" | "apiEndpoints">>;
 
 /** The kernel as the shell drives it. Every method throws `KernelError` with the map, the key and errno. */
 export interface Kernel {

@@ -17,6 +17,7 @@ export const problemReasons = [
   "LoadBalancerAlgorithm",
   "NetworksFull",
   "NodeAddressesFull",
+  "NodePortOutOfRange",
   "SctpFromPod",
   "SelectionsFull",
   "SocketFlowsFull",

@@ -105,6 +105,15 @@ describe("frontends of a Service", () => {
     expect(problems).toEqual([]);
   });
 
+  test("are not given for a NodePort outside the range that the programs look at, and the Service is told", () => {
+    const nodePortRange = { first: 30_000, last: 32_767 };
+    const ports = [30_000, 32_767, 32_768, 20_000].map((nodePort, index) => ({ name: `${index}`, port: 80, nodePort }));
+    const { frontends, desired, problems } = served([{ spec: { type: "NodePort", ports } }], [], {}, { nodePortRange });
+    expect(Object.keys(frontends)).toEqual([WEB, "6/*4/30000 external", "6/*4/32767 external"]);
+    expect(problems).toEqual(["ns/web NodePortOutOfRange", "ns/web NodePortOutOfRange"]);
+    expect(desired.problems[0]?.message).toContain("set the value nodePort.range to the API server's");
+  });
+
   test("carry the source ranges of their own family on load balancer addresses only", () => {
     const lb = (...ranges: string[]): TestService => ({
       spec: {
