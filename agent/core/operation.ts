@@ -178,8 +178,6 @@ export interface Kernel {
   apply(operation: Operation): void;
   /** Sets node-wide facts; writes only what differs, and says how many writes that took. */
   configure(network: NodeNetwork): number;
-  /** Loads or adopts programs and attaches them to the cgroup root and the devices; says what it changed. */
-  attach(devices: readonly string[]): { readonly attached: readonly string[]; readonly kept: readonly string[] };
   /** Counters by reason, summed over CPUs. */
   counters(): Readonly<Record<string, bigint>>;
   close(): void;

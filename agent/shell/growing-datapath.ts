@@ -14,10 +14,7 @@ import { Datapath, type DatapathOptions } from "./kernel/datapath.ts";
 import { possibleCpus } from "./kernel/possible-cpus.ts";
 import { errorText, type Log } from "./log.ts";
 
-type Used = Pick<
-  Datapath,
-  "acceleration" | "attach" | "bypassSockets" | "releaseSockets" | "counters" | "mapUsage" | "close"
->;
+type Used = Pick<Datapath, "acceleration" | "bypassSockets" | "releaseSockets" | "counters" | "mapUsage" | "close">;
 
 /** Opens maps of these sizes, with the programs. */
 type Open = (options: DatapathOptions) => Promise<Datapath>;
@@ -36,9 +33,11 @@ export class GrowingDatapath implements Kernel, Used {
   readonly #log: Log;
   readonly #open: Open;
   #current: Datapath;
+  /** Smaller maps that serve until `attach`: an earlier run was cut off while it changed over from them. */
+  #serving: Datapath | undefined;
   #attachedTo: Parameters<Datapath["attach"]> | undefined;
 
-  /** Goes on with the largest maps that are pinned: smaller ones beside them serve until `attach`. */
+  /** Goes on with the largest maps that are pinned, and fills them with what smaller ones beside them hold. */
   static async open(
     options: DatapathOptions,
     limitBytes: number,
@@ -47,15 +46,23 @@ export class GrowingDatapath implements Kernel, Used {
   ): Promise<GrowingDatapath> {
     const configured = { ...defaultEntries, ...options.sizes };
     const known = pinnedSizes(options.bpfRoot).map((sizes) => ({ ...configured, ...sizes }));
-    return new GrowingDatapath(options, limitBytes, log, open, await openFirst(options, known, open, log));
+    const opened = await openLargest(options, known, open, log);
+    return new GrowingDatapath(options, limitBytes, log, open, opened);
   }
 
-  private constructor(options: DatapathOptions, limitBytes: number, log: Log, open: Open, current: Datapath) {
+  private constructor(
+    options: DatapathOptions,
+    limitBytes: number,
+    log: Log,
+    open: Open,
+    { current, serving }: { readonly current: Datapath; readonly serving?: Datapath | undefined },
+  ) {
     this.#options = options;
     this.#limitBytes = limitBytes;
     this.#log = log;
     this.#open = open;
     this.#current = current;
+    this.#serving = serving;
   }
 
   get capacity(): Capacity {
@@ -112,6 +119,8 @@ export class GrowingDatapath implements Kernel, Used {
     try {
       larger = await this.#open({ ...this.#options, sizes });
       await inSlices(larger.copyFrom(smaller));
+      // So that few are left for afterwards: until then a packet of theirs meets programs that do not know it.
+      await inSlices(larger.copyLate(smaller));
       if (this.#attachedTo) larger.attach(...this.#attachedTo);
     } catch (error) {
       larger?.close();
@@ -159,9 +168,17 @@ export class GrowingDatapath implements Kernel, Used {
     return this.#current.configure(network);
   }
 
-  attach(...to: Parameters<Datapath["attach"]>): ReturnType<Datapath["attach"]> {
+  /** As that of `Datapath`; takes a while where other maps have served until now. */
+  async attach(...to: Parameters<Datapath["attach"]>): Promise<ReturnType<Datapath["attach"]>> {
+    const serving = this.#serving;
+    if (serving) await inSlices(this.#current.copyLate(serving));
     const result = this.#current.attach(...to);
     this.#attachedTo = to;
+    if (serving) {
+      await inSlices(this.#current.copyLate(serving));
+      this.#serving = undefined;
+      serving.close();
+    }
     return result;
   }
 
@@ -186,27 +203,40 @@ export class GrowingDatapath implements Kernel, Used {
   }
 
   close(): void {
+    this.#serving?.close();
     this.#current.close();
   }
 }
 
-/** Larger ones that could not be made whole must not keep the agent from those that serve. */
-async function openFirst(
+async function openLargest(
   options: DatapathOptions,
-  [sizes, ...others]: readonly MapEntries[],
+  [largest, smallest]: readonly MapEntries[],
   open: Open,
   log: Log,
-): Promise<Datapath> {
+): Promise<{ readonly current: Datapath; readonly serving?: Datapath | undefined }> {
+  const of = (sizes: MapEntries | undefined) => open({ ...options, ...(sizes && { sizes }) });
+  if (!smallest) return { current: await of(largest) };
+  let current: Datapath;
   try {
-    return await open({ ...options, ...(sizes && { sizes }) });
+    current = await of(largest);
   } catch (error) {
-    if (others.length === 0) throw error;
-    log.warn("cannot go on with the largest maps, trying the next", { ...sizes, error: errorText(error) });
-    return openFirst(options, others, open, log);
+    // Larger ones that could not be made whole must not keep the agent from those that serve.
+    log.warn("cannot go on with the largest maps, trying the smallest", { ...largest, error: errorText(error) });
+    return { current: await of(smallest) };
+  }
+  let serving: Datapath | undefined;
+  try {
+    serving = await of(smallest);
+    await inSlices(current.copyFrom(serving));
+    return { current, serving };
+  } catch (error) {
+    serving?.close();
+    log.warn("cannot take over what smaller maps hold", { ...smallest, error: errorText(error) });
+    return { current };
   }
 }
 
-/** The maps only ever grow, so of two folders the larger is what an earlier run was changing over to, or had. The largest of all first. */
+/** The maps only ever grow: of two folders the larger is what an earlier run was changing over to, the smaller is whole. Larger first. */
 function pinnedSizes(bpfRoot: string): Partial<MapEntries>[] {
   const root = join(bpfRoot, "sansproxy");
   const found = existsSync(root) ? readdirSync(root).flatMap((name) => sizesOfFolder(name) ?? []) : [];
@@ -214,5 +244,6 @@ function pinnedSizes(bpfRoot: string): Partial<MapEntries>[] {
   const smallestFirst = found.sort((a, b) => bytes(a) - bytes(b)).map(({ sizes }) => sizes);
   const largest: Partial<MapEntries> = Object.assign({}, ...smallestFirst);
   const smallest: Partial<MapEntries> = Object.assign({}, ...smallestFirst.reverse());
-  return found.length === 0 ? [{}] : [largest, smallest];
+  const hasTwoOfOneGroup = found.length > new Set(found.map(({ group }) => group)).size;
+  return hasTwoOfOneGroup ? [largest, smallest] : [largest];
 }

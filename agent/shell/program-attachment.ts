@@ -13,7 +13,9 @@ import type { Sandbox } from "./pod-sandboxes.ts";
 const LOOPBACK = "lo";
 
 export interface AttachmentOptions {
-  readonly kernel: Pick<Datapath, "attach" | "bypassSockets">;
+  readonly kernel: Pick<Datapath, "bypassSockets"> & {
+    attach(...to: Parameters<Datapath["attach"]>): Promise<ReturnType<Datapath["attach"]>>;
+  };
   /** Outward devices of the node. */
   readonly devices: () => readonly string[];
   /** What keeps others from being among them; asked after them. */
@@ -73,7 +75,7 @@ export class ProgramAttachment implements Attachment {
     if (!servesSctp) this.#sctpDevices.clear();
     else problems.push(...(await this.#locateForSctp(translatedPods(pods, wanted))));
     const served = await this.#withRoom(wanted, problems);
-    const attached = this.#apply(served, again, servesSctp);
+    const attached = await this.#apply(served, again, servesSctp);
     return { attached, problems: [...problems, ...this.#options.deviceProblems()] };
   }
 
@@ -133,7 +135,7 @@ export class ProgramAttachment implements Attachment {
   }
 
   /** Its packets are served before its sockets are left alone, and the other way round: no Pod is ever without both. */
-  #apply(wanted: readonly PodWithDevice[], again: boolean, servesSctp: boolean): readonly string[] {
+  async #apply(wanted: readonly PodWithDevice[], again: boolean, servesSctp: boolean): Promise<readonly string[]> {
     const { kernel, advise, log } = this.#options;
     const devices = this.#options.devices();
     const cgroups = new Set(wanted.flatMap(({ uid }) => this.#sandboxes.get(uid)?.cgroup ?? []));
@@ -147,7 +149,7 @@ export class ProgramAttachment implements Attachment {
     if (!again && text === this.#appliedAs) return [];
     const staying = [...this.#bypassed].filter((cgroup) => cgroups.has(cgroup));
     if (this.#appliedAs !== undefined) kernel.bypassSockets(staying);
-    const { attached, kept } = kernel.attach(devices, podDevices, sctpDevices, loopback);
+    const { attached, kept } = await kernel.attach(devices, podDevices, sctpDevices, loopback);
     kernel.bypassSockets([...cgroups]);
     this.#bypassed = cgroups;
     this.#appliedAs = text;

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatAddress, parseAddress, parseCidr } from "../../agent/maps/address.ts";
+import { FRAGMENT_SECONDS } from "../../agent/maps/connection-layout.ts";
 import { counterNames } from "../../agent/maps/counters.ts";
-import { FRAGMENT_SECONDS } from "../../agent/maps/fragment-layout.ts";
 import { ABI, defaultEntries, mapShapes } from "../../agent/maps/map-table.ts";
 import { encodeDevice, encodeNodeConfig, networkEntries } from "../../agent/maps/node-layout.ts";
 import {

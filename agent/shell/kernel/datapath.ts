@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Acceleration, AccelerationState } from "../../core/acceleration.ts";
 import type { Capacity, Kernel, KernelState, NodeNetwork, Operation } from "../../core/operation.ts";
 import type { Steps } from "../../core/steps.ts";
+import { isAwaited, isSince, monotonicSeconds } from "../../maps/connection-layout.ts";
 import { counterNames } from "../../maps/counters.ts";
-import { isAwaited } from "../../maps/fragment-layout.ts";
 import { defaultEntries, type MapEntries, type MapName } from "../../maps/map-table.ts";
 import { deviceEntries } from "./acceleration.ts";
 import { attachAll } from "./attach.ts";
@@ -62,6 +62,8 @@ export class Datapath implements Kernel {
   readonly #fds: Map<MapName, number>;
   readonly #arrays = new Map<MapName, MappedArray>();
   readonly #tables: ServiceTables;
+  /** Connections of before this second have been handed on. */
+  #handedOn = 0;
   #releaser: SocketReleaser | undefined;
   #census: MapCensus | undefined;
 
@@ -192,17 +194,24 @@ export class Datapath implements Kernel {
       if (!this.#shares(name, from)) yield* copyArray(from.#arrayOf(name), this.#arrayOf(name));
     for (const name of ["source_ranges", "networks", "node_config"] as const)
       if (!this.#shares(name, from)) yield* copyEntries(from.#hash(name), this.#hash(name));
-    for (const name of ["node_addresses", "socket_bypass", ...CONNECTION_MAPS, "frontends"] as const)
+    for (const name of ["node_addresses", "socket_bypass", "frontends"] as const)
+      if (!this.#shares(name, from)) yield* copyHash(from.#hash(name), this.#hash(name));
+    from.#handedOn = monotonicSeconds();
+    for (const name of CONNECTION_MAPS)
       if (!this.#shares(name, from)) yield* copyHash(from.#hash(name), this.#hash(name));
   }
 
   /**
-   * Takes over connections that the programs of the other datapath have entered since `copyFrom`, once they have been
-   * replaced; yields after each slice. Fragments first: theirs are the entries that are asked for at once.
+   * Takes over connections that the programs of the other datapath have entered since `copyFrom`, or since the last time;
+   * yields after each slice. Fragments first: theirs are the entries that are asked for at once.
    */
   *copyLate(from: Datapath): Generator<void> {
+    const since = from.#handedOn;
+    const began = monotonicSeconds();
     for (const name of CONNECTION_MAPS)
-      if (!this.#shares(name, from)) yield* copyMissing(from.#hash(name), this.#hash(name));
+      if (!this.#shares(name, from))
+        yield* copyMissing(from.#hash(name), this.#hash(name), (value) => isSince(name, value, since));
+    from.#handedOn = began;
   }
 
   /** Entries in use of the maps that the programs fill; yields now and then. */
@@ -211,7 +220,7 @@ export class Datapath implements Kernel {
     const socketFlows = yield* countEntries(this.#hash("socket_flows"));
     const flows = yield* countEntries(this.#hash("flows"));
     // Nothing takes out those that have served: only the time tells them.
-    const now = Number(process.hrtime.bigint() / 1_000_000_000n);
+    const now = monotonicSeconds();
     const fragments = yield* countValues(this.#hash("fragments"), (fragment) => isAwaited(fragment, now));
     return { affinities, socketFlows, flows, fragments };
   }

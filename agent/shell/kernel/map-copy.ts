@@ -36,11 +36,14 @@ export function* copyHash(from: HashMap, to: HashMap): Generator<void> {
   }
 }
 
-/** What has come into `from` since it was copied; what `to` has been given since stays. Yields after each slice. */
-export function* copyMissing(from: HashMap, to: HashMap): Generator<void> {
+/**
+ * What has come into `from` since it was copied, by what `isLate` says of its value: to try each of many entries takes far
+ * longer than to read them. What `to` has been given since stays. Yields after each slice.
+ */
+export function* copyMissing(from: HashMap, to: HashMap, isLate: (value: Buffer) => boolean): Generator<void> {
   let entries = 0;
   for (const [key, value] of from.entries()) {
-    to.insert(key, value);
+    if (isLate(value)) to.insert(key, value);
     if (++entries % ENTRIES_OF_A_SLICE === 0) yield;
   }
 }

@@ -32,7 +32,7 @@ afterEach(() => rmSync(root, { recursive: true }));
 function restart(): void {
   attachment = new ProgramAttachment({
     kernel: {
-      attach: (devices, pods = [], sctp = [], loopback = []) => {
+      attach: async (devices, pods = [], sctp = [], loopback = []) => {
         for (const device of [...devices, ...pods, ...sctp, ...loopback])
           if (!present.has(device)) throw new Error(`no device ${device}`);
         calls.push(["attach", ...devices, ...pods, ...[...sctp, ...loopback].map((name) => `${name}/sctp`)].join(" "));
