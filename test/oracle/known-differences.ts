@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where an implementation differs from the reference, and why that is meant to be: everything else is a failure.
-import { NO_RANGE_OF_FAMILY } from "./model.ts";
+import { NO_INTERNAL_ENDPOINT_HERE, NO_RANGE_OF_FAMILY } from "./model.ts";
 import type { Expected, Observed, Probe } from "./probe.ts";
 import type { ProxyName } from "./proxy.ts";
 import { CLUSTER_CIDRS, SERVICE_CIDRS } from "./topology.ts";
@@ -27,15 +27,13 @@ const wholly = (observed: Observed, ...kinds: readonly string[]): boolean =>
 
 const isClusterIp = ({ address }: Probe): boolean => SERVICE_CIDRS.some((cidr) => isIn(address, cidr));
 
-const isRefusedForDropped = ({ expected, observed }: Difference): boolean =>
-  expected.verdicts.includes("dropped") && wholly(observed, "refused");
-
 const knownDifferences: readonly KnownDifference[] = [
   {
     proxies: ["ours"],
     what: "internalTrafficPolicy Local without an endpoint here refuses clients of this node instead of dropping them",
     why: "a hook at connect() can refuse, not lose a packet; the page on internal traffic policy asks for the behaviour of a Service without endpoints, which is this",
-    covers: (difference) => difference.probe.from !== "outside" && isRefusedForDropped(difference),
+    covers: ({ probe, expected, observed }) =>
+      probe.from !== "outside" && expected.because === NO_INTERNAL_ENDPOINT_HERE && wholly(observed, "refused"),
   },
   {
     proxies: ["iptables", "nftables"],

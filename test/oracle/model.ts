@@ -12,6 +12,8 @@ import { familyOf } from "./wire/frame.ts";
 /** Where a Service can be reached, of those that a probe's destination may be. */
 type Frontend = "ClusterIP" | "external IP" | "load balancer" | "NodePort here" | "NodePort elsewhere";
 
+/** The reason where internalTrafficPolicy Local leaves no endpoint. */
+export const NO_INTERNAL_ENDPOINT_HERE = "ClusterIP, Local endpoints: none";
 /** Ends the reason where the ranges for NodePorts are all of the other family. */
 export const NO_RANGE_OF_FAMILY = ", and none is of this family";
 
