@@ -84,7 +84,7 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
   );
   const metrics = new Metrics({
     counters: () => kernel.counters(),
-    mapUsage: () => usageOfMaps(kernel.mapUsage(), reconciler.account().mirror),
+    mapUsage: () => usageOfMaps(kernel.mapUsage(), reconciler.account()),
   });
   const client = new ApiClient({
     ...config.apiServer,
@@ -166,6 +166,7 @@ async function run(config: Config, paths: ReturnType<typeof readArguments>, log:
 
   const sources = {
     ...{ nodeName, kernel, reconciler, devices, balancing: config.balancing },
+    terminatePodConnections: config.terminatePodConnections,
     snapshot: () => cluster.snapshot(),
     network,
   };

@@ -20,8 +20,10 @@ const networksOf = (network: NodeNetwork) => [...network.podCidrs, ...exemptOf(n
 /** An eighth more than there are: what is new is written before what it replaces is deleted. */
 export const nodeNeeds = (network: NodeNetwork): NodeCapacity => ({
   nodeAddresses: Math.ceil((new Set(addressesOf(network)).size * 9) / 8),
-  networks: Math.ceil((new Set(networksOf(network)).size * 9) / 8),
+  networks: Math.ceil((networkCount(network) * 9) / 8),
 });
+
+export const networkCount = (network: NodeNetwork): number => new Set(networksOf(network)).size;
 
 /** This node's own addresses and Pods come first; of other nodes and networks as many as there is room for. */
 export function fitNetwork(

@@ -3,6 +3,7 @@
 
 import type { AccelerationState } from "../core/acceleration.ts";
 import type { Explanation } from "../core/explanation.ts";
+import type { LoadBalancing } from "../core/load-balancing.ts";
 import type { Problem } from "../core/problem.ts";
 
 export interface AgentState {
@@ -18,6 +19,7 @@ export interface AgentState {
   readonly lastSync?: string;
   readonly network?: {
     readonly socketLb: boolean;
+    readonly bindProtection: boolean;
     /** Families. */
     readonly masquerade: readonly number[];
     readonly masqueradeAddresses: readonly string[];
@@ -28,6 +30,8 @@ export interface AgentState {
     readonly nodePortCidrs: readonly string[];
     readonly devices: readonly string[];
   };
+  readonly loadBalancing: Required<Pick<LoadBalancing, "mode" | "algorithm">>;
+  readonly terminatePodConnections: boolean;
   readonly acceleration: AccelerationState;
   readonly maps: readonly { readonly map: string; readonly used: number; readonly capacity: number }[];
   /** Entries that were found changed by others and repaired, since the agent started. */
@@ -38,11 +42,15 @@ export interface AgentState {
 
 export interface ListedService {
   readonly name: string;
+  /** Reasons why it is not served as asked. */
+  readonly problems: readonly string[];
   readonly frontends: readonly {
     readonly address: string;
     readonly port: number;
     readonly protocol: number;
     readonly scope: string;
+    /** It is in the kernel. */
+    readonly isServed: boolean;
     readonly inside: number;
     readonly outside: number;
   }[];

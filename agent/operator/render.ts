@@ -30,12 +30,15 @@ export function renderStatus(state: AgentState): string[] {
       ],
       ["kube-proxy replacement:", "on"],
       ["Socket LB:", onOff(network?.socketLb)],
+      ["Terminate Pod connections:", onOff(state.terminatePodConnections)],
+      ["Load balancing:", `${state.loadBalancing.mode}, ${state.loadBalancing.algorithm} where a Service does not say`],
       ["Masquerade:", masqueradeText(network)],
       ["Devices:", network?.devices.join(", ") || "not known yet"],
       ["XDP acceleration:", accelerationText(state.acceleration)],
       ["Node addresses:", network?.nodeAddresses.join(", ") || "not known yet"],
       ["NodePort range:", range ?? "not known yet"],
       ["NodePorts at:", nodePortsText(network)],
+      ["Bind protection:", onOff(network?.bindProtection)],
       [
         "Services:",
         `${state.services}, ${state.frontends} frontends, ${state.endpoints} endpoints, ${state.hostPorts} Pods with host ports`,
@@ -74,14 +77,18 @@ function accelerationText({ mode, devices, refused }: AgentState["acceleration"]
 }
 
 export function renderServices(services: readonly ListedService[]): string[] {
-  const rows = services.flatMap(({ name, frontends }) =>
-    frontends.map(({ address, port, protocol, scope, inside, outside }) => [
-      ...[name, protocolName(protocol), endpointText(address, port), scope],
-      inside === outside ? String(inside) : `${inside} inside, ${outside} outside`,
-    ]),
+  const rows = services.flatMap(({ name, problems, frontends }) =>
+    frontends.map((frontend) => {
+      const { address, port, protocol, scope, isServed } = frontend;
+      const backends = isServed ? backendsText(frontend) : `not served: ${problems.join(", ") || "not written yet"}`;
+      return [name, protocolName(protocol), endpointText(address, port), scope, backends];
+    }),
   );
   return columns([["SERVICE", "PROTOCOL", "FRONTEND", "SCOPE", "BACKENDS"], ...rows]);
 }
+
+const backendsText = ({ inside, outside }: ListedService["frontends"][number]): string =>
+  inside === outside ? String(inside) : `${inside} inside, ${outside} outside`;
 
 export function renderDrops(counters: AgentState["counters"]): string[] {
   const refusals = Object.entries(counters).filter(([name, count]) => /^drop_|refused|full/.test(name) && count > 0);

@@ -133,8 +133,9 @@ export class Reconciler {
   }
 
   /** What is behind the status, for people who ask. */
-  account(): { mirror: KernelMirror | undefined; drift: number; problems: readonly Problem[] } {
-    return { mirror: this.#account.mirror, drift: this.#account.driftRepaired, problems: this.#problems.known() };
+  account(): Pick<KernelAccount, "mirror" | "network"> & { drift: number; problems: readonly Problem[] } {
+    const { mirror, network, driftRepaired: drift } = this.#account;
+    return { mirror, network, drift, problems: this.#problems.known() };
   }
 
   /** A watch has seen something: sync soon, if it can make a difference. */

@@ -2,9 +2,11 @@
 // What the agent says about its syncs: what is in the kernel, what waits, and why it is not ready.
 
 import type { KernelMirror } from "../core/kernel-mirror.ts";
+import { networkCount } from "../core/node-capacity.ts";
 import type { Capacity } from "../core/operation.ts";
 import type { MapName } from "../maps/map-table.ts";
 import type { MapUsage } from "./kernel/map-census.ts";
+import type { KernelAccount } from "./kernel-account.ts";
 
 export interface SyncStatus {
   /** The first full sync is in the kernel and the programs are attached. */
@@ -35,7 +37,7 @@ export const NO_SYNC_YET: Omit<SyncStatus, "ready" | "stuck"> = {
 };
 
 /** Entries in use of each map that holds Services. */
-export function mapUsage(mirror: KernelMirror | undefined): Record<keyof Capacity, number> {
+function mapUsage(mirror: KernelMirror | undefined): Record<keyof Capacity, number> {
   return {
     frontends: mirror?.frontends.size ?? 0,
     selections: mirror?.selections.size ?? 0,
@@ -57,13 +59,14 @@ export const serviceMaps: Readonly<Record<keyof Capacity, MapName>> = {
 /** What the kernel says of all maps, with the entries in use of those that it cannot count. */
 export function usageOfMaps(
   usage: ReadonlyMap<string, MapUsage>,
-  mirror: KernelMirror | undefined,
+  { mirror, network }: Pick<KernelAccount, "mirror" | "network">,
 ): Map<string, MapUsage> {
   const all = new Map(usage);
-  for (const [map, entries] of Object.entries(mapUsage(mirror))) {
-    const name = serviceMaps[map as keyof Capacity];
+  const count = (name: MapName, entries: number): void => {
     const known = usage.get(name);
     if (known) all.set(name, { ...known, entries });
-  }
+  };
+  for (const [map, entries] of Object.entries(mapUsage(mirror))) count(serviceMaps[map as keyof Capacity], entries);
+  count("networks", network ? networkCount(network) : 0);
   return all;
 }

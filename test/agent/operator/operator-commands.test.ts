@@ -73,12 +73,16 @@ const write = (written: string) => {
   text += written;
 };
 
-beforeEach(async () => {
+const stop = async () => {
+  server.stop();
+  await reconciler.stop();
+};
+
+async function start(kernel = new FaultyKernel()): Promise<void> {
   text = "";
   network = NETWORK;
   seen = snapshot;
   balancing = DEFAULT_LOAD_BALANCING;
-  const kernel = new FaultyKernel();
   const metrics = new Metrics({ counters: () => kernel.counters(), mapUsage: () => new Map() });
   reconciler = new Reconciler({
     ...{ kernel, metrics, nodeName: NODE, log: createLog("error", write) },
@@ -94,7 +98,13 @@ beforeEach(async () => {
   reconciler.trigger();
   await expect.poll(() => reconciler.status().ready).toBe(true);
   const counting = {
-    capacity: kernel.capacity,
+    mapUsage: () =>
+      new Map([
+        ["frontends", { entries: 9, capacity: 100, bytes: 1 }],
+        ["source_ranges", { entries: undefined, capacity: 100, bytes: 1 }],
+        ["flows", { entries: 50, capacity: 200, bytes: 1 }],
+        ["counters", { entries: undefined, capacity: 9, bytes: 1 }],
+      ]),
     acceleration: {
       mode: "best-effort",
       devices: ["eth0"],
@@ -109,6 +119,7 @@ beforeEach(async () => {
     get balancing() {
       return balancing;
     },
+    terminatePodConnections: true,
     devices: () => ["eth0"],
   };
   const refuse = () => {
@@ -126,11 +137,9 @@ beforeEach(async () => {
     createLog("error", write),
   );
   port = server.port ?? 0;
-});
-afterEach(async () => {
-  server.stop();
-  await reconciler.stop();
-});
+}
+beforeEach(() => start());
+afterEach(stop);
 
 test("status says what is served and how full the maps are", async () => {
   expect(await runStatus({ port, output: "table" }, write)).toBe(0);
@@ -140,7 +149,24 @@ test("status says what is served and how full the maps are", async () => {
   expect(text).toMatch(/^XDP acceleration: +best-effort, on eth0; not on bond0: no driver has it$/m);
   expect(text).toMatch(/^Services: +1, 3 frontends, 2 endpoints, 0 Pods with host ports$/m);
   expect(text).toMatch(/^frontends +3 +100 +3\.0 %$/m);
-  expect(text).toMatch(/^sourceRanges +1 +100 +1\.0 %$/m);
+  expect(text).toMatch(/^source_ranges +1 +100 +1\.0 %$/m);
+  expect(text).toMatch(/^flows +50 +200 +25\.0 %$/m);
+  expect(text).not.toMatch(/^counters/m);
+});
+
+test("status says how the node balances and what it does to sockets", async () => {
+  const options = { port, output: "table" } as const;
+  await runStatus(options, write);
+  expect(text).toMatch(/^Load balancing: +snat, random where a Service does not say$/m);
+  expect(text).toMatch(/^Bind protection: +on$/m);
+  expect(text).toMatch(/^Terminate Pod connections: +on$/m);
+
+  text = "";
+  balancing = { ...DEFAULT_LOAD_BALANCING, algorithm: "maglev", mode: "hybrid" };
+  network = { ...NETWORK, bindProtection: false };
+  await runStatus(options, write);
+  expect(text).toMatch(/^Load balancing: +hybrid, maglev where a Service does not say$/m);
+  expect(text).toMatch(/^Bind protection: +off$/m);
 });
 
 test("status and explain say at which addresses NodePorts are served", async () => {
@@ -175,6 +201,15 @@ test("service list has a line for each frontend", async () => {
     expect.stringMatching(/^ns\/web +TCP +node\(IPv4\):30080 +external +2 inside, 1 outside$/),
     expect.stringMatching(/^ns\/web +TCP +203\.0\.113\.9:80 +external +2 inside, 1 outside$/),
   ]);
+});
+
+test("service list does not call served what the maps have no room for", async () => {
+  await stop();
+  await start(new FaultyKernel({ frontends: 2, selections: 100, arena: 512, backends: 100, sourceRanges: 100 }));
+  expect(await runServiceList({ port, output: "table" }, write)).toBe(0);
+  const lines = text.trim().split("\n").slice(1);
+  expect(lines).toHaveLength(3);
+  for (const line of lines) expect(line).toMatch(/ not served: FrontendsFull$/);
 });
 
 test.each(["203.0.113.9:80", "192.0.2.1:30080"])(

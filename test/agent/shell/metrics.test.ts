@@ -67,10 +67,21 @@ test("a map's fill comes from the kernel where it counts, and from the agent's a
     },
     0,
   );
-  const usage = usageOfMaps(mapUsage(), mirror);
+  const network = {
+    ...{ nodeAddresses: [], clusterNodeAddresses: [], masqueradeAddress: "", masquerade: [], socketLb: true },
+    ...{
+      podCidrs: ["10.244.1.0/24"],
+      clusterPodCidrs: ["10.244.0.0/16"],
+      nonMasqueradeCidrs: ["10.244.0.0/16", "10.0.0.1"],
+    },
+    nodePortRange: { first: 30_000, last: 32_767 },
+  };
+  const unknown = { entries: undefined, capacity: 8, bytes: 64 };
+  const usage = usageOfMaps(new Map([...mapUsage(), ["networks", unknown]]), { mirror, network });
   expect(usage.get("flows")).toEqual({ entries: 5, capacity: 10, bytes: 640 });
   expect(usage.get("arena")).toEqual({ entries: 3, capacity: 64, bytes: 512 });
-  expect([...usage.keys()]).toEqual(["flows", "arena"]);
+  expect(usage.get("networks")).toEqual({ ...unknown, entries: 3 });
+  expect([...usage.keys()]).toEqual(["flows", "arena", "networks"]);
 });
 
 test("the dashboard and the alerts name only metrics that there are", async () => {
