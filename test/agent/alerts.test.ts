@@ -160,6 +160,27 @@ const cases: readonly Case[] = [
       ["a map did not grow at 80 %", fill("frontends", 900), true],
       ["a map is about to grow", fill("frontends", 810), false],
       ["connections fill theirs, which is another alert's", fill("flows", 900), false],
+      ["fragments fill theirs, which they do in time with what has served", fill("fragments", 1000), false],
+    ],
+  ),
+  ...["networks", "socket_bypass"].flatMap((map) =>
+    pair(
+      "SansproxyMapNearlyFull",
+      11,
+      [{ ...node, map }],
+      [
+        [`${map} did not grow at 80 %`, fill(map, 900), true],
+        [`${map} is about to grow`, fill(map, 810), false],
+      ],
+    ),
+  ),
+  ...pair(
+    "SansproxyMapNearlyFull",
+    11,
+    [{ ...node, map: "source_ranges" }],
+    [
+      ["source ranges fill the half that is theirs", fill("source_ranges", 450), true],
+      ["their map is about to grow", fill("source_ranges", 405), false],
     ],
   ),
   ...pair(
