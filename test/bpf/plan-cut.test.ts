@@ -4,9 +4,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type DesiredState, desiredState } from "../../agent/core/desired-state.ts";
 import { GRACE_MS, KernelMirror } from "../../agent/core/kernel-mirror.ts";
-import type { Snapshot } from "../../agent/core/kubernetes-objects.ts";
+import type { EndpointSlice, Snapshot } from "../../agent/core/kubernetes-objects.ts";
 import { backendId, type FrontendKey, frontendId, type Operation } from "../../agent/core/operation.ts";
-import { plan } from "../../agent/core/plan.ts";
+import type { ObjectChange } from "../../agent/core/relevance.ts";
+import { finish } from "../../agent/core/steps.ts";
+import { SyncPlanner } from "../../agent/core/sync-planner.ts";
 import type { Datapath, MapSizes } from "../../agent/shell/kernel/datapath.ts";
 import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
 import { NODE as NODE_NAME, snapshot } from "../agent/core/arbitrary-objects.ts";
@@ -174,36 +176,63 @@ function empty(): void {
   table.forget();
 }
 
+/** From one to the other. */
+function sliceChanges(from: Snapshot | undefined, to: Snapshot): ObjectChange<EndpointSlice>[] {
+  const [before, after] = [from?.endpointSlices.objects, to.endpointSlices.objects];
+  const names = new Set([...(before?.keys() ?? []), ...after.keys()]);
+  return [...names].map((name) => ({ before: before?.get(name), after: after.get(name) }));
+}
+
 /** Carries plans out on the maps, write by write; a crash leaves the rest of one undone. */
 class Agent {
   #mirror = new KernelMirror(datapath.read(), 0);
+  #planner = new SyncPlanner(NODE_NAME);
+  #last: Snapshot | undefined;
   now = 0;
-  readonly written = new Map<Operation["kind"], number>();
+  /** By what the plan looked at: everything, or changed endpoints alone. */
+  readonly written = {
+    everything: new Map<Operation["kind"], number>(),
+    endpoints: new Map<Operation["kind"], number>(),
+  };
+  /** Plans of endpoints alone that ended between two writes. */
+  endpointPlansCut = 0;
 
   /** `cut`: how many of the writes still happen. */
   step(state: Snapshot, cut?: number): void {
-    this.#mirror.releaseExtents(this.now);
-    const desired = desiredState(state, NODE_NAME);
-    const { operations, deferred } = plan(this.#mirror, desired, datapath.capacity, this.now);
+    const input = {
+      ...{ snapshot: state, deviceAddresses: [], capacity: datapath.capacity },
+      everything: state.services !== this.#last?.services,
+      slices: sliceChanges(this.#last, state),
+    };
+    const { operations, deferred, whole } = finish(this.#planner.plan(this.#mirror, input, this.now));
+    this.#last = state;
     expect(deferred).toEqual([]);
-    const [before, after] = [held(), wanted(desired)];
+    const written = this.written[whole ? "everything" : "endpoints"];
+    const [before, after] = [held(), wanted(desiredState(state, NODE_NAME))];
     const end = cut === undefined ? operations.length : cut % (operations.length + 1);
     for (const operation of operations.slice(0, end)) {
       datapath.apply(operation);
       this.#mirror.record(operation, this.now);
-      this.written.set(operation.kind, (this.written.get(operation.kind) ?? 0) + 1);
+      written.set(operation.kind, (written.get(operation.kind) ?? 0) + 1);
       check(before, after, operation);
     }
-    if (end === operations.length) expect(new Map([...held()].sort())).toEqual(new Map([...after].sort()));
-    else this.#mirror = new KernelMirror(datapath.read(), this.now);
+    this.#planner.carriedOut(end === operations.length);
+    if (end === operations.length) {
+      expect(new Map([...held()].sort())).toEqual(new Map([...after].sort()));
+    } else {
+      if (!whole && end > 0) this.endpointPlansCut++;
+      this.#mirror = new KernelMirror(datapath.read(), this.now);
+      this.#planner = new SyncPlanner(NODE_NAME);
+    }
   }
 }
 
 test(`the maps serve every packet as before or as after, whichever write was the last (seed ${seed})`, () => {
-  const total = new Map<string, number>();
-  const history = fc.array(fc.tuple(snapshot, fc.nat(), fc.nat({ max: 3 }), fc.boolean()), {
-    minLength: 1,
-    maxLength: 3,
+  const total = { everything: new Map<string, number>(), endpoints: new Map<string, number>() };
+  let endpointPlansCut = 0;
+  const history = fc.array(fc.tuple(snapshot, fc.nat(), fc.nat({ max: 3 }), fc.nat({ max: 3 })), {
+    minLength: 2,
+    maxLength: 4,
   });
   const absent = datapath.counters()["drop_absent_backend"];
   world.node.inside(() =>
@@ -213,17 +242,19 @@ test(`the maps serve every packet as before or as after, whichever write was the
         const agent = new Agent();
         agent.step(first);
         let last = first;
-        for (const [state, cut, pause, sameServices] of changes) {
+        for (const [state, cut, pause, oneOfFour] of changes) {
           agent.now += pause * (GRACE_MS / 2);
-          last = sameServices ? { ...last, endpointSlices: state.endpointSlices } : state;
-          agent.step(last, pause === 0 ? cut : undefined);
+          last = oneOfFour > 0 ? { ...last, endpointSlices: state.endpointSlices } : state;
+          agent.step(last, pause < 2 ? cut : undefined);
         }
         // What was left over by now is finished; then what has been idle is cleared, selections before backends.
         for (let round = 0; round < 3; round++) {
           agent.step(last);
           agent.now += GRACE_MS;
         }
-        for (const [kind, count] of agent.written) total.set(kind, (total.get(kind) ?? 0) + count);
+        for (const part of ["everything", "endpoints"] as const)
+          for (const [kind, count] of agent.written[part]) total[part].set(kind, (total[part].get(kind) ?? 0) + count);
+        endpointPlansCut += agent.endpointPlansCut;
         expect(datapath.counters()["drop_absent_backend"]).toBe(absent);
       }),
       { seed, numRuns: 40, endOnFailure: true },
@@ -239,7 +270,10 @@ test(`the maps serve every packet as before or as after, whichever write was the
     "clear-selection",
     "clear-backend",
   ])
-    expect(total.get(kind) ?? 0, kind).toBeGreaterThan(0);
+    expect((total.everything.get(kind) ?? 0) + (total.endpoints.get(kind) ?? 0), kind).toBeGreaterThan(0);
+  for (const kind of ["write-backend", "write-extent", "flip-selection", "upsert-frontend"])
+    expect(total.endpoints.get(kind) ?? 0, `${kind}, of endpoints alone`).toBeGreaterThan(0);
+  expect(endpointPlansCut).toBeGreaterThan(0);
   for (const kind of ["backend", "changed", "refused", "dropped", "untouched"])
     expect(given.get(kind) ?? 0, kind).toBeGreaterThan(0);
 });
