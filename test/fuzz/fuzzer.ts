@@ -158,9 +158,15 @@ function isSound(frame: Buffer): boolean {
   return read(frame).checksums !== "wrong";
 }
 
+/** Whether it is whole, sound, and may come a hop further. */
+const mayGoOn = (frame: Buffer): boolean =>
+  isSound(frame) &&
+  headersOf(frame)?.fragment === "none" &&
+  frame.readUInt8(frame.readUInt16BE(12) === 0x86dd ? ETHERNET + 7 : ETHERNET + 8) > 1;
+
 function judge(rule: Allowed, frame: Buffer, verdict: number, out: Buffer): string | undefined {
   if (!rule.verdicts.includes(verdict)) return `verdict ${verdict} where the model allows ${rule.verdicts.join(", ")}`;
-  if (verdict === DROP) return undefined;
+  if (verdict === DROP) return rule.passesSound && mayGoOn(frame) ? "a sound packet was dropped" : undefined;
   if (rule.intact === "all" && !frame.equals(out)) return "a packet that is not translated was changed";
   const l4 = headersOf(frame)?.l4 ?? 0;
   if (rule.intact === "payload" && !frame.subarray(l4).equals(out.subarray(l4)))

@@ -50,6 +50,8 @@ export interface Headers {
 export interface Allowed {
   readonly verdicts: readonly number[];
   readonly intact: "all" | "payload" | "nothing";
+  /** A drop is right only for what is damaged, in fragments or has come too far. */
+  readonly passesSound?: true;
   readonly why: string;
 }
 
@@ -142,14 +144,16 @@ const changed = (why: string, ...verdicts: number[]): Allowed => ({
   intact: "nothing",
   why,
 });
+/** Goes on, or is answered for, when it is as a sound sender would have it. */
+const passed = (why: string, ...verdicts: number[]): Allowed => ({ ...changed(why, ...verdicts), passesSound: true });
 
 function allowedAtFrontend(destiny: Destiny, hook: WholeHook): Allowed {
   const fromPod = hook === "pod_ingress";
   switch (destiny) {
     case "here":
-      return changed("a backend here", NEXT, ...(fromPod ? [REDIRECT] : []));
+      return passed("a backend here", NEXT, ...(fromPod ? [REDIRECT] : []));
     case "elsewhere":
-      return changed("a backend elsewhere", REDIRECT, ...(fromPod ? [NEXT] : []));
+      return passed("a backend elsewhere", REDIRECT, ...(fromPod ? [NEXT] : []));
     case "refused":
       return changed("no endpoint, refused", REDIRECT);
     case "dropped":
@@ -157,16 +161,18 @@ function allowedAtFrontend(destiny: Destiny, hook: WholeHook): Allowed {
     case "ranges":
       return changed("source ranges", NEXT, ...(fromPod ? [REDIRECT] : []));
     case "cluster":
-      return fromPod ? changed("a backend of the cluster", NEXT, REDIRECT) : untouched("not served to the outside");
+      return fromPod ? passed("a backend of the cluster", NEXT, REDIRECT) : untouched("not served to the outside");
   }
 }
+
+const hasBackend = (destiny: Destiny): boolean => ["here", "elsewhere", "cluster"].includes(destiny);
 
 function allowedAtEgress(world: FuzzedWorld, headers: Headers, destiny: Destiny | undefined): Allowed {
   const { protocol, source } = headers;
   if (headers.error) return changed("an ICMP error leaves", NEXT, REDIRECT);
   if (protocol === SCTP && world.own.has(source) && destiny !== undefined)
-    return changed("the node's own SCTP to a Service", REDIRECT);
-  if (world.isPod(source) || world.ours.has(source)) return changed("leaves from a pod or from us", NEXT);
+    return (hasBackend(destiny) ? passed : changed)("the node's own SCTP to a Service", REDIRECT);
+  if (world.isPod(source) || world.ours.has(source)) return passed("leaves from a pod or from us", NEXT);
   return untouched("leaves, and is not ours");
 }
 
