@@ -200,7 +200,7 @@ class Agent {
   /** `cut`: how many of the writes still happen. */
   step(state: Snapshot, cut?: number): void {
     const input = {
-      ...{ snapshot: state, deviceAddresses: [], capacity: datapath.capacity },
+      ...{ snapshot: state, facts: {}, capacity: datapath.capacity },
       everything: state.services !== this.#last?.services,
       slices: sliceChanges(this.#last, state),
     };

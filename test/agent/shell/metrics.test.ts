@@ -68,7 +68,7 @@ test("a map's fill comes from the kernel where it counts, and from the agent's a
     0,
   );
   const network = {
-    ...{ nodeAddresses: [], clusterNodeAddresses: [], masqueradeAddress: "", masquerade: [], socketLb: true },
+    ...{ nodeAddresses: [], clusterNodeAddresses: [], masqueradeAddresses: [], masquerade: [], socketLb: true },
     ...{
       podCidrs: ["10.244.1.0/24"],
       clusterPodCidrs: ["10.244.0.0/16"],
