@@ -95,7 +95,8 @@ export class Cluster {
   /** Why the cluster cannot be used; undefined when its API server answers. */
   async unreachable(signal: AbortSignal): Promise<string | undefined> {
     if (this.#complaint !== undefined) return this.#complaint;
-    const { code, stderr } = await this.kubectl(["get", "--raw=/version", "--request-timeout=10s"], { signal });
+    // Three control planes that start on one box answer late.
+    const { code, stderr } = await this.kubectl(["get", "--raw=/version", "--request-timeout=60s"], { signal });
     return code === 0 ? undefined : stderr.trim();
   }
 
