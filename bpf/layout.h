@@ -104,6 +104,11 @@ struct selection {
 
 static_assert(sizeof(struct selection) == 8, "selection");
 
+enum backend_flags {
+	/* Of UDP: what went there before leaves it. A packet that has read an old extent may still be given it. */
+	BACKEND_GONE = 1 << 0,
+};
+
 /* A backend with protocol 0 is absent, and so is id 0. `protocol` is written last. */
 struct backend {
 	struct address address;

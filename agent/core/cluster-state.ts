@@ -143,7 +143,15 @@ function replaceSlice(
 /** The claims are the same, so frontends and selections correspond one by one. */
 const offersTheSame = (before: DesiredService, after: DesiredService): boolean =>
   before.selections.every(({ contents }, index) => contents === after.selections[index]?.contents) &&
-  hasSameFrontends(before, after);
+  hasSameFrontends(before, after) &&
+  keepsTheSame(before, after);
+
+const keepsTheSame = ({ kept: before }: DesiredService, { kept: after }: DesiredService): boolean =>
+  before.length === after.length &&
+  before.every((backend, index) => {
+    const now = after[index];
+    return now !== undefined && sameBackend(backend, now);
+  });
 
 const hasSameFrontends = (before: DesiredService, after: DesiredService): boolean =>
   before.frontends.every(({ noEndpoint }, index) => noEndpoint === after.frontends[index]?.noEndpoint);
@@ -159,6 +167,7 @@ function withObjectsOf(before: DesiredService, after: DesiredService): DesiredSe
       const { key, servicePort } = old;
       return { ...selection, key, servicePort, backends: withBackendsOf(old.backends, selection.backends) };
     }),
+    kept: keepsTheSame(before, after) ? before.kept : withBackendsOf(before.kept, after.kept),
     sourceRanges: before.sourceRanges,
   };
 }

@@ -50,6 +50,11 @@ export class Demand {
     };
   }
 
+  /** Whether some Service leads to the endpoint, or keeps it. */
+  has(backend: Backend): boolean {
+    return this.#backends.get(backend) !== undefined;
+  }
+
   add(service: DesiredService): void {
     this.#count(service, 1);
   }
@@ -69,6 +74,9 @@ export class Demand {
       for (const backend of differences(old?.backends ?? [], selection.backends))
         this.#countBackend(backend.of, backend.by * unit);
     }
+    if (after.kept === before.kept) return;
+    for (const backend of after.kept) this.#countBackend(backend, unit);
+    for (const backend of before.kept) this.#countBackend(backend, -unit);
   }
 
   /** What of the budget is exceeded, or undefined. */
@@ -91,6 +99,7 @@ export class Demand {
       this.#countExtent(selection, by);
       for (const backend of selection.backends) this.#countBackend(backend, by * unit);
     }
+    for (const backend of service.kept) this.#countBackend(backend, by * unit);
   }
 
   #countExtent({ backends, cells, contents }: DesiredSelection, by: 1 | -1): void {

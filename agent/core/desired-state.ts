@@ -64,6 +64,8 @@ export interface DesiredService {
   readonly name: string;
   readonly frontends: readonly DesiredFrontend[];
   readonly selections: readonly DesiredSelection[];
+  /** Endpoints of UDP that serve, selected or not: what goes to them already may go on. Some may be in it twice. */
+  readonly kept: readonly Backend[];
   /** For its frontends that have `sourceRanges` set; canonical networks. */
   readonly sourceRanges: readonly { readonly servicePort: string; readonly cidr: string }[];
 }
@@ -231,6 +233,7 @@ export function resolveService({ service, claims, slices, location, spread }: Se
     name: objectKey(service),
     frontends,
     selections: [...selections.values()],
+    kept: [...selected.values()].flatMap(({ kept }) => kept),
     sourceRanges: [...sourceRanges.values()],
   };
 }

@@ -3,7 +3,7 @@
 
 import { sameEntry } from "./frontend-entry.ts";
 import type { KernelMirror } from "./kernel-mirror.ts";
-import { type KernelState, type Selection, sameBackend } from "./operation.ts";
+import { type KernelState, type Selection, sameCell } from "./operation.ts";
 
 export interface Drift {
   readonly frontends: number;
@@ -23,7 +23,7 @@ export function driftOf(mirror: KernelMirror, read: KernelState): Drift {
     frontends: countDifferent(mirror.frontends, read.frontends, (a, b) => sameEntry(a.entry, b.entry)),
     selections: countDifferent(mirror.selections, read.selections, sameSelection),
     extents: countDifferent(referenced, read.extents, sameIds),
-    backends: countDifferent(mirror.backends, read.backends, sameBackend),
+    backends: countDifferent(mirror.backends, read.backends, sameCell),
     sourceRanges: countDifferent(mirror.sourceRanges, read.sourceRanges, () => true),
   };
 }

@@ -51,6 +51,7 @@ export class EndpointPlanner {
     }
     return {
       operations,
+      keeps: (backend) => demand.has(backend),
       problems,
       deferred: [],
       needs: demand.needs,

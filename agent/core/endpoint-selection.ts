@@ -3,7 +3,7 @@
 
 import type { IpFamily } from "./ip-address.ts";
 import type { EndpointSlice } from "./kubernetes-objects.ts";
-import { type Backend, backendId, type Protocol } from "./operation.ts";
+import { type Backend, backendId, isDatagram, type Protocol } from "./operation.ts";
 
 export interface PortQuery {
   /** The Service port's name; slices carry the number it stands for, and each slice may carry another one. */
@@ -42,6 +42,8 @@ export interface EndpointSelection {
   readonly local: SelectedEndpoints;
   /** Some endpoint of the cluster can be used by somebody: an empty `local` is then no lack of endpoints. */
   readonly any: boolean;
+  /** Of UDP: all that serve. A flow that one of them has stays with it. */
+  readonly kept: readonly Backend[];
 }
 
 export const PROTOCOL_NUMBERS: Readonly<Record<string, Protocol>> = { TCP: 6, UDP: 17, SCTP: 132 };
@@ -72,6 +74,9 @@ export function selectEndpoints(slices: Iterable<EndpointSlice>, query: PortQuer
     cluster: selected(cluster),
     local: selected(local),
     any: candidates.some((candidate) => candidate.ready || isDraining(candidate)),
+    kept: candidates.flatMap(({ backend, ready, serving }) =>
+      isDatagram(backend) && (ready || serving) ? backend : [],
+    ),
   };
 }
 

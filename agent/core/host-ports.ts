@@ -69,7 +69,13 @@ export function hostPortServices(
       }
     }
     if (frontends.length > 0)
-      services.push({ name: podName(pod), frontends, selections: [...selections.values()], sourceRanges: [] });
+      services.push({
+        name: podName(pod),
+        frontends,
+        selections: [...selections.values()],
+        kept: [],
+        sourceRanges: [],
+      });
   }
   return services;
 }

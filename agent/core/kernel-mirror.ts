@@ -10,6 +10,7 @@ import {
   type FrontendEntry,
   type FrontendKey,
   frontendId,
+  isDatagram,
   type KernelState,
   type Operation,
   type Protocol,
@@ -36,12 +37,17 @@ export class KernelMirror implements KernelState {
   readonly idleSelections = new Map<number, number>();
   readonly idleExtents = new Map<number, number>();
   readonly idleBackends = new Map<number, number>();
+  /** Of UDP: no frontend leads to them, and they are not marked as gone. They are not idle before that. */
+  readonly leftBackends = new Set<number>();
 
   readonly index = new MirrorIndex();
   readonly #contents = new Map<number, string>();
   readonly #selectionUses = new DenseUseCounts();
   readonly #extentUses = new DenseUseCounts();
   readonly #backendUses = new DenseUseCounts();
+  /** Only what frontends lead to: selections by extent, extents by backend. */
+  readonly #extentOffers = new DenseUseCounts();
+  readonly #backendOffers = new DenseUseCounts();
   readonly #rangesOfService = new UseCounts();
   /** Frontends of a service that have `sourceRanges` set. */
   readonly #askers = new UseCounts();
@@ -58,7 +64,7 @@ export class KernelMirror implements KernelState {
     for (const map of this.#all()) map.clear();
     for (const [id, backend] of state.backends) {
       this.#setBackend(id, backend);
-      this.idleBackends.set(id, since.backends.get(id) ?? now);
+      this.#unuseBackend(id, since.backends.get(id) ?? now);
     }
     for (const [offset, ids] of state.extents) this.#addExtent(offset, ids, now);
     for (const { offset, since, ids } of reserved)
@@ -82,7 +88,11 @@ export class KernelMirror implements KernelState {
     switch (operation.kind) {
       case "write-backend":
         this.#setBackend(operation.id, operation.backend);
-        if (!this.#backendUses.has(operation.id)) beginIdle(this.idleBackends, operation.id, now);
+        this.#unuseBackend(operation.id, now);
+        break;
+      case "mark-backend":
+        this.#markBackend(operation.id, operation.gone);
+        this.#unuseBackend(operation.id, now);
         break;
       case "write-extent":
         this.#dropExtent(operation.offset, now);
@@ -92,8 +102,13 @@ export class KernelMirror implements KernelState {
         const old = this.selections.get(operation.id);
         this.selections.set(operation.id, operation.selection);
         this.#useExtent(operation.selection);
+        if (this.#selectionUses.has(operation.id)) {
+          this.#offerExtent(operation.selection);
+          if (old) this.#withdrawExtent(old, now);
+        } else {
+          beginIdle(this.idleSelections, operation.id, now);
+        }
         if (old) this.#unuseExtent(old, now);
-        if (!this.#selectionUses.has(operation.id)) beginIdle(this.idleSelections, operation.id, now);
         break;
       }
       case "upsert-frontend": {
@@ -129,6 +144,7 @@ export class KernelMirror implements KernelState {
       case "clear-backend":
         this.#deleteBackend(operation.id);
         this.idleBackends.delete(operation.id);
+        this.leftBackends.delete(operation.id);
         break;
     }
   }
@@ -143,6 +159,11 @@ export class KernelMirror implements KernelState {
           return `backend ${operation.id} is in use`;
         return undefined;
       }
+      case "mark-backend":
+        if (!this.backends.has(operation.id)) return `backend ${operation.id} is not written`;
+        return operation.gone && this.#backendOffers.has(operation.id)
+          ? `a frontend leads to backend ${operation.id}`
+          : undefined;
       case "write-extent": {
         if (this.#extentUses.has(operation.offset)) return `extent ${operation.offset} is in use`;
         const absent = operation.backendIds.find((id) => !this.backends.has(id));
@@ -220,6 +241,24 @@ export class KernelMirror implements KernelState {
     this.backends.delete(id);
   }
 
+  #markBackend(id: number, gone: boolean): void {
+    const held = this.backends.get(id);
+    if (!held) return;
+    const { address, port, protocol } = held;
+    this.backends.set(id, gone ? { address, port, protocol, gone } : { address, port, protocol });
+  }
+
+  /** What it is from now on, where it is in no use. */
+  #unuseBackend(id: number, now: number): void {
+    const backend = this.backends.get(id);
+    if (!backend) return;
+    const isTold = !isDatagram(backend) || backend.gone === true;
+    if (isTold || this.#backendOffers.has(id)) this.leftBackends.delete(id);
+    else this.leftBackends.add(id);
+    if (!isTold) this.idleBackends.delete(id);
+    else if (!this.#backendUses.has(id)) beginIdle(this.idleBackends, id, now);
+  }
+
   #addExtent(offset: number, ids: readonly number[], now: number, known?: string): void {
     this.extents.set(offset, ids);
     const contents = known ?? extentContents(ids, this.backends);
@@ -237,7 +276,7 @@ export class KernelMirror implements KernelState {
     if (!ids) return;
     this.index.removeExtent(offset, ids.length, this.#contents.get(offset));
     for (const id of ids) {
-      if (this.#backendUses.decrement(id) && this.backends.has(id)) beginIdle(this.idleBackends, id, now);
+      if (this.#backendUses.decrement(id)) this.#unuseBackend(id, now);
     }
     this.extents.delete(offset);
     this.idleExtents.delete(offset);
@@ -261,6 +300,22 @@ export class KernelMirror implements KernelState {
     this.sourceRanges.set(sourceRangeId(range), range);
   }
 
+  #offerExtent({ offset, count }: Selection): void {
+    if (count === 0) return;
+    const isOffered = this.#extentOffers.has(offset);
+    this.#extentOffers.increment(offset);
+    if (isOffered) return;
+    for (const id of this.extents.get(offset) ?? []) {
+      this.#backendOffers.increment(id);
+      this.leftBackends.delete(id);
+    }
+  }
+
+  #withdrawExtent({ offset, count }: Selection, now: number): void {
+    if (count === 0 || !this.#extentOffers.decrement(offset)) return;
+    for (const id of this.extents.get(offset) ?? []) if (this.#backendOffers.decrement(id)) this.#unuseBackend(id, now);
+  }
+
   #useSelections(entry: FrontendEntry): void {
     this.#useSelection(entry.selection);
     this.#useSelection(entry.externalSelection);
@@ -274,12 +329,17 @@ export class KernelMirror implements KernelState {
   }
 
   #useSelection(id: number): void {
+    const selection = this.selections.get(id);
+    if (selection && !this.#selectionUses.has(id)) this.#offerExtent(selection);
     this.#selectionUses.increment(id);
     this.idleSelections.delete(id);
   }
 
   #unuseSelection(id: number, now: number): void {
-    if (this.#selectionUses.decrement(id) && this.selections.has(id)) beginIdle(this.idleSelections, id, now);
+    const selection = this.selections.get(id);
+    if (!this.#selectionUses.decrement(id) || !selection) return;
+    this.#withdrawExtent(selection, now);
+    beginIdle(this.idleSelections, id, now);
   }
 
   #all(): { clear(): void }[] {
@@ -288,11 +348,13 @@ export class KernelMirror implements KernelState {
       this.#selectionUses,
       this.#extentUses,
       this.#backendUses,
+      this.#extentOffers,
+      this.#backendOffers,
       this.#rangesOfService,
       this.#askers,
       this.#frontendsOfProtocol,
     ];
-    return [...held, ...uses, this.index, ...this.#idle()];
+    return [...held, ...uses, this.index, this.leftBackends, ...this.#idle()];
   }
 
   #idle(): Map<number, number>[] {

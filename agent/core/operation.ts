@@ -63,6 +63,11 @@ export interface Backend {
   readonly address: string;
   readonly port: number;
   readonly protocol: Protocol;
+  /**
+   * Of UDP, in the kernel: flows and sockets do not go on to it. It is there until nothing can choose it any more.
+   * @default false
+   */
+  readonly gone?: boolean;
 }
 
 /** What the maps hold: read back at start, kept in step with every write that succeeded. */
@@ -87,12 +92,18 @@ export interface SourceRange {
 export const frontendId = (key: FrontendKey): string => `${key.protocol}/${key.address}/${key.port}`;
 export const sameBackend = (a: Backend, b: Backend): boolean =>
   a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+/** The same also in what its flows are told. */
+export const sameCell = (a: Backend, b: Backend): boolean =>
+  sameBackend(a, b) && (a.gone ?? false) === (b.gone ?? false);
+/** Its flows can leave it at any packet. */
+export const isDatagram = ({ protocol }: Pick<Backend, "protocol">): boolean => protocol === 17;
 export const sourceRangeId = (range: SourceRange): string => `${range.service}/${range.cidr}`;
 export const backendId = (backend: Backend): string => `${backend.protocol}/${backend.address}/${backend.port}`;
 
 /** One write. Each is atomic as packets see it; a plan is a list of them that is safe to cut anywhere. */
 export type Operation =
   | { readonly kind: "write-backend"; readonly id: number; readonly backend: Backend }
+  | { readonly kind: "mark-backend"; readonly id: number; readonly gone: boolean }
   | {
       readonly kind: "write-extent";
       readonly offset: number;

@@ -6,7 +6,7 @@ import { Demand, tooManyEndpoints } from "./demand.ts";
 import type { DesiredFrontend, DesiredService, DesiredState } from "./desired-state.ts";
 import { sameEntry } from "./frontend-entry.ts";
 import { idleForGrace, type KernelMirror } from "./kernel-mirror.ts";
-import { type Capacity, type FrontendEntry, frontendId, type Operation } from "./operation.ts";
+import { type Backend, type Capacity, type FrontendEntry, frontendId, type Operation } from "./operation.ts";
 import type { Problem } from "./problem.ts";
 import { RangeWriter } from "./range-writer.ts";
 import { assignSelections } from "./selection-identity.ts";
@@ -36,6 +36,8 @@ export interface Plan {
    * admits by those of another time, wherever the list is cut.
    */
   readonly operations: readonly Operation[];
+  /** Whether the flows of UDP that an endpoint has may stay with it, selected or not. */
+  readonly keeps: (backend: Backend) => boolean;
   /** Services that cannot be served as asked. */
   readonly problems: readonly Problem[];
   /** Selections that wait until freed room may be reused. */
@@ -59,6 +61,7 @@ export interface FullPlan extends Plan {
 
 const NOTHING: FullPlan = {
   operations: [],
+  keeps: () => true,
   problems: [],
   deferred: [],
   served: { services: 0, hostPorts: 0, frontends: 0, endpoints: 0 },
@@ -113,6 +116,7 @@ export function* planInSteps(
   const ofServices = admitted.filter(({ name }) => !name.startsWith("pod/"));
   return {
     operations,
+    keeps: (backend) => demand.has(backend),
     problems: [...desired.problems, ...refused, ...stuck],
     deferred,
     needs: refused.length === 0 ? demand.needs : needsOf(desired.services),
@@ -177,6 +181,18 @@ export function upsertFrontend(
   const held = mirror.frontends.get(frontendId(frontend.key))?.entry;
   if (held && sameEntry(held, entry)) return [];
   return [{ kind: "upsert-frontend", key: frontend.key, entry }];
+}
+
+/**
+ * Follows a plan at once, however much of it the mirror says has been carried out: flows and sockets of UDP are to leave what
+ * no frontend leads to and no Service has any more.
+ */
+export function markGone(mirror: KernelMirror, { keeps }: Pick<Plan, "keeps">): Operation[] {
+  const gone = [...mirror.leftBackends].filter((id) => {
+    const backend = mirror.backends.get(id);
+    return backend !== undefined && !keeps(backend);
+  });
+  return gone.map((id) => ({ kind: "mark-backend", id, gone: true }) as const);
 }
 
 /** Selections first: a backend is idle only after the selections that led to it are gone. */

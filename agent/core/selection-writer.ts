@@ -17,6 +17,7 @@ export class SelectionWriter {
   readonly #newIds = new BackendNumbers();
   readonly #newOffsets = new Map<string, number>();
   readonly #used = new Set<number>();
+  readonly #returned = new Set<number>();
 
   constructor(mirror: KernelMirror, capacity: Capacity) {
     this.#mirror = mirror;
@@ -33,13 +34,10 @@ export class SelectionWriter {
     return this.#used.has(id);
   }
 
-  /** The writes that make selection `id` offer this set (none when it does), or undefined when there is no room yet. */
+  /** The writes that make selection `id` offer this set (none when it does, but for marks), or undefined when there is no room yet. */
   write(id: number, selection: DesiredSelection): Operation[] | undefined {
     const held = this.#mirror.selections.get(id);
-    if (held && this.#mirror.contentsAt(held) === selection.contents) {
-      this.#keep(selection.backends);
-      return [];
-    }
+    if (held && this.#mirror.contentsAt(held) === selection.contents) return this.#keep(this.#idsOf(selection));
     const count = selection.cells;
     const generation = ((held?.generation ?? 0) % 65_535) + 1;
     const flip = (offset: number): Operation => ({
@@ -49,10 +47,7 @@ export class SelectionWriter {
     });
     if (count === 0) return [flip(0)];
     const known = this.#newOffsets.get(selection.contents) ?? this.#mirror.index.offsetOf(selection.contents);
-    if (known !== undefined) {
-      this.#keep(selection.backends);
-      return [flip(known)];
-    }
+    if (known !== undefined) return [...this.#keep(this.#idsOf(selection)), flip(known)];
     return this.#writeExtent(selection, flip);
   }
 
@@ -72,7 +67,7 @@ export class SelectionWriter {
     const cells = spread(selection, ids);
     const offset = this.#room.allocate(cells.length);
     if (offset === undefined) return this.#giveUp(writes);
-    for (const id of ids) this.#used.add(id);
+    writes.push(...this.#keep(ids));
     this.#newOffsets.set(selection.contents, offset);
     return [...writes, { kind: "write-extent", offset, backendIds: cells, contents: selection.contents }, flip(offset)];
   }
@@ -87,11 +82,21 @@ export class SelectionWriter {
     return this.#mirror.index.idOf(backend) ?? this.#newIds.get(backend);
   }
 
-  #keep(backends: readonly Backend[]): void {
-    for (const backend of backends) {
-      const id = this.#idOf(backend);
-      if (id !== undefined) this.#used.add(id);
+  /** All of them are known. */
+  #idsOf({ backends }: DesiredSelection): number[] {
+    return backends.map((backend) => this.#idOf(backend) ?? 0);
+  }
+
+  /** Takes them for used; the writes take the mark from those that have come back. */
+  #keep(ids: readonly number[]): Operation[] {
+    const writes: Operation[] = [];
+    for (const id of ids) {
+      this.#used.add(id);
+      if (this.#mirror.backends.get(id)?.gone !== true || this.#returned.has(id)) continue;
+      this.#returned.add(id);
+      writes.push({ kind: "mark-backend", id, gone: false });
     }
+    return writes;
   }
 }
 

@@ -16,12 +16,15 @@ const FLAG_DROP = 2;
 const FLAG_SOURCE_RANGES = 4;
 const FLAG_MAGLEV = 8;
 const FLAG_DSR = 16;
+const FLAG_GONE = 1;
 
 /** The service is part of what an LPM trie compares. */
 const SERVICE_BITS = 32;
 
 /** Where a backend's `protocol` lies; 0 there means absent, so it is written last. */
 export const BACKEND_PROTOCOL_OFFSET = 18;
+/** One byte, which can change while the backend is in use. */
+export const BACKEND_FLAGS_OFFSET = 19;
 
 function protocolOf(value: number): Protocol {
   if (value !== 6 && value !== 17 && value !== 132)
@@ -122,8 +125,11 @@ export function encodeBackend(backend: Backend, into = Buffer.alloc(BACKEND_BYTE
   writeAddress(backend.address, into);
   into.writeUInt16BE(backend.port, ADDRESS_BYTES);
   into.writeUInt8(backend.protocol, BACKEND_PROTOCOL_OFFSET);
+  into.writeUInt8(backendFlags(backend.gone), BACKEND_FLAGS_OFFSET);
   return into;
 }
+
+export const backendFlags = (gone = false): number => (gone ? FLAG_GONE : 0);
 
 /** Undefined for an absent backend. */
 export function decodeBackend(bytes: Buffer): Backend | undefined {
@@ -133,5 +139,6 @@ export function decodeBackend(bytes: Buffer): Backend | undefined {
     address: formatAddress(bytes.subarray(0, ADDRESS_BYTES)),
     port: bytes.readUInt16BE(ADDRESS_BYTES),
     protocol: protocolOf(protocol),
+    ...((bytes.readUInt8(BACKEND_FLAGS_OFFSET) & FLAG_GONE) === 0 ? {} : { gone: true }),
   };
 }

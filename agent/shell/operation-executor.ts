@@ -4,13 +4,12 @@
 import { setImmediate as yieldToEvents } from "node:timers/promises";
 import { getSystemErrorName } from "node:util";
 import type { KernelMirror } from "../core/kernel-mirror.ts";
-import type { Kernel, Operation } from "../core/operation.ts";
+import { isDatagram, type Kernel, type Operation } from "../core/operation.ts";
 import { LONGEST_SLICE_MS } from "./in-slices.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
 const LOGGED_FAILURES = 5;
-const UDP = 17;
 /** The clock is looked at after so many. */
 const OPERATIONS_OF_A_LOOK = 16;
 
@@ -49,7 +48,7 @@ export class OperationExecutor {
           sliceBegan = now = performance.now();
         }
       }
-      const isLostUdp = operation.kind === "clear-backend" && mirror.backends.get(operation.id)?.protocol === UDP;
+      const isLostUdp = losesDatagrams(mirror, operation);
       if (this.#apply(mirror, operation, failed, now)) {
         written.set(operation.kind, (written.get(operation.kind) ?? 0) + 1);
         lostUdpBackends ||= isLostUdp;
@@ -74,6 +73,13 @@ export class OperationExecutor {
       return false;
     }
   }
+}
+
+/** A socket that was being connected when the backend was marked is found once it is cleared. */
+function losesDatagrams(mirror: KernelMirror, operation: Operation): boolean {
+  if (operation.kind === "mark-backend") return operation.gone;
+  const backend = operation.kind === "clear-backend" ? mirror.backends.get(operation.id) : undefined;
+  return backend !== undefined && isDatagram(backend);
 }
 
 /** A label of few values: the errno's name, or the error's. */

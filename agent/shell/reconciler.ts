@@ -7,7 +7,7 @@ import { isComplete, type Snapshot } from "../core/kubernetes-objects.ts";
 import type { LoadBalancing } from "../core/load-balancing.ts";
 import { fitNetwork, fullConnectionMaps, type NodeCapacity, nodeNeeds } from "../core/node-capacity.ts";
 import type { Capacity, Kernel, NodeNetwork, Protocol } from "../core/operation.ts";
-import type { Plan } from "../core/plan.ts";
+import { markGone, type Plan } from "../core/plan.ts";
 import type { Problem } from "../core/problem.ts";
 import { SyncPlanner } from "../core/sync-planner.ts";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
@@ -18,7 +18,7 @@ import { KernelAccount } from "./kernel-account.ts";
 import { KubeProxyMetrics } from "./kube-proxy-metrics.ts";
 import { errorText, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { OperationExecutor, reasonOf } from "./operation-executor.ts";
+import { type Executed, OperationExecutor, reasonOf } from "./operation-executor.ts";
 import { PassTimer } from "./pass-timer.ts";
 import { type Announce, ProblemReport } from "./problem-report.ts";
 import type { Attachment } from "./program-attachment.ts";
@@ -180,11 +180,7 @@ export class Reconciler {
         next = await this.#plan(mirror, snapshot, changes, true);
       whole = next.whole;
       endPhase("plan");
-      const { failed, lostUdpBackends } = await this.#executor.execute(
-        mirror,
-        next.operations,
-        () => this.#timer.isStopped,
-      );
+      const { failed, lostUdpBackends } = await this.#carryOut(mirror, next);
       ok = failed === 0;
       this.#planner.carriedOut(ok);
       endPhase("write");
@@ -231,6 +227,16 @@ export class Reconciler {
       everything: everything || isWhole,
     };
     return inSlices(this.#planner.plan(mirror, input, now()));
+  }
+
+  async #carryOut(mirror: KernelMirror, next: Plan): Promise<Executed> {
+    const isStopped = () => this.#timer.isStopped;
+    const planned = await this.#executor.execute(mirror, next.operations, isStopped);
+    const marked = await this.#executor.execute(mirror, markGone(mirror, next), isStopped);
+    return {
+      failed: planned.failed + marked.failed,
+      lostUdpBackends: planned.lostUdpBackends || marked.lostUdpBackends,
+    };
   }
 
   /** Maps that cannot grow are no reason to stop: what does not fit is refused alone, and it is tried again later. */

@@ -31,7 +31,7 @@ export class StaleSockets {
     return this.#lastFailure;
   }
 
-  /** Backends of UDP were cleared. */
+  /** Backends of UDP have gone. */
   note(): void {
     this.#waiting = true;
   }

@@ -24,13 +24,14 @@ static __always_inline const struct backend *backend_by_id(__u32 id)
 	return backend && backend->protocol ? backend : NULL;
 }
 
+/* Whether what went to a backend before may go on to it. */
 static __always_inline bool backend_is(__u32 id, const struct address *address, __be16 port,
 				       __u8 protocol)
 {
 	const struct backend *backend = backend_by_id(id);
 
 	return backend && backend->protocol == protocol && backend->port == port &&
-	       address_equal(&backend->address, address);
+	       !(backend->flags & BACKEND_GONE) && address_equal(&backend->address, address);
 }
 
 /* The selection in one 8-byte load, so that offset and count belong together; false when there is no such selection. */

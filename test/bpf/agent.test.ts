@@ -18,6 +18,8 @@ import { NODE, OTHER_NODE, objectsDir, POD, World } from "./world.ts";
 const REPOSITORY = join(import.meta.dirname, "../..");
 const CLUSTER_IP = "10.0.0.80";
 const NODE_PORT = 30_080;
+const DNS_IP = "10.0.0.53";
+const DNS_NODE_PORT = 30_053;
 const CAPABILITIES = ["bpf", "net_admin", "perfmon"];
 
 const directory = mkdtempSync(join(tmpdir(), "sansproxy-agent-"));
@@ -159,6 +161,20 @@ const endpoints = (...ports: number[]) =>
     endpoints: [{ addresses: [POD], conditions: { ready: true } }],
   });
 
+const DRAINING = { ready: false, serving: true, terminating: true };
+
+/** An endpoint of UDP in a slice of its own. */
+const dnsAt = (port: number, conditions: object = { ready: true }) =>
+  apply({
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: `dns-${port}`, namespace: "default", labels: { "kubernetes.io/service-name": "dns" } },
+    addressType: "IPv4",
+    ports: [{ name: "", protocol: "UDP", port }],
+    endpoints: [{ addresses: [POD], conditions }],
+  });
+const noDnsAt = (port: number) => api.kubectl("delete", "endpointslice", `dns-${port}`);
+
 /** Installs the chart's ServiceAccount and rights, and takes the agent's configuration from its ConfigMap. */
 function installChart(port: number): void {
   const chart = join(REPOSITORY, "agent/chart");
@@ -200,6 +216,8 @@ beforeAll(async () => {
   const server = world.talker(world.pod);
   await server.listen("tcp", "0.0.0.0", 8080, "old");
   await server.listen("tcp", "0.0.0.0", 8081, "new");
+  await server.listen("udp", "0.0.0.0", 8080, "old");
+  await server.listen("udp", "0.0.0.0", 8081, "new");
   host = world.talker(world.node, true);
   outside = world.talker(world.client);
   agent = new Agent();
@@ -253,6 +271,64 @@ test("a changed EndpointSlice reaches new connections, also after every connecti
     endpoints(8081);
     await answers("new");
   }
+});
+
+test("a client of UDP stays with an endpoint while that serves; once it has gone the very next datagram goes elsewhere", async () => {
+  const ports = [{ port: 53, targetPort: 8080, nodePort: DNS_NODE_PORT, protocol: "UDP" }];
+  const spec = { type: "NodePort", clusterIP: DNS_IP, ports };
+  const clients = (key: string) => [
+    () => outside.udp(NODE, DNS_NODE_PORT, { key }),
+    () => host.udp(DNS_IP, 53, { key }),
+  ];
+  const all = async (key: string, name: string) => {
+    for (const speak of clients(key)) expect(await speak()).toMatchObject({ name });
+  };
+  const connected = (key: string) => host.udp(DNS_IP, 53, { connected: true, key });
+  const anybody = async () => (await outside.udp(NODE, DNS_NODE_PORT)).name;
+  const writesOf = (kind: string) => agent.writes()[kind] ?? 0;
+  const oneMore = (kind: string, before: number) =>
+    expect.poll(() => writesOf(kind), { timeout: 15_000, interval: 20 }).toBeGreaterThan(before);
+
+  const frontends = writesOf("upsert-frontend");
+  dnsAt(8080);
+  apply({ apiVersion: "v1", kind: "Service", metadata: { name: "dns", namespace: "default" }, spec });
+  await oneMore("upsert-frontend", frontends);
+  await all("first", "old");
+  expect(await connected("connected")).toMatchObject({ name: "old" });
+  let flips = writesOf("flip-selection");
+  dnsAt(8081);
+  await oneMore("flip-selection", flips);
+  flips = writesOf("flip-selection");
+  dnsAt(8080, DRAINING);
+  await oneMore("flip-selection", flips);
+  // By then what was selected before could have been cleared, too.
+  const clears = writesOf("clear-backend");
+  endpoints(8080);
+  await oneMore("clear-backend", clears);
+  expect(await anybody()).toBe("new");
+  await all("first", "old");
+  expect(await connected("connected")).toMatchObject({ name: "old" });
+
+  const marks = writesOf("mark-backend");
+  noDnsAt(8080);
+  await oneMore("mark-backend", marks);
+  await all("first", "new");
+  await expect.poll(() => agent.sample("sansproxy_released_sockets_total"), { timeout: 15_000 }).toBe(1);
+  expect((await connected("connected")).error).toBeDefined();
+  expect(await connected("connected again")).toMatchObject({ name: "new" });
+
+  flips = writesOf("flip-selection");
+  dnsAt(8080);
+  await oneMore("flip-selection", flips);
+  flips = writesOf("flip-selection");
+  noDnsAt(8081);
+  await oneMore("flip-selection", flips);
+  await all("first", "old");
+
+  api.kubectl("delete", "service", "dns");
+  noDnsAt(8080);
+  endpoints(8081);
+  await answers("new");
 });
 
 test("its metrics are in order by Prometheus' rules, and hold all that the dashboard and the alerts ask for", async () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Services from outside a node: real packets of a client through a node's device, and the way back.
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Operation } from "../../agent/core/operation.ts";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { setOffload } from "../support/device-offload.ts";
 import type { Talker } from "./talker.ts";
@@ -107,16 +108,29 @@ test("an established connection keeps its backend when the selection changes, ne
   expect(await client.tcp(NODE, 30_005)).toMatchObject({ name: "remote" });
 });
 
-test("a UDP client whose backend is gone moves to one that exists", async () => {
-  const selection = serve(datapath, { address: "*4", port: 30_006, protocol: UDP }, [{ address: POD, port: 8080 }]);
-  expect(await client.udp(NODE, 30_006, { key: "moves" })).toMatchObject({ name: "local" });
+test.each([
+  ["has gone", 30_006, (id: number): Operation => ({ kind: "mark-backend", id, gone: true })],
+  ["is absent", 30_016, (id: number): Operation => ({ kind: "clear-backend", id })],
+])("a UDP client whose backend %s moves to one that exists", async (_, port, removal) => {
+  const selection = serve(datapath, { address: "*4", port, protocol: UDP }, [{ address: POD, port: 8080 }]);
+  expect(await client.udp(NODE, port, { key: `moves from ${port}` })).toMatchObject({ name: "local" });
   const state = datapath.read();
   const [old = 0] = state.extents.get(state.selections.get(selection)?.offset ?? -1) ?? [];
   datapath.apply({ kind: "write-backend", id: 252, backend: { address: OTHER_POD, port: 8080, protocol: UDP } });
   datapath.apply({ kind: "write-extent", offset: 1002, backendIds: [252] });
   datapath.apply({ kind: "flip-selection", id: selection, selection: { offset: 1002, count: 1, generation: 2 } });
-  datapath.apply({ kind: "clear-backend", id: old });
-  expect(await client.udp(NODE, 30_006, { key: "moves" })).toMatchObject({ name: "remote", from: `${NODE}:30006` });
+  datapath.apply(removal(old));
+  const moved = await client.udp(NODE, port, { key: `moves from ${port}` });
+  expect(moved).toMatchObject({ name: "remote", from: `${NODE}:${port}` });
+});
+
+test("a packet that finds a backend which has gone, as it read its extent just before, is given it", async () => {
+  const selection = serve(datapath, { address: "*4", port: 30_017, protocol: UDP }, [{ address: POD, port: 8080 }]);
+  const state = datapath.read();
+  const [id = 0] = state.extents.get(state.selections.get(selection)?.offset ?? -1) ?? [];
+  datapath.apply({ kind: "mark-backend", id, gone: true });
+  for (let datagram = 0; datagram < 2; datagram++)
+    expect(await client.udp(NODE, 30_017, { key: "late" })).toMatchObject({ name: "local" });
 });
 
 test("two NodePorts of one pod, used from one client port, do not mix their answers", async () => {

@@ -6,6 +6,7 @@ import { type DesiredState, desiredState } from "../../agent/core/desired-state.
 import { GRACE_MS, KernelMirror } from "../../agent/core/kernel-mirror.ts";
 import type { EndpointSlice, Snapshot } from "../../agent/core/kubernetes-objects.ts";
 import { backendId, type FrontendKey, frontendId, type Operation } from "../../agent/core/operation.ts";
+import { markGone } from "../../agent/core/plan.ts";
 import type { ObjectChange } from "../../agent/core/relevance.ts";
 import { finish } from "../../agent/core/steps.ts";
 import { SyncPlanner } from "../../agent/core/sync-planner.ts";
@@ -204,19 +205,22 @@ class Agent {
       everything: state.services !== this.#last?.services,
       slices: sliceChanges(this.#last, state),
     };
-    const { operations, deferred, whole } = finish(this.#planner.plan(this.#mirror, input, this.now));
+    const next = finish(this.#planner.plan(this.#mirror, input, this.now));
+    const { operations, deferred, whole } = next;
     this.#last = state;
     expect(deferred).toEqual([]);
     const written = this.written[whole ? "everything" : "endpoints"];
     const [before, after] = [held(), wanted(desiredState(state, NODE_NAME))];
     const end = cut === undefined ? operations.length : cut % (operations.length + 1);
-    for (const operation of operations.slice(0, end)) {
+    const write = (operation: Operation) => {
       datapath.apply(operation);
       this.#mirror.record(operation, this.now);
       written.set(operation.kind, (written.get(operation.kind) ?? 0) + 1);
       check(before, after, operation);
-    }
+    };
+    for (const operation of operations.slice(0, end)) write(operation);
     this.#planner.carriedOut(end === operations.length);
+    for (const operation of markGone(this.#mirror, next)) write(operation);
     if (end === operations.length) {
       expect(new Map([...held()].sort())).toEqual(new Map([...after].sort()));
     } else {
@@ -263,6 +267,7 @@ test(`the maps serve every packet as before or as after, whichever write was the
   // A proof about writes that never happened would be none.
   for (const kind of [
     "write-backend",
+    "mark-backend",
     "write-extent",
     "flip-selection",
     "upsert-frontend",

@@ -111,7 +111,7 @@ test("a connected UDP socket moves to a living backend with its next datagram", 
   datapath.apply({ kind: "write-backend", id: 250, backend: { address: OTHER_POD, port: 8080, protocol: UDP } });
   datapath.apply({ kind: "write-extent", offset: 950, backendIds: [250] });
   datapath.apply({ kind: "flip-selection", id: selection, selection: { offset: 950, count: 1, generation: 2 } });
-  datapath.apply({ kind: "clear-backend", id: old });
+  datapath.apply({ kind: "mark-backend", id: old, gone: true });
   expect(await speak()).toMatchObject({ name: "remote", from: `${VIP}:85` });
 });
 

@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { KernelState, Operation } from "../../agent/core/operation.ts";
+import { finish } from "../../agent/core/steps.ts";
 import { ABI, defaultEntries } from "../../agent/maps/map-table.ts";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { KernelError } from "../../agent/shell/kernel/kernel-error.ts";
@@ -154,6 +155,7 @@ test("a frontend that does not fit is refused alone, with the remedy", () => {
 const beyond: [string, Operation][] = [
   ["backend", { kind: "write-backend", id: 256, backend: { address: POD, port: 1, protocol: TCP } }],
   ["backend 0", { kind: "write-backend", id: 0, backend: { address: POD, port: 1, protocol: TCP } }],
+  ["backend's mark", { kind: "mark-backend", id: 256, gone: true }],
   ["extent", { kind: "write-extent", offset: 1023, backendIds: [1, 2] }],
   ["selection", { kind: "flip-selection", id: 256, selection: { offset: 0, count: 1, generation: 1 } }],
 ];
@@ -163,6 +165,19 @@ test.each(beyond)("a %s outside its array is refused, and nothing is written", (
   const before = datapath.read();
   expect(() => datapath.apply(operation)).toThrow(KernelError);
   expect(datapath.read()).toEqual(before);
+});
+
+test("a backend that has gone is read back as that, and is another state than before", () => {
+  const datapath = world.datapath();
+  serve(datapath, { address: "10.96.0.1", port: 53, protocol: UDP }, [{ address: POD, port: 1 }]);
+  const before = datapath.read();
+  const [id = 0] = before.backends.keys();
+  datapath.apply({ kind: "mark-backend", id, gone: true });
+  const marked = datapath.read();
+  expect(marked.backends.get(id)).toEqual({ address: POD, port: 1, protocol: UDP, gone: true });
+  expect([finish(datapath.holds(before)), finish(datapath.holds(marked))]).toEqual([false, true]);
+  datapath.apply({ kind: "mark-backend", id, gone: false });
+  expect([finish(datapath.holds(before)), finish(datapath.holds(marked))]).toEqual([true, false]);
 });
 
 test("what was cleared is gone, and clearing twice is no error", () => {

@@ -131,7 +131,7 @@ test("an unconnected UDP socket keeps its backend while that exists, and moves o
   datapath.apply({ kind: "flip-selection", id: selection, selection: { offset: 1000, count: 1, generation: 2 } });
   expect(await host.udp(VIP, 55, { key: "kept" })).toMatchObject({ name: "one" });
   expect(await host.udp(VIP, 55)).toMatchObject({ name: "two" });
-  for (const id of extent) datapath.apply({ kind: "clear-backend", id });
+  for (const id of extent) datapath.apply({ kind: "mark-backend", id, gone: true });
   expect(await host.udp(VIP, 55, { key: "kept" })).toMatchObject({ name: "two", from: `${VIP}:55` });
 });
 

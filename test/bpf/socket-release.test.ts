@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(() => world.cleanup.run());
 
-/** Replaces the backends of a selection by one other, and removes those it had. */
+/** Replaces the backends of a selection by one other: those it had are gone. */
 function replace(selection: number, id: number, backend: { address: string; port: number }): void {
   const state = datapath.read();
   const old = state.selections.get(selection);
@@ -42,7 +42,7 @@ function replace(selection: number, id: number, backend: { address: string; port
   datapath.apply({ kind: "write-backend", id, backend: { ...backend, protocol: UDP } });
   datapath.apply({ kind: "write-extent", offset, backendIds: [id] });
   datapath.apply({ kind: "flip-selection", id: selection, selection: { offset, count: 1, generation: 2 } });
-  for (const gone of ids) datapath.apply({ kind: "clear-backend", id: gone });
+  for (const old of ids) datapath.apply({ kind: "mark-backend", id: old, gone: true });
 }
 
 const release = () => world.node.inside(() => datapath.releaseSockets([world.pod.path]));

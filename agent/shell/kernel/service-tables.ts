@@ -10,11 +10,13 @@ import type {
   Selection,
   SourceRange,
 } from "../../core/operation.ts";
-import { frontendId, sameBackend, sourceRangeId } from "../../core/operation.ts";
+import { frontendId, sameCell, sourceRangeId } from "../../core/operation.ts";
 import type { Steps } from "../../core/steps.ts";
 import {
   BACKEND_BYTES,
+  BACKEND_FLAGS_OFFSET,
   BACKEND_PROTOCOL_OFFSET,
+  backendFlags,
   decodeBackend,
   decodeFrontend,
   decodeFrontendKey,
@@ -175,7 +177,7 @@ export class ServiceTables {
     let found = 0;
     for (const [id, backend] of this.#presentBackends()) {
       const known = backends.get(id);
-      if (!known || !sameBackend(known, backend)) return false;
+      if (!known || !sameCell(known, backend)) return false;
       if (++found % ENTRIES_OF_A_STEP === 0) yield;
     }
     return found === backends.size;
@@ -190,6 +192,9 @@ export class ServiceTables {
     switch (operation.kind) {
       case "write-backend":
         this.#writeBackend(operation.id, encodeBackend(operation.backend, backendBytes));
+        break;
+      case "mark-backend":
+        this.#markBackend(operation.id, operation.gone);
         break;
       case "clear-backend":
         this.#writeBackend(operation.id, absentBackend);
@@ -227,6 +232,12 @@ export class ServiceTables {
     Atomics.store(words, last, 0n);
     for (let index = 0; index < BACKEND_BYTES - 8; index++) bytes[at + index] = value[index] ?? 0;
     Atomics.store(words, last, value.readBigUInt64LE(BACKEND_BYTES - 8));
+  }
+
+  /** Nothing else of it changes, so that it can be chosen meanwhile. */
+  #markBackend(id: number, gone: boolean): void {
+    const { bytes, first } = this.#backends.window(id);
+    bytes[(id - first) * this.#backends.stride + BACKEND_FLAGS_OFFSET] = backendFlags(gone);
   }
 
   #writeExtent(offset: number, backendIds: readonly number[]): void {

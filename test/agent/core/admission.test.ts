@@ -12,7 +12,7 @@ const withEndpoints = (name: string, count: number): DesiredService => {
     return { address: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, port: 80, protocol: 6 };
   });
   const selection = { key: `${name}/cluster`, servicePort: name, backends, cells: count, contents: name };
-  return { name, frontends: [], selections: [selection], sourceRanges: [] };
+  return { name, frontends: [], selections: [selection], kept: [], sourceRanges: [] };
 };
 
 test("a Service that no map could hold is told to be divided, and takes no other's place", () => {

@@ -19,6 +19,8 @@ test("a Service whose endpoints change needs what it would have needed with thes
       for (const { name } of before) fresh.add(after.get(name) as DesiredService);
       expect(changed.needs).toEqual(fresh.needs);
       expect(changed.endpoints).toBe(fresh.endpoints);
+      for (const each of [...before, ...after.values()].flatMap(({ kept }) => kept))
+        expect(changed.has(each)).toBe(fresh.has(each));
     }),
   );
 });

@@ -15,8 +15,8 @@ import {
   type Service,
   type Snapshot,
 } from "../../../agent/core/kubernetes-objects.ts";
-import type { Capacity } from "../../../agent/core/operation.ts";
-import { type FullPlan, type Plan, plan } from "../../../agent/core/plan.ts";
+import type { Capacity, Operation } from "../../../agent/core/operation.ts";
+import { type FullPlan, markGone, type Plan, plan } from "../../../agent/core/plan.ts";
 import type { ObjectChange } from "../../../agent/core/relevance.ts";
 import { finish } from "../../../agent/core/steps.ts";
 import { collection, NODE, service, slice, snapshot } from "./arbitrary-objects.ts";
@@ -84,18 +84,24 @@ class Follower {
     const desired = desiredState(this.#snapshot, NODE, FACTS);
     const rest = plan(this.mirror, desired, this.kernel.capacity, this.now);
     expect(rest.operations.filter(({ kind }) => !kind.startsWith("clear-"))).toEqual([]);
+    expect(markGone(this.mirror, rest)).toEqual([]);
     const anew = new ClusterState(NODE);
     finish(anew.rebuild(this.#snapshot, FACTS));
     expect(this.state.healthChecks).toEqual(anew.healthChecks);
   }
 
-  #execute({ operations, deferred }: Plan): boolean {
+  #execute(next: Plan): boolean {
+    this.#apply(next.operations);
+    this.#apply(markGone(this.mirror, next));
+    return next.deferred.length === 0;
+  }
+
+  #apply(operations: readonly Operation[]): void {
     for (const operation of operations) {
       expect(this.mirror.objection(operation)).toBeUndefined();
       this.kernel.apply(operation);
       this.mirror.record(operation, this.now);
     }
-    return deferred.length === 0;
   }
 }
 

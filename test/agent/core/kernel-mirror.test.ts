@@ -23,6 +23,39 @@ test("what becomes idle again waits for a whole grace, behind what has been idle
   expect([...idleForGrace(mirror.idleBackends, 200 + GRACE_MS)]).toEqual([2, 1]);
 });
 
+test("a backend of UDP is idle once it is marked as gone, also where the mark was found in the maps", () => {
+  const dns: Backend = { address: "10.0.0.9", port: 53, protocol: 17 };
+  const mirror = new KernelMirror(holding([]), 0);
+  mirror.record({ kind: "write-backend", id: 9, backend: dns }, 0);
+  expect([mirror.nextReleaseAt(), ...mirror.leftBackends]).toEqual([undefined, 9]);
+  mirror.record({ kind: "mark-backend", id: 9, gone: true }, 100);
+  expect([mirror.nextReleaseAt(), ...mirror.leftBackends]).toEqual([100 + GRACE_MS]);
+  mirror.record({ kind: "mark-backend", id: 9, gone: false }, 200);
+  expect([mirror.nextReleaseAt(), ...mirror.leftBackends]).toEqual([undefined, 9]);
+  mirror.adopt({ ...holding([]), backends: new Map([[9, { ...dns, gone: true }]]) }, 300);
+  expect([mirror.nextReleaseAt(), ...mirror.leftBackends]).toEqual([300 + GRACE_MS]);
+});
+
+test("a backend that a frontend leads to is not marked", () => {
+  const key = { address: "10.96.0.1", port: 53, protocol: 17 } as const;
+  const mirror = new KernelMirror(holding([]), 0);
+  const [selection, entry] = [
+    { offset: 0, count: 1, generation: 1 },
+    { selection: 1, externalSelection: 1, noEndpoint: "reject", affinitySeconds: 0, sourceRanges: false } as const,
+  ];
+  mirror.record({ kind: "write-backend", id: 9, backend: { address: "10.0.0.9", port: 53, protocol: 17 } }, 0);
+  mirror.record({ kind: "write-extent", offset: 0, backendIds: [9] }, 0);
+  mirror.record({ kind: "flip-selection", id: 1, selection }, 0);
+  expect([...mirror.leftBackends]).toEqual([9]);
+  mirror.record({ kind: "upsert-frontend", key, entry: { ...entry, service: 7, scope: "external" } }, 0);
+  expect([...mirror.leftBackends]).toEqual([]);
+  expect(mirror.objection({ kind: "mark-backend", id: 9, gone: true })).toBe("a frontend leads to backend 9");
+  mirror.record({ kind: "delete-frontend", key }, 0);
+  expect([...mirror.leftBackends]).toEqual([9]);
+  expect(mirror.objection({ kind: "mark-backend", id: 9, gone: true })).toBeUndefined();
+  expect(mirror.objection({ kind: "mark-backend", id: 8, gone: true })).toBe("backend 8 is not written");
+});
+
 test("what is found in the maps by others is idle from then on, behind what was idle before", () => {
   const mirror = new KernelMirror(holding([2]), 0);
   mirror.adopt(holding([1, 2]), 500);

@@ -41,6 +41,13 @@ export class ModelKernel {
         this.#inRange("backend", operation.id, this.capacity.backends);
         this.backends.set(operation.id, operation.backend);
         break;
+      case "mark-backend": {
+        const backend = this.backends.get(operation.id);
+        if (!backend) throw new Error("marks an absent backend");
+        const { address, port, protocol } = backend;
+        this.backends.set(operation.id, { address, port, protocol, ...(operation.gone && { gone: true }) });
+        break;
+      }
       case "write-extent":
         if (operation.offset + operation.backendIds.length > this.arena.length)
           throw new Error("extent past the arena");
@@ -100,6 +107,7 @@ export class ModelKernel {
     for (let cell = selection.offset; cell < selection.offset + selection.count; cell++) {
       const backend = this.backends.get(this.arena[cell] ?? 0);
       if (!backend) throw new Error(`${id}: backend ${this.arena[cell]} in cell ${cell} is absent`);
+      if (backend.gone === true) throw new Error(`${id}: backend ${this.arena[cell]} in cell ${cell} has gone`);
       backends.push(backendId(backend));
     }
     return backends.sort();

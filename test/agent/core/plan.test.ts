@@ -6,8 +6,8 @@ import { describe, expect, test } from "vitest";
 import { desiredState } from "../../../agent/core/desired-state.ts";
 import { GRACE_MS, KernelMirror } from "../../../agent/core/kernel-mirror.ts";
 import { readEndpointSlice, readService, type Snapshot } from "../../../agent/core/kubernetes-objects.ts";
-import type { Capacity, Operation } from "../../../agent/core/operation.ts";
-import { type Plan, plan } from "../../../agent/core/plan.ts";
+import { backendId, type Capacity, type Operation } from "../../../agent/core/operation.ts";
+import { markGone, type Plan, plan } from "../../../agent/core/plan.ts";
 import { collection, NODE, snapshot } from "./arbitrary-objects.ts";
 import { type Meaning, ModelKernel } from "./model-kernel.ts";
 
@@ -62,12 +62,19 @@ class Agent {
     }
   }
 
+  marks(next: Plan): readonly Operation[] {
+    const operations = markGone(this.mirror, next);
+    this.execute(operations);
+    return operations;
+  }
+
   /** Plans and executes until nothing is left to do, also what waits for its grace. */
   settle(state: Snapshot): Plan {
     for (let round = 0; round < 20; round++) {
       const next = this.plan(state);
-      if (next.operations.length === 0 && this.mirror.nextReleaseAt() === undefined) return next;
       this.execute(next.operations);
+      const marks = this.marks(next);
+      if (next.operations.length + marks.length === 0 && this.mirror.nextReleaseAt() === undefined) return next;
       this.now += GRACE_MS;
     }
     throw new Error("does not settle");
@@ -93,17 +100,19 @@ describe("a plan", PATIENCE, () => {
       fc.property(fc.array(fc.tuple(snapshot, fc.nat()), { maxLength: 5 }), snapshot, (history, final) => {
         const agent = new Agent(ROOMY);
         for (const [state, cut] of history) {
-          const { operations } = agent.plan(state);
-          agent.execute(operations.slice(0, cut % (operations.length + 1)));
+          const next = agent.plan(state);
+          agent.execute(next.operations.slice(0, cut % (next.operations.length + 1)));
+          if (cut % 5 > 0) agent.marks(next);
           if (cut % 3 === 0) agent.restart();
           agent.now += (cut % 4) * (GRACE_MS / 2);
         }
-        agent.settle(final);
+        const { keeps } = agent.settle(final);
         expect(agent.kernel.meaning()).toEqual(coldStart(final, ROOMY));
         // What is left over would be a leak.
         expect([...agent.mirror.idleBackends, ...agent.mirror.idleSelections, ...agent.mirror.idleExtents]).toEqual([]);
         const used = new Set(Object.values(agent.kernel.meaning()).flatMap((f) => [...f.backends, ...f.external]));
-        expect(agent.kernel.backends.size).toBe(used.size);
+        for (const backend of agent.kernel.backends.values())
+          expect(used.has(backendId(backend)) || (backend.protocol === 17 && keeps(backend))).toBe(true);
       }),
       { numRuns: 150 },
     );
@@ -115,9 +124,9 @@ describe("a plan", PATIENCE, () => {
         const agent = new Agent(ROOMY);
         for (const state of states) {
           const before = agent.kernel.meaning();
-          const { operations } = agent.plan(state);
-          const after = meaningAfter(agent, operations);
-          for (const operation of operations) {
+          const next = agent.plan(state);
+          const after = meaningAfter(agent, next.operations);
+          for (const operation of next.operations) {
             agent.execute([operation]);
             for (const [id, frontend] of Object.entries(agent.kernel.meaning())) {
               for (const side of ["backends", "external"] as const) {
@@ -128,6 +137,8 @@ describe("a plan", PATIENCE, () => {
               }
             }
           }
+          agent.marks(next);
+          expect(agent.kernel.meaning()).toEqual(after);
           if (restarts) agent.restart();
           agent.now += GRACE_MS / 3;
         }
@@ -189,7 +200,8 @@ describe("a plan", PATIENCE, () => {
         const agent = new Agent(ROOMY);
         const lastUse = { cells: new Map<number, number>(), backends: new Map<number, number>() };
         for (const [state, pause] of steps) {
-          for (const operation of agent.plan(state).operations) {
+          const next = agent.plan(state);
+          for (const operation of next.operations) {
             const touched = { cells: [] as number[], backends: [] as number[] };
             if (operation.kind === "write-extent")
               touched.cells = operation.backendIds.map((_, index) => operation.offset + index);
@@ -213,11 +225,72 @@ describe("a plan", PATIENCE, () => {
               }
             }
           }
+          agent.marks(next);
           agent.now += pause * (GRACE_MS / 2);
         }
       }),
       { numRuns: 150 },
     );
+  });
+
+  test("tells flows of UDP at once that their backend has gone, and never of one that is led to or still serves", () => {
+    let marked = 0;
+    fc.assert(
+      fc.property(fc.array(fc.tuple(snapshot, fc.boolean()), { minLength: 2, maxLength: 8 }), (steps) => {
+        const agent = new Agent(ROOMY);
+        for (const [state, restarts] of steps) {
+          const next = agent.plan(state);
+          agent.execute(next.operations);
+          if (restarts) agent.restart();
+          for (const operation of agent.marks(next)) {
+            const backend = operation.kind === "mark-backend" ? agent.kernel.backends.get(operation.id) : undefined;
+            expect(backend && !next.keeps(backend)).toBe(true);
+            marked++;
+          }
+          const offered = new Set(Object.values(agent.kernel.meaning()).flatMap((f) => [...f.backends, ...f.external]));
+          for (const backend of agent.kernel.backends.values()) {
+            const isLeft = !offered.has(backendId(backend)) && !next.keeps(backend);
+            if (backend.protocol !== 17) expect(backend.gone).not.toBe(true);
+            else if (isLeft) expect(backend.gone).toBe(true);
+          }
+          agent.now += GRACE_MS / 3;
+        }
+      }),
+      { numRuns: 150 },
+    );
+    expect(marked).toBeGreaterThan(100);
+  });
+
+  test("leaves the flows of an endpoint alone while it serves, and takes the mark from one that comes back", () => {
+    const dns = readService({
+      metadata: { namespace: "ns", name: "many" },
+      spec: { clusterIPs: ["10.96.0.9"], ports: [{ port: 53, protocol: "UDP" }] },
+    });
+    const state = (...endpoints: [host: number, conditions: object][]): Snapshot => {
+      const slice = readEndpointSlice({
+        metadata: { namespace: "ns", name: "s", labels: { "kubernetes.io/service-name": "many" } },
+        addressType: "IPv4",
+        ports: [{ name: "", port: 53, protocol: "UDP" }],
+        endpoints: endpoints.map(([host, conditions]) => ({ addresses: [`10.244.0.${host}`], conditions })),
+      });
+      return { ...EMPTY, services: collection([dns]), endpointSlices: collection([slice]) };
+    };
+    const ready = { ready: true };
+    const draining = { ready: false, serving: true, terminating: true };
+    const agent = new Agent(ROOMY);
+    agent.settle(state([1, ready], [2, ready]));
+    const id = agent.mirror.index.idOf({ address: "10.244.0.2", port: 53, protocol: 17 }) ?? 0;
+    agent.settle(state([1, ready], [2, draining]));
+    expect(agent.kernel.meaning()["17/10.96.0.9/53"]?.backends).toEqual(["17/10.244.0.1/53"]);
+    expect(agent.kernel.backends.get(id)).toEqual({ address: "10.244.0.2", port: 53, protocol: 17 });
+    const gone = agent.plan(state([1, ready]));
+    expect(gone.operations).toEqual([]);
+    expect(agent.marks(gone)).toEqual([{ kind: "mark-backend", id, gone: true }]);
+    const back = agent.plan(state([1, ready], [2, ready])).operations;
+    expect(back.map(({ kind }) => kind)).toEqual(["mark-backend", "write-extent", "flip-selection"]);
+    expect(back[0]).toEqual({ kind: "mark-backend", id, gone: false });
+    agent.settle(state([1, ready]));
+    expect(agent.kernel.backends.has(id)).toBe(false);
   });
 
   test("writes nothing after a restart with unchanged objects", () => {
