@@ -115,7 +115,7 @@ const written: Record<string, { bytes: Buffer; members: Record<string, Buffer> }
   node_config: {
     bytes: encodeNodeConfig(
       {
-        ...{ ...network, masqueradeAddress: "192.0.2.1", nodeAddresses: ["fd00::2"], masquerade: [4, 6] },
+        ...{ ...network, masqueradeAddresses: ["192.0.2.1", "fd00::2"], masquerade: [4, 6] },
         ...{ nodePortRange: { first: 0x1112, last: 0x2122 }, dsr: true },
       },
       0x3132_3334_3536_3738n,

@@ -56,7 +56,8 @@ beforeAll(() => {
   world = new World();
   datapath = world.datapath(sizes);
   // The endpoints' network is this node's, so that packets for them go to the stack, whatever its routes are.
-  datapath.configure({ ...network, podCidrs: ["10.244.0.0/24"] });
+  // The client is a pod of it too: source ranges do not hear any other at a pod's device.
+  datapath.configure({ ...network, podCidrs: ["10.244.0.0/24", `${CLIENT}/32`] });
   table = new PacketTable(world, datapath, "eth0", sizes);
   const entrance = (name: string, device: string) => {
     const link: { ifindex: number; address: string } = JSON.parse(world.node.ip("-j", "link", "show", device))[0];
