@@ -54,7 +54,11 @@ function answerTo({ source, destination, sourcePort, destinationPort, protocol }
 }
 
 /** Stops at the tenth difference. Needs root. */
-export function compareRoads(sequences: number, seed: number): RoadOutcome {
+export function compareRoads(
+  sequences: number,
+  seed: number,
+  progress: (done: number) => void = () => undefined,
+): RoadOutcome {
   const random = new Random(seed);
   const world = new World();
   const differences: RoadDifference[] = [];
@@ -92,6 +96,7 @@ export function compareRoads(sequences: number, seed: number): RoadOutcome {
         const answers = step % 2 === 0 && out !== undefined && !out.error && out.fragment === "none";
         frame = answers ? answerTo(out, random) : any();
       }
+      progress(sequence + 1);
     }
     return { packets, accelerated, differences };
   } finally {
