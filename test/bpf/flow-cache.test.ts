@@ -2,9 +2,9 @@
 // Each CPU's copies of flows: a connection in mid-stream goes by them, and by none that is not true any more.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
+import { allowedCpus, runOn } from "../support/this-thread.ts";
 import type { PacketSpec } from "./packet.ts";
 import { PacketTable, type Road } from "./packet-table.ts";
-import { allowedCpus, runOn } from "./this-thread.ts";
 import { CLIENT, NODE, network, OTHER_POD, serve, TCP, testSizes, World } from "./world.ts";
 
 const VIP = "192.0.2.95";

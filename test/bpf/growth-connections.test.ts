@@ -6,11 +6,11 @@ import { parseAddress } from "../../agent/maps/address.ts";
 import { mapShapes } from "../../agent/maps/map-table.ts";
 import type { HashMap } from "../../agent/shell/kernel/hash-map.ts";
 import { possibleCpus } from "../../agent/shell/kernel/possible-cpus.ts";
+import { allowedCpus, runOn } from "../support/this-thread.ts";
 import { fragmentsOf } from "./fragments.ts";
 import { FRONTEND, GrowingWorld, SIZES, tooMany } from "./growing-world.ts";
 import { build } from "./packet.ts";
 import { NEXT, type PacketTable } from "./packet-table.ts";
-import { allowedCpus, runOn } from "./this-thread.ts";
 import { CLIENT, NODE, network, POD, serve, UDP } from "./world.ts";
 
 let world: GrowingWorld;

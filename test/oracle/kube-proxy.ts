@@ -6,11 +6,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { onOneCpu } from "../support/one-cpu.ts";
-import { MARKER, markers } from "./marker.ts";
+import { onOneCpu } from "../support/this-thread.ts";
+import { markers } from "./marker.ts";
 import { ObjectServer } from "./object-server.ts";
 import type { Cluster } from "./objects.ts";
-import { endpointText, type Probe } from "./probe.ts";
+import { endpointText, type Fate, type Probe } from "./probe.ts";
 import type { ServiceProxy } from "./proxy.ts";
 import { CLUSTER_CIDRS, HERE, nodeObjects } from "./topology.ts";
 import { NodeWorld } from "./wire/node-world.ts";
@@ -18,6 +18,7 @@ import { Prober } from "./wire/prober.ts";
 
 const SYNC_DEADLINE_MS = 60_000;
 const ASK_EVERY_MS = 5;
+const MARKER_PACKETS = 16;
 
 /** kubeproxy.config.k8s.io/v1alpha1, as `--config` reads it. */
 const configuration = (mode: KubeProxyMode, kubeconfig: string, nodePortAddresses: readonly string[]) => ({
@@ -116,7 +117,7 @@ export class KubeProxy implements ServiceProxy {
     const marks = markers(this.#generation);
     this.#server.replace([...cluster.services, ...cluster.endpointSlices], marks.objects);
     const deadline = performance.now() + SYNC_DEADLINE_MS;
-    while (!marks.probes.every((probe) => this.#reaches(probe, this.#generation))) {
+    while (!marks.probes.every(({ probe, backend }) => this.#reachesAlone(probe, backend))) {
       if (this.#process.exitCode !== null)
         throw new Error(`kube-proxy ended with ${this.#process.exitCode}:\n${this.#lastWords()}`);
       if (performance.now() > deadline)
@@ -126,9 +127,10 @@ export class KubeProxy implements ServiceProxy {
     execFileSync("nsenter", [`--net=${this.#world.node.path}`, "conntrack", "-F"], { stdio: "ignore" });
   }
 
-  #reaches(probe: Probe, generation: number): boolean {
-    const [fate] = this.#prober.ask(probe, 1, () => true);
-    return fate?.kind === "backend" && fate.backend.endsWith(`:${MARKER + generation}`);
+  /** Of two backends, one is never chosen so often in a row by luck. */
+  #reachesAlone(probe: Probe, backend: string): boolean {
+    const isIt = (fate: Fate | undefined) => fate?.kind === "backend" && fate.backend === backend;
+    return this.#prober.ask(probe, MARKER_PACKETS, (fates) => !isIt(fates.at(-1))).every(isIt);
   }
 
   #lastWords(): string {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Service whose endpoints name a generation of objects: whoever serves it has taken in all that came before.
+// A Service whose endpoints name a generation of objects: whoever serves it has taken in all that came before, and knows its zone.
 import { NAMESPACE } from "./arbitrary-cluster.ts";
 import { type EndpointSliceObject, SERVICE_NAME, type ServiceObject } from "./objects.ts";
-import type { Probe } from "./probe.ts";
-import { PLACES, podAddress } from "./topology.ts";
+import { endpointText, type Probe } from "./probe.ts";
+import { HERE, PLACES, podAddress } from "./topology.ts";
 
 /** The marker's port of generation n is this many above. */
-export const MARKER = 10_000;
+const MARKER = 10_000;
 const NAME = "oracle-marker";
 const ADDRESSES = ["10.96.255.1", "fd00:96::ff01"] as const;
 
@@ -21,9 +21,12 @@ const metadata = (name: string, labels: Record<string, string> = {}) => ({
 export interface Markers {
   /** To be written last. */
   readonly objects: readonly (ServiceObject | EndpointSliceObject)[];
-  /** Both must reach the endpoint whose port is the Service's. */
-  readonly probes: readonly Probe[];
+  /** All packets of each must reach its backend: one for the other zone is there too, and is chosen while the node's is not known. */
+  readonly probes: readonly { readonly probe: Probe; readonly backend: string }[];
 }
+
+const AT = { nodeName: PLACES[1].name, conditions: { ready: true } };
+const near = (family: 4 | 6): string => podAddress(PLACES[1], 250, family);
 
 /** The port's name and numbers change with the generation, so that the Service and its slices must be of the same one. */
 export function markers(generation: number): Markers {
@@ -40,6 +43,7 @@ export function markers(generation: number): Markers {
       ipFamilies: ["IPv4", "IPv6"],
       ipFamilyPolicy: "RequireDualStack",
       ports: [{ name, protocol: "UDP", port, targetPort: port }],
+      trafficDistribution: "PreferClose",
     },
     status: { loadBalancer: {} },
   };
@@ -50,11 +54,15 @@ export function markers(generation: number): Markers {
     addressType: `IPv${family}`,
     ports: [{ name, protocol: "UDP", port }],
     endpoints: [
-      { addresses: [podAddress(PLACES[1], 250, family)], nodeName: PLACES[1].name, conditions: { ready: true } },
+      { addresses: [near(family)], ...AT, hints: { forZones: [{ name: HERE.zone }] } },
+      { addresses: [podAddress(PLACES[1], 251, family)], ...AT, hints: { forZones: [{ name: PLACES[2].zone }] } },
     ],
   });
   return {
     objects: [service, slice(4), slice(6)],
-    probes: ADDRESSES.map((address) => ({ from: "sandbox", protocol: "udp", address, port, target: "marker" })),
+    probes: ([4, 6] as const).map((family, index) => ({
+      probe: { from: "sandbox", protocol: "udp", address: ADDRESSES[index] ?? "", port, target: "marker" },
+      backend: endpointText(near(family), port),
+    })),
   };
 }

@@ -23,7 +23,7 @@ import { MappedArray } from "../../agent/shell/kernel/mapped-array.ts";
 import { close, openPinned } from "../../agent/shell/kernel/syscall.ts";
 import { forgetFlows } from "../support/forget-flows.ts";
 import { cgroup2Mount, makeCgroup, mountBpffs } from "../support/netns.ts";
-import { onOneCpu } from "../support/one-cpu.ts";
+import { onOneCpu } from "../support/this-thread.ts";
 import type { Cluster } from "./objects.ts";
 import type { ServiceProxy } from "./proxy.ts";
 import { API_ENDPOINTS, ASIDE, CLUSTER_CIDRS, HERE, NODE_PORTS, nodeObjects } from "./topology.ts";

@@ -6,7 +6,7 @@ import { BpfObject } from "../../../agent/shell/kernel/libbpf.ts";
 import { close, linkCreate, mapLookup, mapUpdate } from "../../../agent/shell/kernel/syscall.ts";
 import { build } from "../../bpf/packet.ts";
 import type { Cleanup, Netns } from "../../support/netns.ts";
-import { onOneCpu } from "../../support/one-cpu.ts";
+import { onOneCpu } from "../../support/this-thread.ts";
 import { addressNumber } from "../world/cluster-objects.ts";
 import { testRuns } from "./bpf-call.ts";
 
