@@ -5,10 +5,10 @@ import { fuzz } from "../fuzz/fuzzer.ts";
 
 const PACKETS = 60_000;
 
-test("damaged packets get no verdict, and no change, that the model does not allow", () => {
+test("damaged packets get no verdict, and no change, that the model does not allow", async () => {
   const seed = Math.floor(Math.random() * 0xffffffff);
   console.log(`seed ${seed}: npm run fuzz -- --packets ${PACKETS} --seed ${seed}`);
-  const { packets, counts, differences } = fuzz(PACKETS, seed);
+  const { packets, counts, differences } = await fuzz(PACKETS, seed);
   expect(differences).toEqual([]);
   expect(packets).toBe(PACKETS);
   // What is not met is not tested.

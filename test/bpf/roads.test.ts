@@ -5,10 +5,10 @@ import { compareRoads } from "../fuzz/roads.ts";
 
 const SEQUENCES = 400;
 
-test("what XDP does with a packet, tc would have done too", () => {
+test("what XDP does with a packet, tc would have done too", async () => {
   const seed = Math.floor(Math.random() * 0xffffffff);
   console.log(`seed ${seed}`);
-  const { packets, accelerated, differences } = compareRoads(SEQUENCES, seed);
+  const { packets, accelerated, differences } = await compareRoads(SEQUENCES, seed);
   console.log(`${packets} packets, ${accelerated} of them forwarded by XDP`);
   expect(differences).toEqual([]);
   // What is not met is not tested.

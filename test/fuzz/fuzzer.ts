@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs damaged packets through every tc program in a small world, and compares each verdict with the model's.
+import { setImmediate } from "node:timers/promises";
 import type { Datapath } from "../../agent/shell/kernel/datapath.ts";
 import { programTestRun } from "../../agent/shell/kernel/syscall.ts";
 import { sum } from "../bpf/checksum.ts";
@@ -176,8 +177,12 @@ function judge(rule: Allowed, frame: Buffer, verdict: number, out: Buffer): stri
   return undefined;
 }
 
-/** Stops at the tenth difference. Needs root. */
-export function fuzz(packets: number, seed: number, progress: (done: number) => void = () => undefined): Outcome {
+/** Stops at the tenth difference. Needs root. Lets the event loop turn now and then, so that it can be told to end. */
+export async function fuzz(
+  packets: number,
+  seed: number,
+  progress: (done: number) => void = () => undefined,
+): Promise<Outcome> {
   const random = new Random(seed);
   const counts = new Map<string, number>();
   const differences: Difference[] = [];
@@ -217,6 +222,7 @@ export function fuzz(packets: number, seed: number, progress: (done: number) => 
         for (; done < end; done++) one(done, hooks);
       });
       progress(done);
+      await setImmediate();
     }
     return { packets: done, counts, differences };
   } finally {

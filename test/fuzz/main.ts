@@ -42,12 +42,12 @@ function tell(differences: readonly object[]): void {
 }
 
 console.log(`${packets} packets from seed ${begin}`);
-const outcome = fuzz(packets, begin, progressOf("packets", 500_000));
+const outcome = await fuzz(packets, begin, progressOf("packets", 500_000));
 for (const [what, count] of [...outcome.counts].sort()) console.log(`${String(count).padStart(10)}  ${what}`);
 tell(outcome.differences);
 console.log(`${outcome.packets} packets, ${outcome.differences.length} differences from the model, seed ${begin}`);
 console.log(`${sequences} sequences from seed ${begin}`);
-const roads = compareRoads(sequences, begin, progressOf("sequences", 5_000));
+const roads = await compareRoads(sequences, begin, progressOf("sequences", 5_000));
 tell(roads.differences);
 console.log(
   `${roads.packets} packets by both roads (${roads.accelerated} forwarded by XDP), ${roads.differences.length} differences, seed ${begin}`,

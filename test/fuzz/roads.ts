@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends the same packets, damaged ones among them, by two datapaths that differ in XDP alone, and compares what comes out.
+import { setImmediate } from "node:timers/promises";
 import { build } from "../bpf/packet.ts";
 import { PacketTable, type Ran, REDIRECT } from "../bpf/packet-table.ts";
 import { CLIENT, CLIENT6, testSizes, World } from "../bpf/world.ts";
@@ -53,12 +54,12 @@ function answerTo({ source, destination, sourcePort, destinationPort, protocol }
   });
 }
 
-/** Stops at the tenth difference. Needs root. */
-export function compareRoads(
+/** Stops at the tenth difference. Needs root. Lets the event loop turn now and then, so that it can be told to end. */
+export async function compareRoads(
   sequences: number,
   seed: number,
   progress: (done: number) => void = () => undefined,
-): RoadOutcome {
+): Promise<RoadOutcome> {
   const random = new Random(seed);
   const world = new World();
   const differences: RoadDifference[] = [];
@@ -97,6 +98,7 @@ export function compareRoads(
         frame = answers ? answerTo(out, random) : any();
       }
       progress(sequence + 1);
+      if (sequence % 100 === 0) await setImmediate();
     }
     return { packets, accelerated, differences };
   } finally {
