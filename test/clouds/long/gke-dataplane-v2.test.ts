@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole life of the stack gke as it is by default, with Google's own datapath, on a simulated Google Cloud with hollow nodes.
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { clientOf, folderOf, readyNodeNames } from "../plugins/clouds/clusters/cluster.ts";
-import { arm } from "../plugins/clouds/faults.ts";
-import { clusterToken } from "../plugins/gcp/clusters.ts";
-import { type CloudStack, createCloudStack } from "./fixtures/cloud-stack.ts";
-import { loadBalancerService } from "./fixtures/load-balancer.ts";
+import { clientOf, folderOf, readyNodeNames } from "../../plugins/clouds/clusters/cluster.ts";
+import { arm } from "../../plugins/clouds/faults.ts";
+import { clusterToken } from "../../plugins/gcp/clusters.ts";
+import { type CloudStack, createCloudStack } from "../fixtures/cloud-stack.ts";
+import { loadBalancerService } from "../fixtures/load-balancer.ts";
 
 const pool = "gcp:container/nodePool:NodePool";
 
